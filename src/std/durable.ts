@@ -1,0 +1,95 @@
+import { failpoint } from "./failpoint.ts";
+
+/**
+ * The durability calls of the file system, so that a test can put a failing or a forgetting one in
+ * their place. All are synchronous: they run in workers and at points where order is the promise.
+ */
+export interface DurableFs {
+  /** Flushes a file's data and metadata. */
+  fsyncFile(path: string): void;
+  /** Flushes a directory, which makes the names in it durable. */
+  fsyncDir(path: string): void;
+  /** Moves `from` over `to` on the same file system, atomically. */
+  rename(from: string, to: string): void;
+  /** Writes a whole new file; it must not exist. */
+  writeNew(path: string, bytes: Uint8Array): void;
+}
+
+/** The real file system. */
+export const systemFs: DurableFs = {
+  fsyncFile: (path) => fsyncPath(path),
+  fsyncDir: (path) => fsyncPath(path),
+  rename: (from, to) => Deno.renameSync(from, to),
+  writeNew: (path, bytes) => Deno.writeFileSync(path, bytes, { createNew: true }),
+};
+
+function fsyncPath(path: string): void {
+  using file = Deno.openSync(path, { read: true });
+  file.syncSync();
+}
+
+/**
+ * Puts `bytes` at `path` so that a reader sees the old content or the new and, once this returns, a
+ * power cut leaves the new: write beside it, fsync, rename, fsync the directory. `name` is the prefix
+ * of the failpoints `<name>.written` and `<name>.renamed`.
+ *
+ * @throws what the file system throws; the old content is then kept.
+ */
+export function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  options: { readonly fs?: DurableFs; readonly name?: string } = {},
+): void {
+  const { fs = systemFs, name = "file" } = options;
+  const data = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    fs.writeNew(temporary, data);
+    fs.fsyncFile(temporary);
+    failpoint(`${name}.written`);
+    fs.rename(temporary, path);
+  } catch (error) {
+    removeQuietly(temporary);
+    throw error;
+  }
+  failpoint(`${name}.renamed`);
+  fs.fsyncDir(dirname(path));
+}
+
+/** Creates `path` and its parents and makes their names durable. */
+export function ensureDir(path: string, fs: DurableFs = systemFs): void {
+  if (isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) ensureDir(parent, fs);
+  try {
+    Deno.mkdirSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  fs.fsyncDir(parent);
+}
+
+/** Removes a file or tree if it is there; failures are left for the next start's clean-up. */
+export function removeQuietly(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch {
+    // Already gone, or a disk that no longer takes writes: the caller's own error matters more.
+  }
+}
+
+/** The directory part of a slash-separated path ("." when there is none). */
+export function dirname(path: string): string {
+  const at = path.lastIndexOf("/");
+  if (at < 0) return ".";
+  return at === 0 ? "/" : path.slice(0, at);
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

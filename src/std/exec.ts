@@ -1,0 +1,128 @@
+import { HoldfastError } from "./errors.ts";
+
+/** How a child process is run. */
+export interface ExecOptions {
+  readonly args?: readonly string[];
+  /** Only these variables; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Written to its standard input; otherwise that is empty. */
+  readonly stdin?: string | Uint8Array;
+  /** Milliseconds until it is killed. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal;
+  /** How many bytes of each output are kept, the last ones. @default 1 MiB */
+  readonly maxOutput?: number;
+}
+
+/** What a child process did. Its exit code is the caller's to judge. */
+export interface ExecResult {
+  readonly code: number;
+  /** Whether it was killed because its time was up. */
+  readonly timedOut: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end. Tests bring their own. */
+export type Exec = (command: string, options: ExecOptions) => Promise<ExecResult>;
+
+/** Why a program did not run. */
+export class ExecError extends HoldfastError<"CommandNotStarted"> {}
+
+const DEFAULT_MAX_OUTPUT = 1 << 20;
+/** How long a child may take over SIGTERM before SIGKILL, in milliseconds. */
+const KILL_GRACE = 5_000;
+
+/**
+ * Runs `command` and waits for its end; the time limit and the signal end it with SIGTERM, then
+ * SIGKILL.
+ *
+ * @throws {ExecError} when it cannot be started.
+ */
+export const exec: Exec = async (command, options) => {
+  const child = start(command, options);
+  let timedOut = false;
+  let forceTimer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => {
+    signalQuietly(child, "SIGTERM");
+    forceTimer ??= setTimeout(() => signalQuietly(child, "SIGKILL"), KILL_GRACE);
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop();
+  }, options.timeout);
+  options.signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const limit = options.maxOutput ?? DEFAULT_MAX_OUTPUT;
+    const [status, stdout, stderr] = await Promise.all([
+      child.status,
+      tail(child.stdout, limit),
+      tail(child.stderr, limit),
+      feed(child.stdin, options.stdin),
+    ]);
+    return { code: status.code, timedOut, stdout, stderr };
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(forceTimer);
+    options.signal?.removeEventListener("abort", stop);
+  }
+};
+
+function start(command: string, options: ExecOptions): Deno.ChildProcess {
+  try {
+    return new Deno.Command(command, {
+      args: [...options.args ?? []],
+      env: { ...options.env },
+      clearEnv: true,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (cause) {
+    throw new ExecError({
+      reason: "CommandNotStarted",
+      message: `cannot start ${command}`,
+      remedy: "check that the file exists and may be executed",
+      cause,
+    });
+  }
+}
+
+function signalQuietly(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It ended in between.
+  }
+}
+
+async function feed(
+  stdin: WritableStream<Uint8Array>,
+  input: string | Uint8Array | undefined,
+): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    if (input !== undefined) {
+      await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
+    }
+    await writer.close();
+  } catch {
+    // A child that does not read its input ends with a code of its own.
+  }
+}
+
+async function tail(stream: ReadableStream<Uint8Array>, limit: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let held = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    held += chunk.length;
+    while (chunks[0] !== undefined && held - chunks[0].length >= limit) {
+      held -= chunks.shift()?.length ?? 0;
+    }
+  }
+  const bytes = new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+  return new TextDecoder().decode(bytes.subarray(Math.max(0, bytes.length - limit)));
+}

@@ -1,0 +1,14 @@
+/**
+ * The few helpers that everybody needs: errors with a reason, time, retries, log lines, atomic files,
+ * digests, child processes and failpoints. It imports nothing of Holdfast.
+ *
+ * @module
+ */
+export * from "./clock.ts";
+export * from "./digest.ts";
+export * from "./durable.ts";
+export * from "./errors.ts";
+export * from "./exec.ts";
+export * from "./failpoint.ts";
+export * from "./log.ts";
+export * from "./retry.ts";
