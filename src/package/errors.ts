@@ -1,0 +1,87 @@
+import { HoldfastError } from "../std/mod.ts";
+
+/** Why a package is refused. */
+export type PackageErrorReason =
+  /** The file has no bytes. */
+  | "EmptyFile"
+  /** The name says `.tar.zst`, the content is something else. */
+  | "NotZstd"
+  /** The content (after decompression) is not a tar archive. */
+  | "NotTar"
+  /** The file ends before the archive does: an unfinished copy. */
+  | "Truncated"
+  /** The compressed data or a tar header contradicts its own checksum or its format. */
+  | "Corrupt"
+  /** Something follows the end of the archive. */
+  | "TrailingData"
+  /** The compressed data uses a feature that is switched off (dictionary, too large a window). */
+  | "UnsupportedCompression"
+  /** A name that would leave its directory, or that cannot be a file name everywhere. */
+  | "UnsafePath"
+  /** A link, device, FIFO or an entry where the format has none. */
+  | "UnsupportedEntry"
+  /** The same name twice. */
+  | "DuplicateEntry"
+  /** A file that must be there is not. */
+  | "MissingFile"
+  /** A file that checksums.txt does not list. */
+  | "UnlistedFile"
+  /** A file's sha256 is not the one that checksums.txt or its own name says. */
+  | "ChecksumMismatch"
+  /** checksums.txt is not the one that zarf.yaml names. */
+  | "AggregateMismatch"
+  /** checksums.txt cannot be read. */
+  | "InvalidChecksums"
+  /** zarf.yaml cannot be read, or breaks a rule of Zarf's. */
+  | "InvalidDefinition"
+  /** zarf.yaml is of a kind or an API version that is not known here. */
+  | "UnsupportedDefinition"
+  /** The package was built for another processor. */
+  | "ArchitectureMismatch"
+  /** images/ is not an OCI image layout, or a manifest in it contradicts a blob. */
+  | "InvalidImageLayout"
+  /** A manifest names a blob that the package does not hold. */
+  | "MissingBlob"
+  /** A component names an image that the package does not hold. */
+  | "MissingImage"
+  /** Larger or longer than a limit; the message names it. */
+  | "LimitExceeded";
+
+/**
+ * The package is refused: the same bytes will be refused again, so the disposition is `terminal`.
+ * The message begins with the part of the package that is wrong. Failures of the source or of the
+ * sink (an unreadable disk, a full one) are not of this class and pass through unchanged.
+ */
+export class PackageError extends HoldfastError<PackageErrorReason> {
+  constructor(
+    reason: PackageErrorReason,
+    message: string,
+    more: { readonly remedy?: string; readonly cause?: unknown } = {},
+  ) {
+    super({
+      reason,
+      message,
+      kept: "nothing of the package was taken in",
+      remedy: more.remedy ?? REMEDIES[reason] ?? "build the package again with zarf",
+      ...(more.cause === undefined ? {} : { cause: more.cause }),
+    });
+  }
+}
+
+const COPY_AGAIN = "copy the package file again from its source";
+
+const REMEDIES: Partial<Record<PackageErrorReason, string>> = {
+  EmptyFile: COPY_AGAIN,
+  Truncated: COPY_AGAIN,
+  Corrupt: COPY_AGAIN,
+  TrailingData: COPY_AGAIN,
+  ChecksumMismatch: COPY_AGAIN,
+  NotZstd: "check that the file is a Zarf package and that its name ends as its content does",
+  NotTar: "check that the file is a Zarf package and that its name ends as its content does",
+  ArchitectureMismatch: "use the package that was built for this node's processor",
+};
+
+/** Whether `error` is a package's fault and not the machine's. */
+export function isPackageError(error: unknown): error is PackageError {
+  return error instanceof PackageError;
+}

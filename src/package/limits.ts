@@ -1,0 +1,34 @@
+/** Bounds on what a package may make this program do. All sizes are in bytes. */
+export interface Limits {
+  /** Entries in the outer archive and in all component tars together. */
+  readonly entries: number;
+  /** All regular files together, unpacked: a bound against decompression bombs. */
+  readonly contentBytes: number;
+  /** zarf.yaml. */
+  readonly definitionBytes: number;
+  /** checksums.txt. */
+  readonly checksumsBytes: number;
+  /** images/index.json, images/oci-layout, and each manifest or index (containerd's own bound: 8 MiB). */
+  readonly manifestBytes: number;
+  /** Manifests and indexes that can be reached. */
+  readonly manifests: number;
+  /** One name or link target in a tar (Linux: PATH_MAX). */
+  readonly nameBytes: number;
+  /** One PAX header block or GNU long name. */
+  readonly tarExtensionBytes: number;
+  /** The window of a zstd frame; what the decompressor holds in memory. */
+  readonly zstdWindowBytes: number;
+}
+
+/** Far above every real package, far below what would hurt a small node. */
+export const DEFAULT_LIMITS: Limits = {
+  entries: 500_000,
+  contentBytes: 2 ** 40,
+  definitionBytes: 4 << 20,
+  checksumsBytes: 32 << 20,
+  manifestBytes: 8 << 20,
+  manifests: 20_000,
+  nameBytes: 4096,
+  tarExtensionBytes: 64 << 10,
+  zstdWindowBytes: 128 << 20,
+};

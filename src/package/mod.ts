@@ -1,0 +1,21 @@
+/**
+ * Reads a Zarf package in one pass and says what is in it, or refuses it with a reason.
+ *
+ * - One pass over the file, nothing of any size in memory, no second copy: image blobs and files go
+ *   to a {@linkcode PackageSink} while they are hashed, component tars are unpacked as they pass.
+ * - Accepted only if every byte is accounted for: the compressed data and the archive end where they
+ *   say, every file is listed in checksums.txt and has the sha256 it gives, checksums.txt is the one
+ *   that zarf.yaml names, every manifest's blobs are there with the right size.
+ * - Refused with a {@linkcode PackageError} that names the part. What the sink got until then is the
+ *   sink's to throw away; nothing is published by this room.
+ *
+ * Signatures are verified elsewhere, against {@linkcode PackageContents.digest}.
+ *
+ * @module
+ */
+export { isPackageError, PackageError, type PackageErrorReason } from "./errors.ts";
+export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export type * from "./types.ts";
+export { parseDefinition } from "./definition.ts";
+export type * from "./definition.ts";
+export { readPackage } from "./read.ts";

@@ -1,0 +1,127 @@
+import type { Digest } from "../std/mod.ts";
+import type { ZarfPackage } from "./definition.ts";
+import type { Limits } from "./limits.ts";
+
+/** Sequential bytes; synchronous, because the reader runs in a worker of its own. */
+export interface ByteSource {
+  /** All bytes of the file, for the progress and for the first checks. */
+  readonly size: number;
+  /** Fills the start of `buffer` and says how much; 0 is the end. */
+  read(buffer: Uint8Array): number;
+}
+
+/**
+ * Takes the bytes of one file in order. Exactly one of `close` and `abort` is called, once.
+ * `close` comes only after all bytes came and the digest was the right one as far as it is known by
+ * then; checksums.txt may come later in the archive, so nothing may be published before
+ * {@linkcode readPackage} has returned.
+ */
+export interface EntryWriter {
+  /** The chunk is the reader's buffer: it must be written or copied before returning. */
+  write(chunk: Uint8Array): void;
+  close(): void;
+  abort(): void;
+}
+
+/**
+ * Where the reader puts what it reads. Every method may throw; its error ends the reading and comes
+ * out of {@linkcode readPackage} unchanged.
+ */
+export interface PackageSink {
+  /**
+   * An image blob (`images/blobs/sha256/<hex>`). `undefined` says that the store has it already; it
+   * is hashed all the same and must match. The writer's `close` is called only if it does.
+   */
+  blob(digest: Digest, size: number): EntryWriter | undefined;
+  /**
+   * Any other regular file. `path` is relative, slash-separated and checked: `zarf.yaml`,
+   * `checksums.txt`, `sboms.tar`, `values.yaml`, and every file inside a component's tar as
+   * `components/<name>/<path in it>` (the component tar is unpacked as it passes, so that there is no
+   * second copy; its own sha256 is checked against checksums.txt like any other file's). `mode` has
+   * the nine permission bits.
+   */
+  file(path: string, size: number, mode: number): EntryWriter;
+  /** A directory inside a component: `components/<name>/…`. Parents come first or are implied. */
+  directory(path: string, mode: number): void;
+  /**
+   * A symbolic link inside a component; `target` is relative and stays inside
+   * `components/<name>`. Nothing is ever written through a link.
+   */
+  symlink(path: string, target: string): void;
+  /**
+   * Reads back an image blob that `blob` was asked about, whole. Called after the last entry, for
+   * manifests only, never for more than `limit` bytes.
+   */
+  readBlob(digest: Digest, limit: number): Uint8Array;
+}
+
+/** Processors that a node can have, by Go's names as Zarf uses them. */
+export type Architecture = "amd64" | "arm64";
+
+/** How a package is read. */
+export interface ReadOptions {
+  /** What the file's name says; Zarf also decides by the name alone. */
+  readonly format: "tar.zst" | "tar";
+  /** The node's processor. */
+  readonly architecture: Architecture;
+  readonly sink: PackageSink;
+  /** Called after every read with the bytes of the file read so far. */
+  readonly onProgress?: (bytesRead: number) => void;
+  readonly limits?: Partial<Limits>;
+}
+
+/** An OCI content descriptor (image-spec, descriptor.md), as far as a registry needs it. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  /** Of a manifest: its `artifactType`, else its config's media type (distribution-spec, referrers). */
+  readonly artifactType?: string;
+  /** Of a manifest: the digest of the manifest that it refers to. */
+  readonly subject?: Digest;
+  /** Of a manifest: its own annotations, as the referrers API gives them. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** One name of one image of the package. */
+export interface PackageImage {
+  /** Whole and normalised: `docker.io/library/nginx:1.27`, with a digest where it has one. */
+  readonly reference: string;
+  /** `docker.io` */
+  readonly host: string;
+  /** `library/nginx` */
+  readonly repository: string;
+  /** Absent where only a digest was asked for. */
+  readonly tag?: string;
+  /** `<tag>-zarf-<crc>`: the tag under which Zarf's agent asks for it. Absent without a tag. */
+  readonly zarfTag?: string;
+  /** The manifest or index that the name stands for. */
+  readonly descriptor: Descriptor;
+}
+
+/** A blob of images/: layer, config, manifest or index. */
+export interface PackageBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** What {@linkcode readPackage} found. Plain data: it can be posted from a worker. */
+export interface PackageContents {
+  readonly definition: ZarfPackage;
+  /** sha256 of zarf.yaml's bytes: the root of trust, and the package's identity in the store. */
+  readonly digest: Digest;
+  /** From images/index.json, without duplicates, in its order. */
+  readonly images: readonly PackageImage[];
+  /** Every manifest and index that can be reached, each once. */
+  readonly manifests: readonly Descriptor[];
+  /** Every blob under images/blobs, reachable or not. */
+  readonly blobs: readonly PackageBlob[];
+  /** Which signature file came with it; whether it is good is decided elsewhere. */
+  readonly signature: "none" | "bundle" | "legacy";
+  readonly bytes: {
+    /** Of the file as it was dropped. */
+    readonly archive: number;
+    /** Of all regular files in it. */
+    readonly content: number;
+  };
+}
