@@ -1,0 +1,36 @@
+/**
+ * Zarf's in-cluster state, compatible with Zarf 0.84: the Secrets `zarf-state`, `zarf-package-<name>`,
+ * `private-registry` and `private-git-server`, namespace `zarf`, and the push into the registry that
+ * they describe. The real `zarf` reads what is written here and the other way round. Nothing is
+ * written that is already so, and credentials that exist are never changed.
+ *
+ * @module
+ */
+export { ensureState, type EnsureStateOptions } from "./ensure_state.ts";
+export { ZarfError, type ZarfReason } from "./errors.ts";
+export * from "./names.ts";
+export * from "./package_record.ts";
+export { ensurePullSecrets, pullSecrets, type SecretManifest } from "./pull_secrets.ts";
+export { type RandomBytes, randomPassword } from "./random.ts";
+export { type Credentials } from "./registry_client.ts";
+export {
+  DEFAULT_PUSH_CONCURRENCY,
+  type PushImage,
+  pushImages,
+  type PushOptions,
+  type PushProgress,
+  type PushResult,
+  type PushSource,
+} from "./registry_push.ts";
+export {
+  hasGitServer,
+  isInternalRegistry,
+  loadState,
+  newState,
+  type NewStateOptions,
+  parseState,
+  saveState,
+  serializeState,
+  type ZarfState,
+  ZarfStateSchema,
+} from "./state.ts";

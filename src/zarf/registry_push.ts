@@ -1,0 +1,317 @@
+import * as v from "valibot";
+import { type Digest, digestOf, isDigest, retry } from "../std/mod.ts";
+import { ZarfError } from "./errors.ts";
+import { type Credentials, type RegistryAnswer, RegistryClient } from "./registry_client.ts";
+
+/** Uploads under way at once when the caller names no number (Zarf: --oci-concurrency 6). */
+export const DEFAULT_PUSH_CONCURRENCY = 6;
+/** How often one blob or manifest is tried. */
+const ATTEMPTS = 6;
+
+/** Where the bytes come from. */
+export interface PushSource {
+  /** A manifest or index, whole. */
+  manifestBytes(digest: Digest): Promise<Uint8Array>;
+  /** A blob; `stream` is called again for each attempt. */
+  openBlob(
+    digest: Digest,
+  ): Promise<{ readonly size: number; stream(): ReadableStream<Uint8Array> }>;
+}
+
+/** One image and the names it gets. */
+export interface PushImage {
+  /** The repository, for example `library/nginx`. */
+  readonly repository: string;
+  /** May be empty: the image is then reachable by its digest only. */
+  readonly tags: readonly string[];
+  /** Of its manifest or index. */
+  readonly digest: Digest;
+}
+
+/** How far a push is, in bytes of blobs; what the registry had already counts as sent. */
+export interface PushProgress {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/** How images are pushed. */
+export interface PushOptions {
+  readonly source: PushSource;
+  /** `http://host:port` */
+  readonly registryUrl: string;
+  readonly credentials: Credentials;
+  /** @default DEFAULT_PUSH_CONCURRENCY */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: PushProgress) => void;
+}
+
+/** What a push did. */
+export interface PushResult {
+  readonly blobsSent: number;
+  readonly blobsPresent: number;
+  readonly manifestsSent: number;
+}
+
+/**
+ * Brings images into a registry: all blobs that it lacks, several at once and streamed, then the
+ * manifests, children before their index, each under all its names. Doing it again sends only what
+ * is missing. Every step is retried by itself, so a lost connection costs one blob and not the image.
+ *
+ * @throws {ZarfError} `RegistryRefused` (credentials, an image that the registry does not take) or
+ * `RegistryUnavailable`, after all attempts; what arrived stays and is not sent again.
+ */
+export async function pushImages(
+  images: readonly PushImage[],
+  options: PushOptions,
+): Promise<PushResult> {
+  const client = new RegistryClient(options.registryUrl, options.credentials);
+  const push = new Push(client, options);
+  const plan = await planPush(images, options.source);
+  await push.blobs(plan.blobs);
+  for (const manifest of plan.manifests) await push.manifest(manifest);
+  return push.result();
+}
+
+interface PlannedBlob {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+interface PlannedManifest {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** A tag or the digest. */
+  readonly reference: string;
+}
+
+interface Plan {
+  /** Unique by repository and digest. */
+  readonly blobs: readonly PlannedBlob[];
+  /** In the order to put them: what is referred to comes first. */
+  readonly manifests: readonly PlannedManifest[];
+}
+
+const DescriptorSchema = v.looseObject({
+  digest: v.custom<Digest>((value) => typeof value === "string" && isDigest(value)),
+  size: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  urls: v.optional(v.array(v.string())),
+});
+
+const ManifestSchema = v.looseObject({
+  mediaType: v.optional(v.string()),
+  config: v.optional(DescriptorSchema),
+  layers: v.optional(v.array(DescriptorSchema)),
+  manifests: v.optional(v.array(DescriptorSchema)),
+});
+
+/** How deep indexes may lie in indexes. */
+const MAX_DEPTH = 3;
+
+async function planPush(images: readonly PushImage[], source: PushSource): Promise<Plan> {
+  const blobs = new Map<string, PlannedBlob>();
+  const manifests = new Map<string, PlannedManifest>();
+  const visit = async (
+    repository: string,
+    digest: Digest,
+    references: readonly string[],
+    depth: number,
+  ): Promise<void> => {
+    const manifest = readManifest(await source.manifestBytes(digest), digest);
+    if (depth > MAX_DEPTH) throw unusable(digest, "its indexes are nested too deeply");
+    for (const child of manifest.manifests ?? []) {
+      await visit(repository, child.digest, [child.digest], depth + 1);
+    }
+    const layers = [...manifest.layers ?? [], ...manifest.config ? [manifest.config] : []];
+    for (const blob of layers) {
+      // A layer with addresses of its own is not distributed (image-spec, layer.md).
+      if (blob.urls !== undefined && blob.urls.length > 0) continue;
+      const { digest, size } = blob;
+      blobs.set(`${repository}@${digest}`, { repository, digest, size });
+    }
+    const mediaType = manifest.mediaType ??
+      (manifest.manifests === undefined
+        ? "application/vnd.oci.image.manifest.v1+json"
+        : "application/vnd.oci.image.index.v1+json");
+    for (const reference of references) {
+      manifests.set(`${repository}:${reference}`, { repository, digest, mediaType, reference });
+    }
+  };
+  for (const { repository, digest, tags } of images) {
+    await visit(repository, digest, tags.length === 0 ? [digest] : tags, 0);
+  }
+  return { blobs: [...blobs.values()], manifests: [...manifests.values()] };
+}
+
+function readManifest(bytes: Uint8Array, digest: Digest): v.InferOutput<typeof ManifestSchema> {
+  try {
+    return v.parse(ManifestSchema, JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw unusable(digest, "it is not an image manifest or index", cause);
+  }
+}
+
+function unusable(digest: Digest, why: string, cause?: unknown): ZarfError {
+  return new ZarfError({
+    reason: "RegistryRefused",
+    message: `manifest ${digest} cannot be pushed: ${why}`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** One run of {@linkcode pushImages}: its client, its counts, its limits. */
+class Push {
+  readonly #client: RegistryClient;
+  readonly #options: PushOptions;
+  #bytes = 0;
+  #totalBytes = 0;
+  #blobsSent = 0;
+  #blobsPresent = 0;
+  #manifestsSent = 0;
+
+  constructor(client: RegistryClient, options: PushOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  result(): PushResult {
+    return {
+      blobsSent: this.#blobsSent,
+      blobsPresent: this.#blobsPresent,
+      manifestsSent: this.#manifestsSent,
+    };
+  }
+
+  /** Sends all blobs, a limited number at once; the first failure ends the others. */
+  async blobs(blobs: readonly PlannedBlob[]): Promise<void> {
+    this.#totalBytes = blobs.reduce((sum, blob) => sum + blob.size, 0);
+    const failed = new AbortController();
+    const outer = this.#options.signal;
+    const signal = outer === undefined ? failed.signal : AbortSignal.any([outer, failed.signal]);
+    const queue = blobs.values();
+    const worker = async () => {
+      for (const blob of queue) await this.#blob(blob, signal);
+    };
+    const workers = Math.max(1, this.#options.concurrency ?? DEFAULT_PUSH_CONCURRENCY);
+    const guarded = Array.from(
+      { length: Math.min(workers, blobs.length) },
+      () => worker().catch((error) => failed.abort(error)),
+    );
+    await Promise.all(guarded);
+    if (failed.signal.aborted) throw failed.signal.reason;
+  }
+
+  async #blob(blob: PlannedBlob, signal: AbortSignal): Promise<void> {
+    const sent = await this.#retry(() => this.#sendIfAbsent(blob, signal), signal);
+    if (sent) this.#blobsSent++;
+    else this.#blobsPresent++;
+  }
+
+  async #sendIfAbsent(blob: PlannedBlob, signal: AbortSignal): Promise<boolean> {
+    const { repository, digest } = blob;
+    const path = `/v2/${repository}/blobs/${digest}`;
+    const found = await this.#client.send({ method: "HEAD", path, signal });
+    if (found.status === 200) {
+      this.#advance(blob.size);
+      return false;
+    }
+    if (found.status !== 404) throw refusal(`blob ${digest}`, repository, found);
+    const started = await this.#client.send({
+      method: "POST",
+      path: `/v2/${repository}/blobs/uploads/`,
+      signal,
+    });
+    const location = started.headers["location"];
+    if (started.status !== 202 || location === undefined) {
+      throw refusal(`blob ${digest}`, repository, started);
+    }
+    await this.#upload(blob, this.#client.locate(location), signal);
+    return true;
+  }
+
+  async #upload(blob: PlannedBlob, session: string, signal: AbortSignal): Promise<void> {
+    const { size, stream } = await this.#options.source.openBlob(blob.digest)
+      .then((opened) => ({ size: opened.size, stream: () => opened.stream() }));
+    let counted = 0;
+    const counter = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        counted += chunk.length;
+        this.#advance(chunk.length);
+        controller.enqueue(chunk);
+      },
+    });
+    const separator = session.includes("?") ? "&" : "?";
+    try {
+      const answer = await this.#client.send({
+        method: "PUT",
+        path: `${session}${separator}digest=${encodeURIComponent(blob.digest)}`,
+        headers: { "content-type": "application/octet-stream" },
+        body: { size, stream: stream().pipeThrough(counter) },
+        signal,
+      });
+      if (answer.status !== 201) {
+        throw refusal(`blob ${blob.digest}`, blob.repository, answer);
+      }
+    } catch (error) {
+      this.#advance(-counted);
+      throw error;
+    }
+  }
+
+  /** Puts one manifest under one name, unless that name means it already. */
+  async manifest(manifest: PlannedManifest): Promise<void> {
+    const { repository, reference, digest, mediaType } = manifest;
+    const path = `/v2/${repository}/manifests/${reference}`;
+    const { signal } = this.#options;
+    const abort = signal === undefined ? {} : { signal };
+    await this.#retry(async () => {
+      const headers = { accept: mediaType };
+      const found = await this.#client.send({ method: "HEAD", path, headers, ...abort });
+      if (found.status === 200 && found.headers["docker-content-digest"] === digest) return;
+      const bytes = await this.#options.source.manifestBytes(digest);
+      if (digestOf(bytes) !== digest) throw unusable(digest, "its bytes have another digest");
+      const answer = await this.#client.send({
+        method: "PUT",
+        path,
+        headers: { "content-type": mediaType },
+        body: { size: bytes.length, stream: streamOf(bytes) },
+        ...abort,
+      });
+      if (answer.status !== 201) throw refusal(`manifest ${digest}`, repository, answer);
+      this.#manifestsSent++;
+    }, signal);
+  }
+
+  #retry<T>(action: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return retry(action, { attempts: ATTEMPTS, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  #advance(bytes: number): void {
+    this.#bytes += bytes;
+    this.#options.onProgress?.({ bytes: this.#bytes, totalBytes: this.#totalBytes });
+  }
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}
+
+/** 401, 403, 404, 405 cannot change by trying again; anything else may. */
+function refusal(what: string, repository: string, answer: RegistryAnswer): ZarfError {
+  const terminal = [401, 403, 404, 405].includes(answer.status);
+  const detail = answer.text.trim();
+  return new ZarfError({
+    reason: terminal ? "RegistryRefused" : "RegistryUnavailable",
+    message: `the registry answered ${answer.status} to ${what} in ${repository}` +
+      (detail === "" ? "" : `: ${detail}`),
+    kept: "what was pushed before is kept and is not sent again",
+    disposition: terminal ? "terminal" : "retry",
+  });
+}
