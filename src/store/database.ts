@@ -1,0 +1,139 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { failpoint } from "../std/mod.ts";
+import { StoreError, storeError } from "./errors.ts";
+import { DATABASE_MODE } from "./layout.ts";
+import { migrate } from "./schema.ts";
+
+/** A row as node:sqlite returns it. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** How long a statement waits for another process that reads the file, in milliseconds. */
+const BUSY_TIMEOUT = 5_000;
+
+/** The SQLite file: prepared statements, and transactions that end the disk's way or not at all. */
+export class Database {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /**
+   * Opens or creates the file, for this user only, and brings it to the current version.
+   *
+   * @throws {StoreError} `DatabaseCorrupt`, `DatabaseTooNew`, or what the disk says.
+   */
+  static open(path: string): Database {
+    try {
+      // SQLite gives the WAL and its index the mode of the database.
+      Deno.openSync(path, { write: true, create: true, mode: DATABASE_MODE }).close();
+      Deno.chmodSync(path, DATABASE_MODE);
+      const db = new DatabaseSync(path);
+      db.exec(`
+        PRAGMA busy_timeout = ${BUSY_TIMEOUT};
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        PRAGMA foreign_keys = ON;
+      `);
+      migrate(db);
+      return new Database(db);
+    } catch (cause) {
+      throw databaseError("open the database", cause);
+    }
+  }
+
+  /** All rows of a query. */
+  all(sql: string, ...values: readonly SQLInputValue[]): Row[] {
+    return this.#run(() => this.#prepare(sql).all(...values));
+  }
+
+  /** The first row of a query. */
+  get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.#run(() => this.#prepare(sql).get(...values));
+  }
+
+  /** Runs a statement of a transaction and returns how many rows it changed. */
+  run(sql: string, ...values: readonly SQLInputValue[]): number {
+    return this.#run(() => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  /** Runs `action` in a transaction; once this returns it is on the disk. */
+  transaction<T>(action: () => T): T {
+    this.#run(() => this.#db.exec("BEGIN IMMEDIATE"));
+    let result: T;
+    try {
+      result = action();
+      failpoint("store.record.committing");
+      this.#run(() => this.#db.exec("COMMIT"));
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+    failpoint("store.record.committed");
+    return result;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#run(() => this.#db.close());
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #rollback(): void {
+    try {
+      this.#db.exec("ROLLBACK");
+    } catch {
+      // SQLite has rolled back by itself (disk full); the first error is the one to tell.
+    }
+  }
+
+  #run<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (cause) {
+      throw databaseError("use the database", cause);
+    }
+  }
+}
+
+/** SQLite's result codes that have a reason of their own (sqlite3.h); the low byte is the class. */
+const SQLITE_REASONS: Readonly<Record<number, readonly [StoreError["reason"], string]>> = {
+  8: ["ReadOnly", "the file system is read-only"],
+  10: ["IoError", "the disk reports an error"],
+  11: ["DatabaseCorrupt", "the file is damaged"],
+  13: ["DiskFull", "the disk is full"],
+  14: ["Permission", "the file cannot be opened"],
+  26: ["DatabaseCorrupt", "the file is no database"],
+};
+
+function databaseError(doing: string, cause: unknown): StoreError {
+  const code = resultCode(cause);
+  const known = code === undefined ? undefined : SQLITE_REASONS[code & 0xff];
+  if (known === undefined) return storeError(doing, cause);
+  const [reason, why] = known;
+  return new StoreError({
+    reason,
+    message: `cannot ${doing}: ${why}`,
+    kept: "what was recorded before is unchanged",
+    remedy: reason === "DatabaseCorrupt"
+      ? "move holdfast.db away and drop the packages again; the blobs are kept"
+      : "check the data disk; it is tried again by itself",
+    disposition: reason === "DatabaseCorrupt" ? "terminal" : "wait",
+    cause,
+  });
+}
+
+function resultCode(cause: unknown): number | undefined {
+  return cause instanceof Error && "errcode" in cause && typeof cause.errcode === "number"
+    ? cause.errcode
+    : undefined;
+}

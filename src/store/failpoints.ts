@@ -1,0 +1,21 @@
+/**
+ * Every place in the store where a test may end the process. `…written`, `…synced` and `…renamed`
+ * are passed once for each file or directory, right after the call of that name.
+ */
+export const STORE_FAILPOINTS = [
+  "store.staging.created",
+  "store.blob.written",
+  "store.blob.synced",
+  "store.blob.renamed",
+  "store.blob.directory.synced",
+  "store.package.written",
+  "store.package.synced",
+  "store.package.renamed",
+  "store.package.directory.synced",
+  "store.staging.removed",
+  "store.record.committing",
+  "store.record.committed",
+] as const;
+
+/** One of {@linkcode STORE_FAILPOINTS}. */
+export type StoreFailpoint = typeof STORE_FAILPOINTS[number];

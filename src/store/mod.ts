@@ -1,0 +1,22 @@
+/**
+ * The durable state of a node (design.md §4): blobs by digest, packages as unpacked, and the records
+ * that tie them together.
+ *
+ * It promises that a blob is visible only when it is complete, verified and durable; that every
+ * record is on the disk when the call returns; and that whatever ends the process in between, the
+ * next {@linkcode Store.open} finds the state before or after, and nothing unfinished.
+ *
+ * {@linkcode Staging} is the way in for a package and runs in a worker; {@linkcode Store} is the
+ * rest and belongs to one process.
+ *
+ * @module
+ */
+export { BlobStore, type OpenBlob, QUARANTINE_LIMIT } from "./blobs.ts";
+export { StoreError, type StoreReason } from "./errors.ts";
+export { STORE_FAILPOINTS, type StoreFailpoint } from "./failpoints.ts";
+export { type FileSink, type StoreFs, systemStoreFs } from "./fs.ts";
+export { JOURNAL_LIMIT, Records } from "./records.ts";
+export { Staging } from "./staging.ts";
+export { Store, type StoreOptions } from "./store.ts";
+export * from "./types.ts";
+export type { EntryWriter } from "./writer.ts";

@@ -1,0 +1,52 @@
+import { type Digest, ensureDir, failpoint } from "../std/mod.ts";
+import { StoreError } from "./errors.ts";
+import { fileSize, type StoreFs } from "./fs.ts";
+import { BLOB_MODE, type Layout } from "./layout.ts";
+
+/** Blobs to make visible. */
+export interface Publication {
+  /** Digest and path of each written, verified blob below `tmp/`. */
+  readonly staged: readonly (readonly [Digest, string])[];
+  /** Every blob that has to be there in the end, with its size. */
+  readonly sizes: ReadonlyMap<Digest, number>;
+}
+
+/**
+ * Makes verified files below `tmp/` blobs of the store. Each step is done for all of them before the
+ * next begins, so that the disk can take the fsyncs together: make read-only, fsync, rename, fsync
+ * the directories.
+ *
+ * @throws {StoreError} `BlobMissing` when a blob that was there before the staging is gone now.
+ */
+export function publishBlobs(layout: Layout, fs: StoreFs, publication: Publication): void {
+  const directories = new Set<string>();
+  for (const digest of publication.sizes.keys()) directories.add(layout.blobDirectory(digest));
+  for (const directory of directories) ensureDir(directory, fs);
+  for (const [, path] of publication.staged) {
+    Deno.chmodSync(path, BLOB_MODE);
+    fs.fsyncFile(path);
+    failpoint("store.blob.synced");
+  }
+  for (const [digest, path] of publication.staged) {
+    fs.rename(path, layout.blob(digest));
+    failpoint("store.blob.renamed");
+  }
+  // The directories of blobs that were there before are flushed too: the run that renamed them may
+  // have ended before it could.
+  for (const directory of directories) {
+    fs.fsyncDir(directory);
+    failpoint("store.blob.directory.synced");
+  }
+  for (const [digest, size] of publication.sizes) requireBlob(layout, digest, size);
+}
+
+function requireBlob(layout: Layout, digest: Digest, size: number): void {
+  if (fileSize(layout.blob(digest)) === size) return;
+  throw new StoreError({
+    reason: "BlobMissing",
+    message: `blob ${digest} left the store while the package was read`,
+    kept: "the package was not taken in",
+    remedy: "it is read again by itself",
+    disposition: "retry",
+  });
+}

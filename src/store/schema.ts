@@ -1,0 +1,108 @@
+import type { DatabaseSync } from "node:sqlite";
+import { StoreError } from "./errors.ts";
+
+/**
+ * The database's versions, oldest first. A released entry is never changed; a new version is a new
+ * entry. `PRAGMA user_version` counts the entries that were applied.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  -- Owners in the order in which they were accepted; a package's owner is its digest.
+  CREATE TABLE owners (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL UNIQUE,
+    is_package INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE packages (
+    digest TEXT PRIMARY KEY REFERENCES owners (owner) ON UPDATE CASCADE ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    architecture TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    accepted_at TEXT NOT NULL,
+    file_name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    message TEXT NOT NULL DEFAULT '',
+    components TEXT NOT NULL DEFAULT '[]'
+  ) STRICT;
+  CREATE TABLE image_names (
+    owner TEXT NOT NULL REFERENCES owners (owner) ON DELETE CASCADE,
+    host TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    PRIMARY KEY (repository, tag, host, owner)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX image_names_by_owner ON image_names (owner);
+  CREATE TABLE manifests (
+    owner TEXT NOT NULL REFERENCES owners (owner) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    artifact_type TEXT,
+    subject TEXT,
+    annotations TEXT,
+    PRIMARY KEY (digest, owner)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX manifests_by_owner ON manifests (owner);
+  CREATE INDEX manifests_by_subject ON manifests (subject) WHERE subject IS NOT NULL;
+  CREATE TABLE blob_references (
+    owner TEXT NOT NULL REFERENCES owners (owner) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (digest, owner)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX blob_references_by_owner ON blob_references (owner);
+  CREATE TABLE drops (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns TEXT NOT NULL,
+    inode TEXT NOT NULL,
+    outcome TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE journal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    step TEXT NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    at TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX journal_by_owner ON journal (owner, id);
+  CREATE TABLE key_values (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  -- The blobs of the last clean mark: what is not here after an unclean stop is hashed again.
+  CREATE TABLE marked_blobs (digest TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE clean_stop (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
+  -- A new store has nothing to verify.
+  INSERT INTO clean_stop (id) VALUES (1);
+  `,
+];
+
+/** The version that this program writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings the database to {@linkcode SCHEMA_VERSION}, each step in a transaction.
+ *
+ * @throws {StoreError} `DatabaseTooNew` when a newer program has written it.
+ */
+export function migrate(db: DatabaseSync): void {
+  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version > SCHEMA_VERSION) {
+    throw new StoreError({
+      reason: "DatabaseTooNew",
+      message:
+        `the database has version ${version}, this program knows up to version ${SCHEMA_VERSION}`,
+      kept: "the database is unchanged",
+      remedy: "start the newer program again",
+    });
+  }
+  for (const [index, statements] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${statements} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}

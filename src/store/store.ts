@@ -1,0 +1,114 @@
+import { type Digest, ensureDir, type Logger, silentLogger } from "../std/mod.ts";
+import { BlobStore } from "./blobs.ts";
+import { CleanMark } from "./clean_mark.ts";
+import { Database } from "./database.ts";
+import { guarded, StoreError } from "./errors.ts";
+import { type StoreFs, systemStoreFs } from "./fs.ts";
+import { Layout, PRIVATE_DIRECTORY_MODE } from "./layout.ts";
+import { Records } from "./records.ts";
+
+/** What a store may be given. */
+export interface StoreOptions {
+  /** @default the real file system */
+  readonly fs?: StoreFs;
+  readonly logger?: Logger;
+}
+
+/** The durable state of one node. One process has it open at a time. */
+export class Store {
+  /** The data directory. */
+  readonly dir: string;
+  readonly blobs: BlobStore;
+  readonly records: Records;
+  readonly #layout: Layout;
+  readonly #db: Database;
+  readonly #mark: CleanMark;
+  readonly #lock: Deno.FsFile;
+
+  private constructor(layout: Layout, db: Database, lock: Deno.FsFile, fs: StoreFs) {
+    this.dir = layout.root;
+    this.#layout = layout;
+    this.#db = db;
+    this.#lock = lock;
+    this.blobs = new BlobStore(layout, fs);
+    this.records = new Records(db);
+    this.#mark = new CleanMark(db, this.blobs);
+  }
+
+  /**
+   * Opens or creates the store in `dir`, empties `tmp/` and, after an unclean stop, verifies the
+   * blobs that were written since the last clean one; that reads them, so it takes its time.
+   *
+   * @throws {StoreError} `InUse` when another process has it open, `DatabaseCorrupt`,
+   * `DatabaseTooNew`, or what the disk says.
+   */
+  static open(dir: string, options: StoreOptions = {}): Store {
+    const { fs = systemStoreFs, logger = silentLogger } = options;
+    const layout = new Layout(dir);
+    guarded(`prepare the data directory ${dir}`, () => ensureDir(dir, fs));
+    const lock = takeLock(layout);
+    let db: Database | undefined;
+    try {
+      guarded(`prepare the data directory ${dir}`, () => prepareDirectories(layout, fs));
+      db = Database.open(layout.database);
+      guarded("make the database's name durable", () => fs.fsyncDir(dir));
+      const store = new Store(layout, db, lock, fs);
+      store.#mark.check(logger);
+      return store;
+    } catch (error) {
+      db?.close();
+      lock.close();
+      throw error;
+    }
+  }
+
+  /** Where a package's files are (definition, checksums, charts, manifests), as unpacked. */
+  packagePath(digest: Digest): string {
+    return this.#layout.package(digest);
+  }
+
+  /** Sets the clean mark and closes everything. */
+  close(): void {
+    try {
+      this.#mark.set();
+      this.#db.close();
+    } finally {
+      this.#lock.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function prepareDirectories(layout: Layout, fs: StoreFs): void {
+  emptyDirectory(layout.tmp);
+  for (const directory of [layout.tmp, layout.blobs, layout.packages]) ensureDir(directory, fs);
+  Deno.chmodSync(layout.tmp, PRIVATE_DIRECTORY_MODE);
+}
+
+function emptyDirectory(directory: string): void {
+  try {
+    for (const entry of Deno.readDirSync(directory)) {
+      Deno.removeSync(`${directory}/${entry.name}`, { recursive: true });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function takeLock(layout: Layout): Deno.FsFile {
+  return guarded("lock the data directory", () => {
+    const file = Deno.openSync(layout.lock, { write: true, create: true, mode: 0o600 });
+    // The kernel lets go of it when the process ends, however it ends.
+    if (file.tryLockSync(true)) return file;
+    file.close();
+    throw new StoreError({
+      reason: "InUse",
+      message: `another process has the data directory ${layout.root} open`,
+      remedy: "stop the other agent, or give this one another --data-dir",
+      disposition: "wait",
+    });
+  });
+}
