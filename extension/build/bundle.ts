@@ -1,6 +1,7 @@
 import { builtinModules } from "node:module";
 import * as esbuild from "esbuild";
 import { HoldfastError } from "../../src/std/mod.ts";
+import { ignoreMissing } from "./stamp.ts";
 
 /** What is bundled and where to. */
 export interface BundleOptions {
@@ -113,8 +114,4 @@ async function filesBelow(directory: string): Promise<string[]> {
     else files.push(path);
   }
   return files;
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

@@ -1,5 +1,6 @@
-import { Digester, exec, type ExecResult, HoldfastError } from "../../src/std/mod.ts";
+import { digestOf, exec, type ExecResult, HoldfastError } from "../../src/std/mod.ts";
 import type { Bundle } from "./bundle.ts";
+import { whenChanged } from "./stamp.ts";
 
 /** What is compiled and where to. */
 export interface CompileOptions {
@@ -35,20 +36,15 @@ const COMPILE_TIMEOUT = 180_000;
  * @throws {CompileError} with what `deno compile` said.
  */
 export async function compile(options: CompileOptions): Promise<boolean> {
-  const inputs = await inputsDigest(options);
-  const stamp = `${options.output}.inputs`;
-  if (await isCurrent(options.output, stamp, inputs)) return false;
-  await Deno.remove(stamp).catch(() => {});
-  const result = await compileWithBase(options);
-  if (result.code !== 0) {
+  return await whenChanged(options.output, await inputsOf(options), async () => {
+    const result = await compileWithBase(options);
+    if (result.code === 0) return;
     throw new CompileError({
       reason: baseIsMissing(result) ? "BaseOutOfReach" : "CompileFailed",
       message: `deno compile failed: ${result.stderr.trim()}`,
       remedy: "set DENORT_BIN to a base binary where dl.deno.land is out of reach",
     });
-  }
-  await Deno.writeTextFile(stamp, inputs);
-  return true;
+  });
 }
 
 async function compileWithBase(options: CompileOptions): Promise<ExecResult> {
@@ -95,24 +91,14 @@ function compileArgs(options: CompileOptions): string[] {
   ];
 }
 
-async function inputsDigest(options: CompileOptions): Promise<string> {
-  const digester = new Digester();
-  const add = (text: string) => digester.update(new TextEncoder().encode(`${text}\n`));
-  add(Deno.version.deno);
-  add(Deno.build.target);
-  add(options.base ?? "");
-  compileArgs(options).forEach(add);
-  for (const file of [options.bundle.main, ...options.bundle.workers]) {
-    digester.update(await Deno.readFile(file));
-  }
-  return digester.finish();
-}
-
-async function isCurrent(output: string, stamp: string, inputs: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(output)).isFile && await Deno.readTextFile(stamp) === inputs;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+async function inputsOf(options: CompileOptions): Promise<string[]> {
+  const files = [options.bundle.main, ...options.bundle.workers];
+  const contents = files.map(async (file) => digestOf(await Deno.readFile(file)));
+  return [
+    Deno.version.deno,
+    Deno.build.target,
+    options.base ?? "",
+    ...compileArgs(options),
+    ...await Promise.all(contents),
+  ];
 }
