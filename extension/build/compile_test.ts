@@ -58,19 +58,27 @@ async function outputOf(command: string, args: string[]): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-Deno.test("a program and its worker are bundled side by side and run without packages", () =>
-  withProgram(async (root) => {
-    const made = await bundleOf(root);
-    assert.deepEqual(made, {
-      main: `${root}/out/main.js`,
-      workers: [`${root}/out/sum_worker.js`],
-    });
-    await Deno.remove(`${root}/node_modules`);
-    const said = await outputOf(Deno.execPath(), ["run", "-A", "--no-config", made.main, "x"]);
-    assert.deepEqual(said, { known: "1.2.3+test", yaml: { a: 1 }, sum: 6, args: ["x"] });
-  }));
+/** esbuild's helper process ends on its own time after it was told to, perhaps after the test. */
+function bundleTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
 
-Deno.test("what an earlier bundle left is not in the next one", () =>
+bundleTest(
+  "a program and its worker are bundled side by side and run without packages",
+  () =>
+    withProgram(async (root) => {
+      const made = await bundleOf(root);
+      assert.deepEqual(made, {
+        main: `${root}/out/main.js`,
+        workers: [`${root}/out/sum_worker.js`],
+      });
+      await Deno.remove(`${root}/node_modules`);
+      const said = await outputOf(Deno.execPath(), ["run", "-A", "--no-config", made.main, "x"]);
+      assert.deepEqual(said, { known: "1.2.3+test", yaml: { a: 1 }, sum: 6, args: ["x"] });
+    }),
+);
+
+bundleTest("what an earlier bundle left is not in the next one", () =>
   withProgram(async (root) => {
     await bundleOf(root);
     await Deno.remove(`${root}/src/part/sum_worker.ts`);
@@ -78,70 +86,85 @@ Deno.test("what an earlier bundle left is not in the next one", () =>
     assert.deepEqual([...Deno.readDirSync(`${root}/out`)].map(({ name }) => name), ["main.js"]);
   }));
 
-Deno.test("two workers of one name are refused, with both paths", () =>
-  withProgram(async (root) => {
-    await Deno.mkdir(`${root}/src/other`);
-    await Deno.writeTextFile(`${root}/src/other/sum_worker.ts`, WORKER);
-    await assert.rejects(
-      bundleOf(root),
-      (error: Error) =>
-        error.message.includes("src/other/sum_worker.ts") &&
-        error.message.includes("src/part/sum_worker.ts"),
-    );
-  }));
+bundleTest(
+  "two workers of one name are refused, with both paths",
+  () =>
+    withProgram(async (root) => {
+      await Deno.mkdir(`${root}/src/other`);
+      await Deno.writeTextFile(`${root}/src/other/sum_worker.ts`, WORKER);
+      await assert.rejects(
+        bundleOf(root),
+        (error: Error) =>
+          error.message.includes("src/other/sum_worker.ts") &&
+          error.message.includes("src/part/sum_worker.ts"),
+      );
+    }),
+);
 
-Deno.test("source that does not parse is refused with its place", () =>
-  withProgram(async (root) => {
-    await Deno.writeTextFile(`${root}/main.ts`, "const = 1;\n");
-    await assert.rejects(
-      bundleOf(root),
-      (error: Error) => String((error.cause as Error).message).includes("main.ts:1:6"),
-    );
-  }));
+bundleTest(
+  "source that does not parse is refused with its place",
+  () =>
+    withProgram(async (root) => {
+      await Deno.writeTextFile(`${root}/main.ts`, "const = 1;\n");
+      await assert.rejects(
+        bundleOf(root),
+        (error: Error) => String((error.cause as Error).message).includes("main.ts:1:6"),
+      );
+    }),
+);
 
 /** The base binary at hand: the caller's, else the substitute; tests download it once. */
 async function baseAtHand(): Promise<string> {
   return Deno.env.get("DENORT_BIN") ?? await ensureDenort(cacheDir());
 }
 
-Deno.test("the compiled program runs alone, and is compiled again only when something changed", () =>
-  withProgram(async (root) => {
-    const base = await baseAtHand();
-    const output = `${root}/program`;
-    const once = async (version: string) =>
-      await compile({ bundle: await bundleOf(root, version), output, base });
-    assert.equal(await once("1.0.0"), true);
-    await Deno.rename(`${root}/out`, `${root}/gone`);
-    const said = await outputOf(output, ["a", "b"]);
-    assert.deepEqual(said, { known: "1.0.0", yaml: { a: 1 }, sum: 6, args: ["a", "b"] });
-    assert.equal(await once("1.0.0"), false);
-    assert.equal(await once("1.0.1"), true);
-    await Deno.remove(output);
-    assert.equal(await once("1.0.1"), true);
-  }));
+bundleTest(
+  "the compiled program runs alone, and is compiled again only when something changed",
+  () =>
+    withProgram(async (root) => {
+      const base = await baseAtHand();
+      const output = `${root}/program`;
+      const once = async (version: string) =>
+        await compile({ bundle: await bundleOf(root, version), output, base });
+      assert.equal(await once("1.0.0"), true);
+      await Deno.rename(`${root}/out`, `${root}/gone`);
+      const said = await outputOf(output, ["a", "b"]);
+      assert.deepEqual(said, { known: "1.0.0", yaml: { a: 1 }, sum: 6, args: ["a", "b"] });
+      assert.equal(await once("1.0.0"), false);
+      assert.equal(await once("1.0.1"), true);
+      await Deno.remove(output);
+      assert.equal(await once("1.0.1"), true);
+    }),
+);
 
-Deno.test("a base binary that is no file is the compiler's own error, and leaves no stamp", () =>
-  withProgram(async (root) => {
-    const options = {
-      bundle: await bundleOf(root),
-      output: `${root}/program`,
-      base: `${root}/missing`,
-      fallbackBase: () => Promise.reject(new Error("must not be asked: a base was given")),
-    };
-    await assert.rejects(compile(options), CompileError);
-    await assert.rejects(Deno.stat(`${root}/program.inputs`), Deno.errors.NotFound);
-  }));
-
-Deno.test("a program that does not compile does not ask for a substitute base", () =>
-  withProgram(async (root) => {
-    const made = await bundleOf(root);
-    await Deno.writeTextFile(made.main, 'import "./missing.js";\n');
-    await assert.rejects(
-      compile({
-        bundle: made,
+bundleTest(
+  "a base binary that is no file is the compiler's own error, and leaves no stamp",
+  () =>
+    withProgram(async (root) => {
+      const options = {
+        bundle: await bundleOf(root),
         output: `${root}/program`,
-        fallbackBase: () => Promise.reject(new Error("must not be asked")),
-      }),
-      (error) => error instanceof CompileError && error.reason === "CompileFailed",
-    );
-  }));
+        base: `${root}/missing`,
+        fallbackBase: () => Promise.reject(new Error("must not be asked: a base was given")),
+      };
+      await assert.rejects(compile(options), CompileError);
+      await assert.rejects(Deno.stat(`${root}/program.inputs`), Deno.errors.NotFound);
+    }),
+);
+
+bundleTest(
+  "a program that does not compile does not ask for a substitute base",
+  () =>
+    withProgram(async (root) => {
+      const made = await bundleOf(root);
+      await Deno.writeTextFile(made.main, 'import "./missing.js";\n');
+      await assert.rejects(
+        compile({
+          bundle: made,
+          output: `${root}/program`,
+          fallbackBase: () => Promise.reject(new Error("must not be asked")),
+        }),
+        (error) => error instanceof CompileError && error.reason === "CompileFailed",
+      );
+    }),
+);
