@@ -23,9 +23,9 @@ export class PackageTree {
     this.#directories = new Set([root]);
   }
 
-  /** Everybody may read a package's file, nobody write; it is executable if it was. */
+  /** Everybody may read a package's file; it is executable if it was. */
   static fileMode(mode: number): number {
-    return (mode & 0o100) === 0 ? 0o444 : 0o555;
+    return (mode & 0o100) === 0 ? 0o644 : 0o755;
   }
 
   /** The absolute path for a new file; its directories are there when this returns. */
