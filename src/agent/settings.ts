@@ -1,0 +1,204 @@
+import { loadAll } from "js-yaml";
+import * as v from "valibot";
+import { HoldfastError, LOG_LEVELS } from "../std/mod.ts";
+
+/** Why the settings cannot be used. */
+export type SettingsReason = "UnknownSetting" | "InvalidSetting" | "ConfigUnreadable";
+
+/** A mistake in flags, environment or configuration file; the agent does not start with it. */
+export class SettingsError extends HoldfastError<SettingsReason> {}
+
+/** Where a value came from; a flag beats the environment, which beats the file. */
+export type SettingSource = "flag" | "environment" | "file" | "default";
+
+/** `host:port`, with brackets around an IPv6 host. */
+const addressSchema = v.pipe(
+  v.string(),
+  v.regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/, "is not HOST:PORT"),
+  v.check((text) => Number(text.slice(text.lastIndexOf(":") + 1)) < 65_536, "has no such port"),
+);
+const pathSchema = v.pipe(v.string(), v.minLength(1, "is empty"));
+const imageModes = ["rewrite", "mirror"] as const;
+const logFormats = ["json", "text"] as const;
+
+const settingsSchema = v.object({
+  "drop-dir": v.pipe(v.array(pathSchema), v.minLength(1, "is missing")),
+  "data-dir": pathSchema,
+  kubeconfig: v.optional(pathSchema),
+  "node-name": v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "is no node name")),
+  "registry-address": addressSchema,
+  "admission-address": addressSchema,
+  "status-address": addressSchema,
+  "peer-address": v.optional(addressSchema),
+  "image-mode": v.picklist(imageModes),
+  "trust-key": v.array(pathSchema),
+  "seed-dir": v.optional(pathSchema),
+  "tools-dir": v.optional(pathSchema),
+  "talos-socket": v.optional(pathSchema),
+  "log-format": v.picklist(logFormats),
+  "log-level": v.picklist(LOG_LEVELS),
+});
+
+/** What the agent runs with; the keys are the flags of design.md §5. */
+export type Settings = v.InferOutput<typeof settingsSchema>;
+/** The name of a setting, as flag and as key of the file. */
+export type SettingName = keyof Settings;
+
+/** What a setting is for, in one line of help. */
+export interface SettingHelp {
+  readonly value: string;
+  readonly text: string;
+  readonly repeatable?: boolean;
+}
+
+/** Every setting with its help; the order is the order of `--help`. */
+export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
+  "drop-dir": { value: "DIR", text: "directory where packages are dropped", repeatable: true },
+  "data-dir": { value: "DIR", text: "where everything durable is kept" },
+  kubeconfig: { value: "FILE", text: "how to reach the cluster; without it the agent waits" },
+  "node-name": { value: "NAME", text: "this node's name in the cluster" },
+  "registry-address": { value: "HOST:PORT", text: "listener of the node registry" },
+  "admission-address": { value: "HOST:PORT", text: "listener of the admission webhook" },
+  "status-address": { value: "HOST:PORT", text: "listener of status page and metrics" },
+  "peer-address": { value: "HOST:PORT", text: "listener for peer agents" },
+  "image-mode": { value: "MODE", text: "rewrite image names, or mirror (rewrite nothing)" },
+  "trust-key": {
+    value: "FILE",
+    text: "public key that packages must be signed with",
+    repeatable: true,
+  },
+  "seed-dir": { value: "DIR", text: "OCI layout of the registry image" },
+  "tools-dir": { value: "DIR", text: "where helm and kubectl are" },
+  "talos-socket": { value: "FILE", text: "Talos' machine API socket" },
+  "log-format": { value: "FORMAT", text: "json or text" },
+  "log-level": { value: "LEVEL", text: "debug, info, warn or error" },
+};
+
+/** Values by setting, as written by whoever gave them. */
+export type GivenSettings = Partial<Record<SettingName, string | readonly string[]>>;
+
+/** Settings and where each came from. */
+export interface ResolvedSettings {
+  readonly settings: Settings;
+  readonly sources: Readonly<Record<SettingName, SettingSource>>;
+}
+
+/** What {@linkcode resolveSettings} puts together. */
+export interface SettingsInput {
+  readonly flags: GivenSettings;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Text of the YAML file given with `--config`. */
+  readonly file?: { readonly path: string; readonly text: string };
+  readonly defaults: GivenSettings;
+}
+
+/**
+ * Puts flags, environment, file and defaults together and checks the result.
+ *
+ * @throws {SettingsError} that names the setting, its source and what is wrong with it.
+ */
+export function resolveSettings(input: SettingsInput): ResolvedSettings {
+  const layers: readonly (readonly [SettingSource, GivenSettings])[] = [
+    ["flag", input.flags],
+    ["environment", fromEnvironment(input.environment)],
+    ["file", input.file === undefined ? {} : fromFile(input.file)],
+    ["default", input.defaults],
+  ];
+  const merged: Record<string, unknown> = {};
+  const sources: Record<string, SettingSource> = {};
+  for (const name of settingNames()) {
+    const found = layers.find(([, values]) => values[name] !== undefined);
+    sources[name] = found?.[0] ?? "default";
+    const value = found?.[1][name];
+    if (SETTINGS[name].repeatable) merged[name] = value === undefined ? [] : [value].flat();
+    else if (value !== undefined) merged[name] = value;
+  }
+  const parsed = v.safeParse(settingsSchema, merged);
+  if (!parsed.success) throw invalidSetting(parsed.issues[0], sources);
+  return { settings: parsed.output, sources: sources as Record<SettingName, SettingSource> };
+}
+
+/** All names in the order of the help. */
+export function settingNames(): SettingName[] {
+  return Object.keys(SETTINGS) as SettingName[];
+}
+
+/** The environment variable of a setting: `HOLDFAST_DROP_DIR`. */
+export function environmentName(name: SettingName): string {
+  return `HOLDFAST_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** Splits `host:port`; brackets around an IPv6 host are taken off. */
+export function splitAddress(
+  address: string,
+): { readonly hostname: string; readonly port: number } {
+  const colon = address.lastIndexOf(":");
+  const hostname = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  return { hostname, port: Number(address.slice(colon + 1)) };
+}
+
+function fromEnvironment(environment: Readonly<Record<string, string>>): GivenSettings {
+  const given: GivenSettings = {};
+  for (const name of settingNames()) {
+    const value = environment[environmentName(name)];
+    if (value === undefined || value === "") continue;
+    given[name] = SETTINGS[name].repeatable ? value.split(":") : value;
+  }
+  return given;
+}
+
+const fileSchema = v.pipe(
+  v.custom<object>((value) => !Array.isArray(value), "it is a list"),
+  v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.array(v.string())])),
+);
+
+function fromFile(file: { readonly path: string; readonly text: string }): GivenSettings {
+  const parsed = v.safeParse(fileSchema, parseYaml(file) ?? {});
+  if (!parsed.success) {
+    throw new SettingsError({
+      reason: "ConfigUnreadable",
+      message: `${file.path} does not hold settings: ${v.summarize(parsed.issues)}`,
+      remedy: "write one `name: value` a line, as in examples/agent.yaml",
+    });
+  }
+  const given: GivenSettings = {};
+  for (const [key, value] of Object.entries(parsed.output)) {
+    if (!(key in SETTINGS)) {
+      throw new SettingsError({
+        reason: "UnknownSetting",
+        message: `${file.path} has an unknown setting ${JSON.stringify(key)}`,
+        remedy: `the settings are ${settingNames().join(", ")}`,
+      });
+    }
+    given[key as SettingName] = Array.isArray(value) ? value : String(value);
+  }
+  return given;
+}
+
+function parseYaml(file: { readonly path: string; readonly text: string }): unknown {
+  try {
+    // Not load(): it refuses a file that holds nothing but comments.
+    return loadAll(file.text)[0];
+  } catch (cause) {
+    throw new SettingsError({
+      reason: "ConfigUnreadable",
+      message: `${file.path} is not YAML`,
+      cause,
+    });
+  }
+}
+
+function invalidSetting(
+  issue: v.InferIssue<typeof settingsSchema>,
+  sources: Record<string, SettingSource>,
+): SettingsError {
+  const name = String(issue.path?.[0]?.key ?? "settings");
+  const given = typeof issue.input === "string" ? ` ${JSON.stringify(issue.input)}` : "";
+  return new SettingsError({
+    reason: "InvalidSetting",
+    message: `the setting ${name}${given} (from ${sources[name] ?? "default"}): ${issue.message}`,
+    remedy: `give --${name}, ${
+      environmentName(name as SettingName)
+    } or a line in the --config file`,
+  });
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import {
+  environmentName,
+  type GivenSettings,
+  resolveSettings,
+  SETTINGS,
+  SettingsError,
+  type SettingsInput,
+  splitAddress,
+} from "./settings.ts";
+
+const defaults: GivenSettings = {
+  "data-dir": "/var/lib/holdfast",
+  "node-name": "node-1",
+  "registry-address": "127.0.0.1:31999",
+  "admission-address": "127.0.0.1:7471",
+  "status-address": "127.0.0.1:7472",
+  "image-mode": "rewrite",
+  "log-format": "json",
+  "log-level": "info",
+};
+
+function resolve(input: Partial<SettingsInput>) {
+  return resolveSettings({
+    flags: { "drop-dir": ["/drop"] },
+    environment: {},
+    defaults,
+    ...input,
+  });
+}
+
+Deno.test("a flag beats the environment, which beats the file, which beats the default", () => {
+  const file = {
+    path: "agent.yaml",
+    text: "data-dir: /from/file\nlog-level: warn\nnode-name: file-node\n",
+  };
+  const environment = { HOLDFAST_DATA_DIR: "/from/env", HOLDFAST_LOG_LEVEL: "error" };
+  const { settings, sources } = resolve({
+    flags: { "drop-dir": ["/drop"], "data-dir": "/from/flag" },
+    environment,
+    file,
+  });
+  assert.equal(settings["data-dir"], "/from/flag");
+  assert.equal(sources["data-dir"], "flag");
+  assert.equal(settings["log-level"], "error");
+  assert.equal(sources["log-level"], "environment");
+  assert.equal(settings["node-name"], "file-node");
+  assert.equal(sources["node-name"], "file");
+  assert.equal(settings["image-mode"], "rewrite");
+  assert.equal(sources["image-mode"], "default");
+});
+
+Deno.test("a repeatable setting is a list from every source", () => {
+  const cases: Partial<SettingsInput>[] = [
+    { flags: { "drop-dir": ["/a", "/b"] } },
+    { flags: {}, environment: { HOLDFAST_DROP_DIR: "/a:/b" } },
+    { flags: {}, file: { path: "f", text: "drop-dir: [/a, /b]" } },
+  ];
+  for (const input of cases) assert.deepEqual(resolve(input).settings["drop-dir"], ["/a", "/b"]);
+});
+
+Deno.test("an empty file and an empty variable are as if they were not there", () => {
+  const { settings } = resolve({
+    environment: { HOLDFAST_LOG_LEVEL: "" },
+    file: { path: "f", text: "" },
+  });
+  assert.equal(settings["log-level"], "info");
+});
+
+Deno.test("every setting has a variable in the environment that is read", () => {
+  for (const name of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+    assert.match(environmentName(name), /^HOLDFAST_[A-Z_]+$/);
+  }
+  assert.equal(environmentName("drop-dir"), "HOLDFAST_DROP_DIR");
+});
+
+const mistakes: readonly [string, Partial<SettingsInput>, RegExp][] = [
+  ["no drop directory", { flags: {} }, /drop-dir.*is missing/],
+  ["an address without a port", {
+    flags: { "drop-dir": ["/d"], "status-address": "localhost" },
+  }, /status-address "localhost" \(from flag\): is not HOST:PORT/],
+  ["a port that does not exist", {
+    flags: { "drop-dir": ["/d"], "status-address": "localhost:70000" },
+  }, /no such port/],
+  ["an unknown mode", { environment: { HOLDFAST_IMAGE_MODE: "magic" } }, /image-mode.*environment/],
+  ["an unknown key in the file", { file: { path: "a.yaml", text: "datadir: /x" } }, /"datadir"/],
+  ["a file that is not YAML", { file: { path: "a.yaml", text: "a: [" } }, /a\.yaml is not YAML/],
+  [
+    "a file that is a list",
+    { file: { path: "a.yaml", text: "- a" } },
+    /does not hold settings: .*list/s,
+  ],
+  ["a node name with capitals", { environment: { HOLDFAST_NODE_NAME: "Node" } }, /node-name/],
+];
+
+for (const [what, input, says] of mistakes) {
+  Deno.test(`${what} is refused by name`, () => {
+    assert.throws(() => resolve(input), (error: unknown) => {
+      assert(error instanceof SettingsError);
+      assert.match(error.message, says);
+      return true;
+    });
+  });
+}
+
+Deno.test("an address is split at its last colon", () => {
+  assert.deepEqual(splitAddress("127.0.0.1:31999"), { hostname: "127.0.0.1", port: 31999 });
+  assert.deepEqual(splitAddress("[::1]:80"), { hostname: "::1", port: 80 });
+});

@@ -1,0 +1,78 @@
+/**
+ * The thread in which one package is read. It exists for two reasons: reading, hashing and writing
+ * are synchronous and must not hold up the registry, and a corrupted zstd stream throws where only
+ * the border between threads can catch it (facts of Deno 2.7: node:zlib).
+ *
+ * @module
+ */
+/// <reference lib="webworker" />
+import { PackageError, readPackage } from "../package/mod.ts";
+import { describeError, HoldfastError } from "../std/mod.ts";
+import { Staging } from "../store/mod.ts";
+import type { IngestFailure, IngestMessage, IngestRequest } from "./types.ts";
+
+/** Progress is said each time this many more bytes were read. */
+const PROGRESS_STEP = 4 * 1024 * 1024;
+
+self.onmessage = async (event: MessageEvent<IngestRequest>) => {
+  say(await ingest(event.data));
+};
+
+async function ingest(request: IngestRequest): Promise<IngestMessage> {
+  let staging: Staging | undefined;
+  try {
+    using file = Deno.openSync(request.path, { read: true });
+    const size = file.statSync().size;
+    if (size === 0) throw emptyFile();
+    staging = Staging.create(request.dataDir, request.stagingId);
+    const contents = await readPackage(
+      { size, read: (buffer) => file.readSync(buffer) ?? 0 },
+      {
+        format: request.format,
+        architecture: request.architecture,
+        sink: staging,
+        onProgress: progressReporter(),
+      },
+    );
+    staging.commit(contents.digest);
+    return { kind: "done", contents };
+  } catch (error) {
+    staging?.discard();
+    return { kind: "failed", failure: failureOf(error) };
+  }
+}
+
+function emptyFile(): PackageError {
+  return new PackageError({ reason: "EmptyFile", message: "the file is empty" });
+}
+
+function progressReporter(): (bytes: number) => void {
+  let said = 0;
+  return (bytes) => {
+    if (bytes - said < PROGRESS_STEP) return;
+    said = bytes;
+    say({ kind: "progress", bytes });
+  };
+}
+
+function failureOf(error: unknown): IngestFailure {
+  if (error instanceof HoldfastError) {
+    return {
+      reason: error.reason,
+      message: describeError(error),
+      disposition: error.disposition,
+    };
+  }
+  const vanished = error instanceof Deno.errors.NotFound;
+  return {
+    reason: vanished ? "FileRemoved" : "ReadFailed",
+    message: vanished
+      ? "the file was removed while it was read"
+      : `the file could not be read: ${describeError(error)}`,
+    disposition: "retry",
+  };
+}
+
+function say(message: IngestMessage): void {
+  self.postMessage(message);
+}

@@ -1,0 +1,13 @@
+/**
+ * Notices package files in the drop directories and takes each into the store once.
+ *
+ * - A file is read when it has stopped changing; a half-copied one is never taken for whole.
+ * - A file at fault is refused with a reason, and changes nothing in the store.
+ * - A failure that may pass (no space, an I/O error) is tried again for ever, ever more slowly.
+ * - Removing a file changes nothing.
+ *
+ * @module
+ */
+export { parseOutcome } from "./outcome.ts";
+export type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
+export { DROP_FAILPOINTS, type DropOptions, DropWatcher } from "./watcher.ts";

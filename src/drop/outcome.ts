@@ -1,0 +1,21 @@
+import * as v from "valibot";
+import type { DropOutcome } from "./types.ts";
+
+const outcomeSchema = v.variant("phase", [
+  v.object({ phase: v.literal("Accepted"), digest: v.string() }),
+  v.object({ phase: v.literal("Rejected"), reason: v.string(), message: v.string() }),
+]);
+
+/** An outcome that holds as long as the file does not change; only these are recorded. */
+export type FinalOutcome = v.InferOutput<typeof outcomeSchema>;
+
+/** Reads a recorded outcome; what an unknown version wrote counts as not there. */
+export function parseOutcome(value: unknown): FinalOutcome | undefined {
+  const parsed = v.safeParse(outcomeSchema, value);
+  return parsed.success ? parsed.output : undefined;
+}
+
+/** Whether nothing more will be said about the file by itself. */
+export function isFinal(outcome: DropOutcome): outcome is FinalOutcome {
+  return outcome.phase !== "Receiving";
+}

@@ -1,0 +1,54 @@
+import type { PackageContents } from "../package/mod.ts";
+import type { Disposition } from "../std/mod.ts";
+
+/** Which file this is: a later file of the same name differs in at least one of the others. */
+export interface FileIdentity {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Nanoseconds since 1970, by the file system's clock. */
+  readonly mtimeNs: bigint;
+  readonly inode: bigint;
+}
+
+/** What is known about a dropped file. */
+export type DropOutcome =
+  /** It is being copied, or waits for its turn, or is being read. */
+  | {
+    readonly phase: "Receiving";
+    readonly reason: string;
+    readonly message: string;
+    readonly bytes: number;
+  }
+  /** It is in the store; what happens to the package is said elsewhere. */
+  | { readonly phase: "Accepted"; readonly digest: string }
+  /** It will not be read again as long as it does not change. */
+  | { readonly phase: "Rejected"; readonly reason: string; readonly message: string };
+
+/** A dropped file and what is known about it. */
+export interface DroppedFile extends FileIdentity {
+  readonly outcome: DropOutcome;
+}
+
+/** What the worker is asked to do. */
+export interface IngestRequest {
+  readonly path: string;
+  readonly format: "tar.zst" | "tar";
+  readonly architecture: "amd64" | "arm64";
+  readonly dataDir: string;
+  /** Name of the staging directory; one at a time uses it. */
+  readonly stagingId: string;
+}
+
+/** What the worker says. `done` and `failed` are its last words. */
+export type IngestMessage =
+  | { readonly kind: "progress"; readonly bytes: number }
+  | { readonly kind: "done"; readonly contents: PackageContents }
+  | { readonly kind: "failed"; readonly failure: IngestFailure };
+
+/** A failure in a form that can be posted between threads. */
+export interface IngestFailure {
+  readonly reason: string;
+  readonly message: string;
+  readonly disposition: Disposition;
+}

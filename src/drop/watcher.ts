@@ -1,0 +1,251 @@
+import type { PackageContents } from "../package/mod.ts";
+import {
+  backoffDelay,
+  type Clock,
+  describeError,
+  dispositionOf,
+  failpoint,
+  HoldfastError,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
+import type { Store } from "../store/mod.ts";
+import { DirectoryHints } from "./hints.ts";
+import { ingest } from "./ingest.ts";
+import { isFinal, parseOutcome } from "./outcome.ts";
+import { packageRecord } from "./record.ts";
+import { packageFormat, type Scan, scanDirectory } from "./scan.ts";
+import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
+import type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
+
+/** Milliseconds between two looks when every file is dealt with; a change wakes earlier. */
+export const IDLE_INTERVAL = 5_000;
+/** Milliseconds between two looks while a file is being copied or waits for another try. */
+export const BUSY_INTERVAL = 500;
+/** The longest pause before a file is tried again after a failure that may pass, in milliseconds. */
+export const MAX_RETRY_PAUSE = 60_000;
+
+/** The places in which a test may end the process while a package is taken in. */
+export const DROP_FAILPOINTS = ["drop.read", "drop.recorded", "drop.remembered"] as const;
+
+/** What {@linkcode DropWatcher} works with. */
+export interface DropOptions {
+  readonly directories: readonly string[];
+  readonly store: Store;
+  /** The node's processor. */
+  readonly architecture: "amd64" | "arm64";
+  readonly logger: Logger;
+  /** Told whenever more is known about a file; once for each file at the start. */
+  readonly onChange: (file: DroppedFile) => void;
+  readonly clock?: Clock;
+}
+
+/** The last failure to take a file in. */
+interface Attempt {
+  readonly identity: FileIdentity;
+  readonly failures: number;
+  /** Monotonic milliseconds; infinite when only a change of the file can help. */
+  readonly retryAt: number;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/**
+ * Takes packages in: looks at the drop directories again and again, reads each file that is whole
+ * and not known yet, one at a time, and remembers what came of it.
+ *
+ * It acts on what the directories hold, never on having seen an event: watching them only makes the
+ * next look come earlier. Stopping it at any point and starting it again ends the same.
+ */
+export class DropWatcher {
+  readonly #options: DropOptions;
+  readonly #clock: Clock;
+  readonly #settle = new SettleWatch();
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #reported = new Map<string, string>();
+  readonly #hints: DirectoryHints;
+  readonly #complained = new Map<string, string>();
+
+  constructor(options: DropOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#hints = new DirectoryHints(options.logger);
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        const busy = await this.look(signal);
+        await this.#hints.wait(busy ? BUSY_INTERVAL : IDLE_INTERVAL, this.#clock, signal);
+      }
+    } finally {
+      this.#hints.close();
+    }
+  }
+
+  /** Looks once at every directory; says whether some file is not dealt with yet. */
+  async look(signal: AbortSignal): Promise<boolean> {
+    const present = new Set<string>();
+    let busy = false;
+    for (const directory of this.#options.directories) {
+      const scan = await this.#scan(directory);
+      if (scan === undefined) continue;
+      this.#hints.watch(directory, scan.inode);
+      for (const file of scan.files) {
+        present.add(file.path);
+        if (signal.aborted) return true;
+        if (!isFinal(await this.#consider(file, signal))) busy = true;
+      }
+    }
+    this.#settle.keepOnly(present);
+    for (const path of this.#attempts.keys()) if (!present.has(path)) this.#attempts.delete(path);
+    for (const path of this.#reported.keys()) if (!present.has(path)) this.#reported.delete(path);
+    return busy;
+  }
+
+  async #scan(directory: string): Promise<Scan | undefined> {
+    try {
+      const scan = await scanDirectory(directory);
+      const complaint = scan === undefined
+        ? "the drop directory is not there; it is looked for again"
+        : scan.truncated
+        ? "the drop directory holds too many files; the last ones by order are not looked at"
+        : "";
+      this.#complain(directory, complaint);
+      return scan;
+    } catch (error) {
+      this.#complain(directory, `the drop directory cannot be read: ${describeError(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Logs a state of a directory when it changes, not at every look. */
+  #complain(directory: string, complaint: string): void {
+    if ((this.#complained.get(directory) ?? "") === complaint) return;
+    this.#complained.set(directory, complaint);
+    if (complaint !== "") this.#options.logger.warn(complaint, { directory });
+  }
+
+  async #consider(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
+    const known = this.#known(file);
+    if (known !== undefined) return this.#report(file, known);
+    const unchanged = this.#settle.unchangedFor(file, this.#clock.monotonic());
+    const attempt = this.#attemptOn(file);
+    if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
+      const { reason, message } = attempt;
+      return this.#remember(file, { phase: "Rejected", reason, message });
+    }
+    if (unchanged < SETTLE_TIME) return this.#report(file, receiving(file, "BeingCopied"));
+    if (attempt !== undefined && this.#clock.monotonic() < attempt.retryAt) {
+      return this.#report(file, waitingOutcome(attempt));
+    }
+    return await this.#read(file, signal);
+  }
+
+  #known(file: FileIdentity): DropOutcome | undefined {
+    const record = this.#options.store.records.getDrop(file.path);
+    return record !== undefined && sameFile(record, file)
+      ? parseOutcome(record.outcome)
+      : undefined;
+  }
+
+  #attemptOn(file: FileIdentity): Attempt | undefined {
+    const attempt = this.#attempts.get(file.path);
+    return attempt !== undefined && sameFile(attempt.identity, file) ? attempt : undefined;
+  }
+
+  async #read(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
+    const { store, architecture, logger } = this.#options;
+    this.#report(file, receiving(file, "Reading"));
+    failpoint("drop.read");
+    try {
+      const contents = await ingest(
+        {
+          path: file.path,
+          format: packageFormat(file.path) ?? "tar",
+          architecture,
+          dataDir: store.dir,
+          stagingId: "ingest",
+        },
+        (bytes) => this.#report(file, receiving(file, "Reading", bytes)),
+        signal,
+      );
+      this.#record(file, contents);
+      logger.info("package accepted", {
+        file: file.path,
+        package: contents.definition.metadata.name,
+        digest: contents.digest,
+      });
+      return this.#remember(file, { phase: "Accepted", digest: contents.digest });
+    } catch (error) {
+      if (signal.aborted) return receiving(file, "Stopped");
+      return this.#report(file, waitingOutcome(this.#failed(file, error)));
+    }
+  }
+
+  #record(file: FileIdentity, contents: PackageContents): void {
+    const { records } = this.#options.store;
+    if (records.getPackage(contents.digest) === undefined) {
+      records.putPackage(packageRecord(file, contents, this.#clock.now()));
+    }
+    failpoint("drop.recorded");
+  }
+
+  #failed(file: FileIdentity, error: unknown): Attempt {
+    const failures = (this.#attemptOn(file)?.failures ?? 0) + 1;
+    const reason = error instanceof HoldfastError ? error.reason : "ReadFailed";
+    const message = describeError(error);
+    const terminal = dispositionOf(error) === "terminal";
+    const pause = backoffDelay(failures - 1, { initial: 2_000, max: MAX_RETRY_PAUSE });
+    const attempt: Attempt = {
+      identity: file,
+      failures,
+      retryAt: terminal ? Infinity : this.#clock.monotonic() + pause,
+      reason,
+      message,
+    };
+    this.#attempts.set(file.path, attempt);
+    if (!terminal) {
+      const text = `the package could not be taken in and is tried again: ${message}`;
+      this.#options.logger.warn(text, { file: file.path, reason });
+    }
+    return attempt;
+  }
+
+  #remember(file: FileIdentity, outcome: Exclude<DropOutcome, { phase: "Receiving" }>) {
+    this.#options.store.records.putDrop({ ...file, outcome });
+    failpoint("drop.remembered");
+    this.#attempts.delete(file.path);
+    if (outcome.phase === "Rejected") {
+      this.#options.logger.warn(`package rejected: ${outcome.message}`, {
+        file: file.path,
+        reason: outcome.reason,
+      });
+    }
+    return this.#report(file, outcome);
+  }
+
+  #report(file: FileIdentity, outcome: DropOutcome): DropOutcome {
+    const said = JSON.stringify([file.size, String(file.mtimeNs), String(file.inode), outcome]);
+    if (this.#reported.get(file.path) !== said) {
+      this.#reported.set(file.path, said);
+      this.#options.onChange({ ...file, outcome });
+    }
+    return outcome;
+  }
+}
+
+const RECEIVING: Readonly<Record<string, string>> = {
+  BeingCopied: "the file is being copied",
+  Reading: "the package is being read and verified",
+  Stopped: "the agent is stopping; the package is read again at the next start",
+};
+
+function receiving(file: FileIdentity, reason: string, bytes = 0): DropOutcome {
+  return { phase: "Receiving", reason, message: RECEIVING[reason] ?? file.path, bytes };
+}
+
+function waitingOutcome({ reason, message }: Attempt): DropOutcome {
+  return { phase: "Receiving", reason, message, bytes: 0 };
+}

@@ -1,0 +1,80 @@
+import {
+  describeError,
+  dirname,
+  ensureDir,
+  type Logger,
+  osErrorCode,
+  writeFileAtomic,
+} from "../std/mod.ts";
+import { packageStatus, sameVerdict, type Verdict } from "./verdict.ts";
+
+/** What a verdict's file name ends with. */
+export const VERDICT_SUFFIX = ".status.json";
+/** Failures to write beside a file that say "not here" rather than "not now". */
+const READ_ONLY = new Set(["EROFS", "EACCES", "EPERM"]);
+
+/**
+ * Writes verdicts: beside the dropped file, and always under the data directory, where they are
+ * found when the medium cannot be written or was pulled. Each is replaced whole, durably; a verdict
+ * that says what is written already costs nothing.
+ */
+export class VerdictFiles {
+  readonly #directory: string;
+  readonly #logger: Logger;
+  readonly #now: () => Date;
+  readonly #last = new Map<string, Verdict>();
+  readonly #unwritable = new Set<string>();
+
+  constructor(dataDir: string, logger: Logger, now: () => Date = () => new Date()) {
+    this.#directory = `${dataDir}/status`;
+    this.#logger = logger;
+    this.#now = now;
+  }
+
+  /** Makes both files say `verdict`. Failures are logged: a verdict must not stop the work. */
+  write(verdict: Verdict): void {
+    if (sameVerdict(this.#last.get(verdict.file), verdict)) return;
+    const text = JSON.stringify(packageStatus(verdict, this.#now()), null, 2) + "\n";
+    this.#last.set(verdict.file, verdict);
+    this.#beside(verdict.file, text);
+    this.#under(verdict.file, text);
+  }
+
+  /** Forgets a file that is gone, so that a later one of its name is written anew. */
+  forget(file: string): void {
+    this.#last.delete(file);
+  }
+
+  #beside(file: string, text: string): void {
+    const directory = dirname(file);
+    try {
+      writeFileAtomic(file + VERDICT_SUFFIX, text, { name: "status.verdict" });
+      this.#unwritable.delete(directory);
+    } catch (error) {
+      if (this.#unwritable.has(directory)) return;
+      this.#unwritable.add(directory);
+      const readOnly = READ_ONLY.has(osErrorCode(error) ?? "") || isPermission(error);
+      this.#logger.warn(
+        readOnly
+          ? "the drop directory cannot be written; verdicts are under the data directory only"
+          : `a verdict could not be written beside its file: ${describeError(error)}`,
+        { directory },
+      );
+    }
+  }
+
+  #under(file: string, text: string): void {
+    try {
+      ensureDir(this.#directory);
+      const name = file.slice(file.lastIndexOf("/") + 1);
+      writeFileAtomic(`${this.#directory}/${name}${VERDICT_SUFFIX}`, text);
+    } catch (error) {
+      this.#logger.error(`a verdict could not be kept: ${describeError(error)}`, { file });
+    }
+  }
+}
+
+function isPermission(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotCapable;
+}
