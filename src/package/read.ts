@@ -1,9 +1,198 @@
-import type { ByteSource, PackageContents, ReadOptions } from "./types.ts";
+import { digestHex } from "../std/mod.ts";
+import { CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
+import { parseDefinition, type ZarfPackage } from "./definition.ts";
+import { PackageError } from "./errors.ts";
+import { checkDefinedImages, definedImages, hasIndex, nameImages } from "./images.ts";
+import { LAYOUT_FILES, PackageIntake } from "./intake.ts";
+import { type Layout, walkLayout } from "./layout.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { TarParser } from "./tar.ts";
+import type {
+  Architecture,
+  ByteSource,
+  PackageContents,
+  PackageImage,
+  PackageSink,
+  ReadOptions,
+} from "./types.ts";
+import { ZstdDecoder } from "./zstd.ts";
 
-/** The shape that other rooms are written against; the reader itself follows. */
-export function readPackage(
-  _source: ByteSource,
-  _options: ReadOptions,
+/** Bytes per read of the source. */
+const INPUT_BYTES = 1 << 20;
+/** Bytes of the source between two turns of the event loop. */
+const TURN_BYTES = 16 << 20;
+
+/**
+ * Reads a package from its first to its last byte, once, and judges it.
+ *
+ * It computes without pause for seconds: call it in a worker. Every 16 MiB it lets the event loop
+ * turn, so that a message can come in.
+ *
+ * @throws {PackageError} when the package is refused.
+ * @throws whatever the source or the sink throws, unchanged. In both cases the file that was being
+ * written has been aborted; what was closed before is the sink's to throw away.
+ */
+export async function readPackage(
+  source: ByteSource,
+  options: ReadOptions,
 ): Promise<PackageContents> {
-  return Promise.reject(new Error("the package reader is not there yet"));
+  const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  if (source.size === 0) throw emptyFile();
+  const intake = new PackageIntake(options.sink, limits);
+  const tar = new TarParser("the archive", limits, (entry) => intake.begin(entry));
+  let archive: number;
+  try {
+    archive = await pump(source, options, limits, tar);
+    tar.finish();
+  } catch (error) {
+    intake.abort();
+    throw error;
+  }
+  return judge(intake, options, limits, archive);
+}
+
+function emptyFile(): PackageError {
+  return new PackageError("EmptyFile", "the file: is empty");
+}
+
+/** Reads all of the source into the tar parser; returns how many bytes there were. */
+async function pump(
+  source: ByteSource,
+  options: ReadOptions,
+  limits: Limits,
+  tar: TarParser,
+): Promise<number> {
+  const decoder = options.format === "tar.zst"
+    ? new ZstdDecoder(limits.zstdWindowBytes, (chunk) => tar.push(chunk))
+    : undefined;
+  const buffer = new Uint8Array(INPUT_BYTES);
+  let total = 0;
+  let turnAt = TURN_BYTES;
+  try {
+    for (;;) {
+      const count = source.read(buffer);
+      if (count === 0) break;
+      total += count;
+      const chunk = buffer.subarray(0, count);
+      if (decoder === undefined) tar.push(chunk);
+      else decoder.push(chunk);
+      options.onProgress?.(total);
+      if (total >= turnAt) {
+        turnAt = total + TURN_BYTES;
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+    }
+    if (total === 0) throw emptyFile();
+    decoder?.finish();
+    return total;
+  } finally {
+    decoder?.close();
+  }
+}
+
+function judge(
+  intake: PackageIntake,
+  options: ReadOptions,
+  limits: Limits,
+  archive: number,
+): PackageContents {
+  const yaml = intake.held(DEFINITION);
+  if (yaml === undefined) {
+    throw new PackageError("MissingFile", `${DEFINITION}: is not in the package`);
+  }
+  const definition = parseDefinition(yaml.content, limits.definitionBytes);
+  checkIntegrity(intake, definition);
+  const layout = readLayout(intake, options.sink, limits);
+  const images = nameImages(layout);
+  checkDefinedImages(definition, images);
+  checkArchitecture(definition, images, options.architecture);
+  return {
+    definition,
+    digest: yaml.digest,
+    images,
+    manifests: [...layout.manifests.values()],
+    blobs: [...intake.blobs].map(([digest, size]) => ({ digest, size })),
+    signature: signatureOf(intake),
+    bytes: { archive, content: intake.contentBytes },
+  };
+}
+
+/** The chain of trust from zarf.yaml to every file (Zarf 0.84, validatePackageIntegrity). */
+function checkIntegrity(intake: PackageIntake, definition: ZarfPackage): void {
+  const list = intake.held(CHECKSUMS);
+  if (list === undefined) {
+    throw new PackageError("MissingFile", `${CHECKSUMS}: is not in the package`);
+  }
+  if (digestHex(list.digest) !== definition.aggregateChecksum) {
+    throw new PackageError(
+      "AggregateMismatch",
+      `${CHECKSUMS}: sha256 is ${digestHex(list.digest)} but ${DEFINITION} says ${
+        definition.aggregateChecksum || "nothing"
+      }`,
+    );
+  }
+  intake.ledger.finish(provenanceOf(definition, signatureOf(intake) !== "none"));
+  checkComponentTars(intake, definition);
+}
+
+/** Files beside the list that a signed package names; only at the top, where no content is. */
+function provenanceOf(definition: ZarfPackage, hasSignature: boolean): readonly string[] {
+  if (!(definition.build.signed ?? hasSignature)) return [];
+  return definition.build.provenanceFiles.filter((path) => !path.includes("/"));
+}
+
+/** A component with content has a tar; a package without it would fail half-way. */
+function checkComponentTars(intake: PackageIntake, definition: ZarfPackage): void {
+  for (const component of definition.components) {
+    const { charts, manifests, files, repos, dataInjections } = component;
+    const content = [charts, manifests, files, repos, dataInjections];
+    const path = `components/${component.name}.tar`;
+    if (content.every((list) => list.length === 0) || intake.ledger.has(path)) continue;
+    throw new PackageError(
+      "MissingFile",
+      `${path}: is not in the package, but ${DEFINITION} has content for it`,
+    );
+  }
+}
+
+function signatureOf(intake: PackageIntake): PackageContents["signature"] {
+  if (intake.ledger.has(SIGNATURES.bundle)) return "bundle";
+  return intake.ledger.has(SIGNATURES.legacy) ? "legacy" : "none";
+}
+
+function readLayout(intake: PackageIntake, sink: PackageSink, limits: Limits): Layout {
+  const index = intake.held(LAYOUT_FILES.index);
+  if (index === undefined) {
+    if (intake.blobs.size === 0) return { roots: [], manifests: new Map() };
+    throw new PackageError("MissingFile", `${LAYOUT_FILES.index}: is not in the package`);
+  }
+  return walkLayout({
+    marker: intake.held(LAYOUT_FILES.marker)?.content,
+    index: index.content,
+    blobs: intake.blobs,
+    read: (digest, limit) => sink.readBlob(digest, limit),
+  }, limits);
+}
+
+/**
+ * Zarf refuses a package whose architecture no node has, unless it has no images or keeps an image for
+ * all its platforms (Zarf 0.84, src/pkg/packager/deploy.go verifyPackageIsDeployable). A skeleton has
+ * unresolved imports and can be deployed nowhere.
+ */
+function checkArchitecture(
+  definition: ZarfPackage,
+  images: readonly PackageImage[],
+  node: Architecture,
+): void {
+  const stated = [definition.build.architecture, definition.metadata.architecture]
+    .filter((architecture) => architecture !== "");
+  const free = definedImages(definition).length === 0 || hasIndex(images);
+  const accepted = (built: string) =>
+    built === node || built === "multi" || (free && built !== "skeleton");
+  const wrong = stated.find((built) => !accepted(built));
+  if (wrong === undefined && (stated.length > 0 || free)) return;
+  throw new PackageError(
+    "ArchitectureMismatch",
+    `${DEFINITION}: the package is for ${wrong ?? "no architecture"}, this node is ${node}`,
+  );
 }

@@ -1,0 +1,37 @@
+import { PackageError } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+
+/** Counts what all archives of one package together make. */
+export class Budget {
+  readonly #limits: Limits;
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes of the files counted with {@linkcode addFile}. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Counts one entry. @throws {PackageError} LimitExceeded. */
+  addEntry(): void {
+    if (++this.#entries <= this.#limits.entries) return;
+    throw new PackageError(
+      "LimitExceeded",
+      `the package: has more than ${this.#limits.entries} entries`,
+    );
+  }
+
+  /** Counts one regular file of the outer archive. @throws {PackageError} LimitExceeded. */
+  addFile(path: string, size: number): void {
+    this.#bytes += size;
+    if (this.#bytes <= this.#limits.contentBytes) return;
+    throw new PackageError(
+      "LimitExceeded",
+      `${path}: with it the package has more than ${this.#limits.contentBytes} bytes`,
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import type { Digest } from "../std/mod.ts";
+import { PackageError } from "./errors.ts";
+import { safePath } from "./names.ts";
+
+/** The name of the list, and of what it does not list (Zarf 0.84, layout/package.go). */
+export const CHECKSUMS = "checksums.txt";
+/** The package definition. */
+export const DEFINITION = "zarf.yaml";
+/** The two forms of a signature over zarf.yaml. */
+export const SIGNATURES = { bundle: "zarf.bundle.sig", legacy: "zarf.yaml.sig" } as const;
+
+const NEVER_LISTED: readonly string[] = [CHECKSUMS, DEFINITION];
+const MAY_BE_UNLISTED: readonly string[] = [SIGNATURES.bundle, SIGNATURES.legacy];
+
+/**
+ * Reads checksums.txt: lines of `<sha256 hex> <path>`; empty lines are allowed, and nothing but an
+ * empty line in a package without files (Zarf 0.84, src/pkg/packager/assemble getChecksum).
+ *
+ * @throws {PackageError} InvalidChecksums or UnsafePath.
+ */
+export function parseChecksums(content: Uint8Array): Map<string, Digest> {
+  const listed = new Map<string, Digest>();
+  const lines = decode(content).split("\n");
+  for (const [index, line] of lines.entries()) {
+    if (line === "") continue;
+    const refuse = (why: string) =>
+      new PackageError("InvalidChecksums", `${CHECKSUMS}: line ${index + 1} ${why}`);
+    const match = /^([0-9a-f]{64}) (\S+)$/.exec(line);
+    const [, hex, path] = match ?? [];
+    if (hex === undefined || path === undefined) {
+      throw refuse("does not have the form <sha256> <path>");
+    }
+    if (safePath(CHECKSUMS, path) !== path) throw refuse(`has the impossible path ${path}`);
+    if (NEVER_LISTED.includes(path)) throw refuse(`lists ${path}, which cannot be listed`);
+    if (listed.has(path)) throw refuse(`lists ${path} a second time`);
+    listed.set(path, `sha256:${hex}`);
+  }
+  return listed;
+}
+
+function decode(content: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(content);
+  } catch (cause) {
+    throw new PackageError("InvalidChecksums", `${CHECKSUMS}: is not text`, { cause });
+  }
+}
+
+/**
+ * Compares the files as they come with checksums.txt, which may come before or after them: what can
+ * be compared at once is, the rest at the end.
+ */
+export class ChecksumLedger {
+  readonly #seen = new Map<string, Digest>();
+  #listed: Map<string, Digest> | undefined;
+
+  /** @throws {PackageError} as {@linkcode parseChecksums}, or ChecksumMismatch. */
+  setList(content: Uint8Array): void {
+    this.#listed = parseChecksums(content);
+    for (const [path, digest] of this.#seen) this.#compare(path, digest);
+  }
+
+  /** Records a regular file. @throws {PackageError} ChecksumMismatch. */
+  record(path: string, digest: Digest): void {
+    this.#seen.set(path, digest);
+    this.#compare(path, digest);
+  }
+
+  /** Whether the file was in the archive. */
+  has(path: string): boolean {
+    return this.#seen.has(path);
+  }
+
+  /**
+   * Both ways: every listed file was there, and every file is listed or may be missing from the list
+   * (Zarf 0.84, layout/package.go validatePackageIntegrity).
+   *
+   * @param provenance Files that a signed package may hold besides.
+   * @throws {PackageError} MissingFile or UnlistedFile.
+   */
+  finish(provenance: readonly string[]): void {
+    const listed = this.#listed;
+    if (listed === undefined) {
+      throw new PackageError("MissingFile", `${CHECKSUMS}: is not in the package`);
+    }
+    for (const path of listed.keys()) {
+      if (this.#seen.has(path)) continue;
+      throw new PackageError(
+        "MissingFile",
+        `${path}: is not in the package, but ${CHECKSUMS} lists it`,
+      );
+    }
+    const free = new Set([...NEVER_LISTED, ...MAY_BE_UNLISTED, ...provenance]);
+    for (const path of this.#seen.keys()) {
+      if (listed.has(path) || free.has(path)) continue;
+      throw new PackageError(
+        "UnlistedFile",
+        `${path}: is in the package, but ${CHECKSUMS} does not list it`,
+      );
+    }
+  }
+
+  #compare(path: string, digest: Digest): void {
+    const expected = this.#listed?.get(path);
+    if (expected === undefined || expected === digest) return;
+    throw new PackageError(
+      "ChecksumMismatch",
+      `${path}: sha256 is ${digest.slice(7)} but ${CHECKSUMS} says ${expected.slice(7)}`,
+    );
+  }
+}

@@ -1,0 +1,113 @@
+import { parseImageReference, zarfTag } from "../refs/mod.ts";
+import { LAYOUT_FILES } from "./intake.ts";
+import type { ZarfPackage } from "./definition.ts";
+import { PackageError } from "./errors.ts";
+import { isIndexType, type Layout } from "./layout.ts";
+import type { PackageImage } from "./types.ts";
+
+const REF_NAME = "org.opencontainers.image.ref.name";
+const BASE_NAME = "org.opencontainers.image.base.name";
+
+/** All image references of a definition, as they are written there. */
+export function definedImages(definition: ZarfPackage): string[] {
+  const all = definition.components.flatMap((component) => [
+    ...component.images,
+    ...component.imageArchives.flatMap((archive) => archive.images),
+  ]);
+  return [...new Set(all)];
+}
+
+/**
+ * The named images of a layout. Since Zarf uses oras (0.60) the name is in `ref.name`; before, crane
+ * wrote only `base.name`. Where there is any `ref.name`, a lone `base.name` is what its image's
+ * builder wrote into an index, the name of another image altogether.
+ *
+ * @throws {PackageError} InvalidImageLayout for a name that cannot be read, stands for two images or
+ * for something that is no image manifest.
+ */
+export function nameImages(layout: Layout): PackageImage[] {
+  const key = layout.roots.some((root) => root.annotations?.[REF_NAME] !== undefined)
+    ? REF_NAME
+    : BASE_NAME;
+  const images = new Map<string, PackageImage>();
+  for (const root of layout.roots) {
+    const name = root.annotations?.[key];
+    if (name === undefined) continue;
+    const descriptor = layout.manifests.get(root.digest);
+    if (descriptor === undefined) {
+      throw new PackageError(
+        "InvalidImageLayout",
+        `${LAYOUT_FILES.index}: ${name} has the unknown media type ${
+          JSON.stringify(root.mediaType)
+        }`,
+      );
+    }
+    const image = { ...readName(name), descriptor };
+    const known = images.get(image.reference);
+    if (known !== undefined && known.descriptor.digest !== root.digest) {
+      throw new PackageError(
+        "InvalidImageLayout",
+        `${LAYOUT_FILES.index}: ${name} stands for two images`,
+      );
+    }
+    images.set(image.reference, known ?? image);
+  }
+  return [...images.values()];
+}
+
+function readName(name: string): Omit<PackageImage, "descriptor"> {
+  try {
+    const reference = parseImageReference(name);
+    const zarf = zarfTag(reference);
+    return {
+      reference: reference.canonical,
+      host: reference.host,
+      repository: reference.path,
+      ...(reference.tag === undefined ? {} : { tag: reference.tag }),
+      ...(zarf === undefined ? {} : { zarfTag: zarf }),
+    };
+  } catch (cause) {
+    throw new PackageError(
+      "InvalidImageLayout",
+      `${LAYOUT_FILES.index}: ${JSON.stringify(name)} is not the name of an image`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Every image that a component names must be in the package.
+ *
+ * @throws {PackageError} MissingImage or InvalidDefinition.
+ */
+export function checkDefinedImages(
+  definition: ZarfPackage,
+  images: readonly PackageImage[],
+): void {
+  const present = new Set(images.map((image) => image.reference));
+  for (const name of definedImages(definition)) {
+    if (!present.has(canonical(name))) {
+      throw new PackageError(
+        "MissingImage",
+        `${LAYOUT_FILES.index}: has no ${name}, which zarf.yaml names`,
+      );
+    }
+  }
+}
+
+function canonical(name: string): string {
+  try {
+    return parseImageReference(name).canonical;
+  } catch (cause) {
+    throw new PackageError(
+      "InvalidDefinition",
+      `zarf.yaml: ${JSON.stringify(name)} is not the name of an image`,
+      { cause },
+    );
+  }
+}
+
+/** Whether one of the images is kept for all its platforms. */
+export function hasIndex(images: readonly PackageImage[]): boolean {
+  return images.some((image) => isIndexType(image.descriptor.mediaType));
+}

@@ -1,0 +1,208 @@
+import { type Digest, isDigest } from "../std/mod.ts";
+import * as v from "valibot";
+import { PackageError } from "./errors.ts";
+import { LAYOUT_FILES } from "./intake.ts";
+import type { Limits } from "./limits.ts";
+import type { Descriptor } from "./types.ts";
+
+const digest = v.custom<Digest>(
+  (value) => typeof value === "string" && isDigest(value),
+  "is not a sha256 digest",
+);
+
+const annotations = v.exactOptional(v.nullable(v.record(v.string(), v.string())));
+
+const descriptorSchema = v.object({
+  mediaType: v.optional(v.string(), ""),
+  digest,
+  size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  annotations,
+});
+type RawDescriptor = v.InferOutput<typeof descriptorSchema>;
+
+const indexSchema = v.object({
+  schemaVersion: v.literal(2),
+  mediaType: v.optional(v.string(), ""),
+  artifactType: v.optional(v.string(), ""),
+  manifests: v.nullable(v.array(descriptorSchema)),
+  subject: v.exactOptional(v.nullable(descriptorSchema)),
+  annotations,
+});
+
+/** Image manifests of OCI and of Docker, and OCI's former artifact manifest (`blobs`). */
+const manifestSchema = v.object({
+  schemaVersion: v.exactOptional(v.literal(2)),
+  mediaType: v.optional(v.string(), ""),
+  artifactType: v.optional(v.string(), ""),
+  config: v.exactOptional(descriptorSchema),
+  layers: v.optional(v.nullable(v.array(descriptorSchema)), []),
+  blobs: v.optional(v.nullable(v.array(descriptorSchema)), []),
+  subject: v.exactOptional(v.nullable(descriptorSchema)),
+  annotations,
+});
+
+const layoutSchema = v.object({ imageLayoutVersion: v.literal("1.0.0") });
+
+const INDEX_TYPES: readonly string[] = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+const MANIFEST_TYPES: readonly string[] = [
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.oci.artifact.manifest.v1+json",
+];
+
+/** Whether the media type is that of an index (OCI) or a manifest list (Docker). */
+export function isIndexType(mediaType: string): boolean {
+  return INDEX_TYPES.includes(mediaType);
+}
+
+/** Layers that a registry may not hand on: they are left out of packages and fetched by URL. */
+function mayBeAbsent(mediaType: string): boolean {
+  return mediaType.includes(".foreign.") || mediaType.includes(".nondistributable.");
+}
+
+/** Where the layout's content comes from. */
+export interface LayoutSource {
+  readonly marker: Uint8Array | undefined;
+  readonly index: Uint8Array;
+  readonly blobs: ReadonlyMap<Digest, number>;
+  read(digest: Digest, limit: number): Uint8Array;
+}
+
+/** What the OCI layout holds. */
+export interface Layout {
+  /** index.json's entries, as they are. */
+  readonly roots: readonly RawDescriptor[];
+  /** Every manifest and index that can be reached, in the order in which they are found. */
+  readonly manifests: ReadonlyMap<Digest, Descriptor>;
+}
+
+/**
+ * Walks the layout from index.json: every manifest, config and layer that is named must be there with
+ * the size that its descriptor gives. The content of blobs is known to match their digests.
+ *
+ * @throws {PackageError} InvalidImageLayout, MissingBlob or LimitExceeded.
+ */
+export function walkLayout(source: LayoutSource, limits: Limits): Layout {
+  if (source.marker === undefined) {
+    throw new PackageError("MissingFile", `${LAYOUT_FILES.marker}: is not in the package`);
+  }
+  parse(layoutSchema, source.marker, LAYOUT_FILES.marker);
+  const { manifests: roots } = parse(indexSchema, source.index, LAYOUT_FILES.index);
+  const walk = new Walk(source, limits);
+  for (const root of roots ?? []) walk.add(LAYOUT_FILES.index, root);
+  walk.run();
+  return { roots: roots ?? [], manifests: walk.found };
+}
+
+class Walk {
+  readonly #source: LayoutSource;
+  readonly #limits: Limits;
+  readonly found = new Map<Digest, Descriptor>();
+  /** Depth first would let an index nest without bound. */
+  readonly #queue: { readonly parent: string; readonly descriptor: RawDescriptor }[] = [];
+
+  constructor(source: LayoutSource, limits: Limits) {
+    this.#source = source;
+    this.#limits = limits;
+  }
+
+  add(parent: string, descriptor: RawDescriptor): void {
+    this.#checkBlob(parent, descriptor);
+    if (!this.found.has(descriptor.digest)) this.#queue.push({ parent, descriptor });
+  }
+
+  run(): void {
+    for (let at = 0; at < this.#queue.length; at++) {
+      const next = this.#queue[at];
+      if (next === undefined || this.found.has(next.descriptor.digest)) continue;
+      this.#visit(next.descriptor);
+    }
+  }
+
+  #visit(descriptor: RawDescriptor): void {
+    const name = `images: manifest ${descriptor.digest}`;
+    const isIndex = isIndexType(descriptor.mediaType);
+    if (!isIndex && !MANIFEST_TYPES.includes(descriptor.mediaType)) return;
+    if (this.found.size >= this.#limits.manifests) {
+      throw new PackageError(
+        "LimitExceeded",
+        `images: there are more than ${this.#limits.manifests} manifests`,
+      );
+    }
+    const bytes = this.#read(name, descriptor);
+    const document = isIndex ? parse(indexSchema, bytes, name) : parse(manifestSchema, bytes, name);
+    this.found.set(descriptor.digest, describe(descriptor, document));
+    if ("manifests" in document) {
+      for (const child of document.manifests ?? []) this.add(name, child);
+      return;
+    }
+    const parts = [...document.layers ?? [], ...document.blobs ?? []];
+    if (document.config !== undefined) parts.unshift(document.config);
+    for (const part of parts) this.#checkBlob(name, part);
+  }
+
+  #read(name: string, descriptor: RawDescriptor): Uint8Array {
+    if (descriptor.size > this.#limits.manifestBytes) {
+      throw new PackageError(
+        "LimitExceeded",
+        `${name}: has ${descriptor.size} bytes, the limit is ${this.#limits.manifestBytes}`,
+      );
+    }
+    return this.#source.read(descriptor.digest, this.#limits.manifestBytes);
+  }
+
+  #checkBlob(parent: string, { digest, size, mediaType }: RawDescriptor): void {
+    const actual = this.#source.blobs.get(digest);
+    if (actual === undefined) {
+      if (mayBeAbsent(mediaType)) return;
+      throw new PackageError(
+        "MissingBlob",
+        `${parent}: names ${digest}, which is not in the package`,
+      );
+    }
+    if (actual === size) return;
+    throw new PackageError(
+      "InvalidImageLayout",
+      `${parent}: says that ${digest} has ${size} bytes, but it has ${actual}`,
+    );
+  }
+}
+
+type Document = v.InferOutput<typeof indexSchema> | v.InferOutput<typeof manifestSchema>;
+
+function describe(descriptor: RawDescriptor, document: Document): Descriptor {
+  const { mediaType, digest, size } = descriptor;
+  const config = "config" in document ? document.config?.mediaType ?? "" : "";
+  const artifactType = document.artifactType || config;
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === "" ? {} : { artifactType }),
+    ...(document.subject ? { subject: document.subject.digest } : {}),
+    ...(document.annotations ? { annotations: document.annotations } : {}),
+  };
+}
+
+function parse<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  bytes: Uint8Array,
+  name: string,
+): v.InferOutput<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new PackageError("InvalidImageLayout", `${name}: is not JSON`, { cause });
+  }
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new PackageError(
+    "InvalidImageLayout",
+    `${name}: ${v.getDotPath(issue) ?? "the document"}: ${issue.message}`,
+  );
+}
