@@ -1,0 +1,24 @@
+/**
+ * A real Kubernetes cluster for tests: etcd, the Kubernetes components, containerd and runc, built
+ * from pinned Go modules, each node a process tree in network, mount, process, host name and IPC
+ * namespaces of its own. The nodes reach one another and nothing else; what they try to send
+ * elsewhere is counted. `down` leaves nothing, whatever happened before.
+ *
+ * @module
+ */
+export * from "./cluster.ts";
+export { CONTROL_PLANE, type DaemonName, WORKER } from "./daemons.ts";
+export { ClusterError, type ClusterReason } from "./errors.ts";
+export { layoutOf } from "./layout.ts";
+export {
+  ClusterNode,
+  type ExitStatus,
+  type NodeExecOptions,
+  type NodeProcess,
+  type SpawnOptions,
+} from "./node.ts";
+export { checkPrerequisites, installSystemPackages, obstacle } from "./prerequisites.ts";
+export type { RegistryMode } from "./settings.ts";
+export type { SupervisedProcess } from "./supervisor.ts";
+export { leftovers } from "./teardown.ts";
+export { ensureClusterTools, type Tools } from "./tools.ts";
