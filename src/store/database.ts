@@ -105,21 +105,47 @@ export class Database {
   }
 }
 
-/** SQLite's result codes that have a reason of their own (sqlite3.h); the low byte is the class. */
-const SQLITE_REASONS: Readonly<Record<number, readonly [StoreError["reason"], string]>> = {
-  8: ["ReadOnly", "the file system is read-only"],
-  10: ["IoError", "the disk reports an error"],
-  11: ["DatabaseCorrupt", "the file is damaged"],
-  13: ["DiskFull", "the disk is full"],
-  14: ["Permission", "the file cannot be opened"],
-  26: ["DatabaseCorrupt", "the file is no database"],
-};
+/** A primary result code of SQLite that has a reason of its own, with its text (sqlite3_errstr). */
+interface SqliteFailure {
+  readonly code: number;
+  readonly text: string;
+  readonly reason: StoreError["reason"];
+  readonly why: string;
+}
+
+const SQLITE_FAILURES: readonly SqliteFailure[] = [
+  {
+    code: 8,
+    text: "attempt to write a readonly database",
+    reason: "ReadOnly",
+    why: "the file system is read-only",
+  },
+  { code: 10, text: "disk I/O error", reason: "IoError", why: "the disk reports an error" },
+  {
+    code: 11,
+    text: "database disk image is malformed",
+    reason: "DatabaseCorrupt",
+    why: "the file is damaged",
+  },
+  { code: 13, text: "database or disk is full", reason: "DiskFull", why: "the disk is full" },
+  {
+    code: 14,
+    text: "unable to open database file",
+    reason: "Permission",
+    why: "the file cannot be opened",
+  },
+  {
+    code: 26,
+    text: "file is not a database",
+    reason: "DatabaseCorrupt",
+    why: "the file is no database",
+  },
+];
 
 function databaseError(doing: string, cause: unknown): StoreError {
-  const code = resultCode(cause);
-  const known = code === undefined ? undefined : SQLITE_REASONS[code & 0xff];
+  const known = SQLITE_FAILURES.find((each) => isFailure(each, cause));
   if (known === undefined) return storeError(doing, cause);
-  const [reason, why] = known;
+  const { reason, why } = known;
   return new StoreError({
     reason,
     message: `cannot ${doing}: ${why}`,
@@ -132,8 +158,10 @@ function databaseError(doing: string, cause: unknown): StoreError {
   });
 }
 
-function resultCode(cause: unknown): number | undefined {
-  return cause instanceof Error && "errcode" in cause && typeof cause.errcode === "number"
-    ? cause.errcode
-    : undefined;
+function isFailure(failure: SqliteFailure, cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  // Statements give the code, its low byte being the primary one; `exec` gives the text only.
+  return "errcode" in cause && typeof cause.errcode === "number"
+    ? (cause.errcode & 0xff) === failure.code
+    : cause.message === failure.text;
 }

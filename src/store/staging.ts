@@ -40,11 +40,14 @@ export class Staging {
       throw new StoreError({ reason: "UnsafePath", message: `"${id}" is no name for a staging` });
     }
     const staging = new Staging(new Layout(dataDir), id, fs);
-    guarded("create the staging directory", () => {
-      removeQuietly(staging.#directory);
-      ensureDir(`${staging.#directory}/blobs`, fs);
-      ensureDir(`${staging.#directory}/package`, fs);
-    });
+    // Not fsynced: what is below tmp/ need not outlive a crash.
+    staging.#failing(() =>
+      guarded("create the staging directory", () => {
+        removeQuietly(staging.#directory);
+        Deno.mkdirSync(`${staging.#directory}/blobs`, { recursive: true });
+        Deno.mkdirSync(`${staging.#directory}/package`);
+      })
+    );
     failpoint("store.staging.created");
     return staging;
   }

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { digestHex, digestOf } from "../std/mod.ts";
+import { STORE_FAILPOINTS } from "./failpoints.ts";
+import { Store } from "./store.ts";
+import { packageWith, treeOf, withDirectory } from "./testing.ts";
+
+const CHILD = fileURLToPath(import.meta.resolve("./crash_test_child.ts"));
+/** How often each failpoint is passed while the package goes in; a kill at each of them. */
+const PASSES: Readonly<Record<typeof STORE_FAILPOINTS[number], number>> = {
+  "store.staging.created": 1,
+  "store.blob.written": 3,
+  "store.blob.synced": 3,
+  "store.blob.renamed": 3,
+  "store.blob.directory.synced": 3,
+  "store.package.written": 2,
+  "store.package.synced": 2,
+  "store.package.renamed": 1,
+  "store.package.directory.synced": 1,
+  "store.staging.removed": 1,
+  // Taking the clean mark away, the package, setting the mark.
+  "store.record.committing": 3,
+  "store.record.committed": 3,
+};
+
+async function ingest(dir: string, failpoint?: string): Promise<Deno.CommandStatus> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", CHILD, dir],
+    env: failpoint === undefined ? {} : { HOLDFAST_FAILPOINT: failpoint },
+    stdout: "null",
+    stderr: "inherit",
+  });
+  return await command.spawn().status;
+}
+
+/** Everything that counts: blobs, package files, records. */
+function stateOf(dir: string) {
+  using store = Store.open(dir);
+  return {
+    blobs: treeOf(`${dir}/blobs`),
+    packages: treeOf(`${dir}/packages`),
+    records: store.records.listPackages(),
+    tag: store.records.resolveTag("library/web", "1-zarf-42"),
+  };
+}
+
+const added = packageWith("web", "1.0.0", digestOf("blob 0"));
+const blobPath = (text: string) => {
+  const hex = digestHex(digestOf(text));
+  return `sha256/${hex.slice(0, 2)}/${hex}`;
+};
+const BLOBS = Object.fromEntries(
+  ["blob 0", "blob 1", "blob 2"].map((text) => [blobPath(text), text]),
+);
+const FILES = Object.fromEntries(
+  ["zarf.yaml", "components/a.tar"].map((path) => [`${digestHex(added.digest)}/${path}`, path]),
+);
+
+for (const name of STORE_FAILPOINTS) {
+  Deno.test(`killed at each ${name} and started again, the store ends in the same state`, () =>
+    withDirectory(async (root) => {
+      for (let pass = 1; pass <= PASSES[name]; pass++) {
+        const dir = `${root}/${pass}`;
+        const killed = await ingest(dir, `${name}:${pass}`);
+        assert.equal(killed.signal, "SIGKILL", `${name}:${pass} was not passed`);
+        const between = stateOf(dir);
+        for (const [path, content] of Object.entries(between.blobs)) {
+          assert.equal(content, BLOBS[path], `${path} was visible with other bytes`);
+        }
+        if (between.records.length > 0) {
+          assert.deepEqual(between.blobs, BLOBS, "a package was recorded before its blobs");
+          assert.deepEqual(between.packages, FILES);
+        }
+        assert.deepEqual([...Deno.readDirSync(`${dir}/tmp`)], []);
+        assert.equal((await ingest(dir)).code, 0);
+        const { blobs, packages, records, tag } = stateOf(dir);
+        assert.deepEqual(blobs, BLOBS);
+        assert.deepEqual(packages, FILES);
+        assert.deepEqual(records.map(({ digest, state }) => [digest, state]), [
+          [added.digest, "accepted"],
+        ]);
+        assert.equal(tag?.digest, digestOf("blob 0"));
+      }
+      const after = await ingest(`${root}/none`, `${name}:${PASSES[name] + 1}`);
+      assert.equal(after.code, 0, `${name} is passed more often than ${PASSES[name]} times`);
+    }));
+}

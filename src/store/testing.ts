@@ -1,0 +1,79 @@
+import { type Digest, digestOf } from "../std/mod.ts";
+import { type StoreFs, systemStoreFs } from "./fs.ts";
+import type { NewPackage } from "./types.ts";
+
+/** Bytes of a text, for tests. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** Runs `action` with a new directory that is removed afterwards. */
+export async function withDirectory(action: (dir: string) => void | Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "holdfast-store-" });
+  try {
+    await action(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** Every file and link below `dir` with its content, by relative path. */
+export function treeOf(dir: string, below = ""): Record<string, string> {
+  const tree: Record<string, string> = {};
+  for (const entry of Deno.readDirSync(`${dir}/${below}`)) {
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory) Object.assign(tree, treeOf(dir, path));
+    else if (entry.isSymlink) tree[path] = `-> ${Deno.readLinkSync(`${dir}/${path}`)}`;
+    else tree[path] = Deno.readTextFileSync(`${dir}/${path}`);
+  }
+  return tree;
+}
+
+/** The real file system with some calls replaced. */
+export function fsWith(replaced: Partial<StoreFs>): StoreFs {
+  return { ...systemStoreFs, ...replaced };
+}
+
+/** An error of the operating system, as Deno throws it. */
+export function osError(code: string): Error {
+  return Object.assign(new Error(`failed by the test: ${code}`), { code });
+}
+
+/** A package record with one image, whose manifest is `manifest`. */
+export function packageWith(
+  name: string,
+  version: string,
+  manifest: Digest = digestOf(`${name} ${version}`),
+): NewPackage {
+  const descriptor = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: manifest,
+    size: 5,
+  };
+  return {
+    digest: digestOf(`package ${name} ${version}`),
+    name,
+    version,
+    architecture: "amd64",
+    kind: "ZarfPackageConfig",
+    signature: "Unsigned",
+    acceptedAt: "2026-01-02T03:04:05Z",
+    fileName: `zarf-package-${name}-amd64-${version}.tar.zst`,
+    bytes: 1234,
+    images: [{
+      reference: "docker.io/library/web:1",
+      host: "docker.io",
+      repository: "library/web",
+      tag: "1",
+      zarfTag: "1-zarf-42",
+      descriptor,
+    }],
+    manifests: [descriptor],
+    blobs: [{ digest: manifest, size: 5 }],
+  };
+}
+
+/** The permission bits of a file. */
+export function permissions(path: string): number {
+  return (Deno.statSync(path).mode ?? 0) & 0o777;
+}
