@@ -1,0 +1,61 @@
+import { KubeError } from "./errors.ts";
+import type { KubeObject, ObjectRef, ResourceRef } from "./types.ts";
+
+/** A request's body: texts and bytes as they are, anything else as JSON. */
+export function encode(body: unknown): string | Uint8Array {
+  return typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
+}
+
+/** An answer's body: the JSON in it, else its text. */
+export function decode(bytes: Uint8Array): unknown {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** `?a=b&c=d` of what is given; empty when nothing is. */
+export function queryOf(values: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) query.set(name, value);
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+/** What identifies an object. @throws {KubeError} `Invalid` when it has no name. */
+export function refOf(object: KubeObject): ObjectRef {
+  const { apiVersion, kind, metadata } = object;
+  const name = metadata.name ?? (metadata.generateName === undefined ? undefined : "");
+  if (name === undefined) {
+    throw new KubeError({ reason: "Invalid", message: `a ${kind} without a name cannot be sent` });
+  }
+  return {
+    apiVersion,
+    kind,
+    name,
+    ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+  };
+}
+
+/**
+ * A value of the API as an object. The items of a list carry neither version nor kind, they are
+ * filled in.
+ *
+ * @throws {KubeError} `BadResponse` when it has no metadata.
+ */
+export function objectOf<T extends KubeObject>(value: unknown, ref: ResourceRef): T {
+  if (typeof value === "object" && value !== null && "metadata" in value) {
+    const { metadata } = value;
+    if (typeof metadata === "object" && metadata !== null) {
+      const { apiVersion, kind } = ref;
+      return { apiVersion, kind, ...value, metadata } as unknown as T;
+    }
+  }
+  throw new KubeError({
+    reason: "BadResponse",
+    message: `the API server's answer is not a ${ref.kind}`,
+  });
+}

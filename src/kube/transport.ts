@@ -1,0 +1,258 @@
+import { type Clock, type Logger, osErrorCode } from "../std/mod.ts";
+import type { ClusterAccess } from "./access.ts";
+import { Deadline } from "./deadline.ts";
+import { KubeError } from "./errors.ts";
+
+/** One HTTP request below the server's address. */
+export interface HttpRequest {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+/** An answer that is wholly in memory. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+/** An answer whose body still comes; whoever has it reads it to its end or cancels it. */
+export interface HttpStream {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
+/** How the transport is made. */
+export interface TransportOptions {
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** The largest answer that is taken into memory, in bytes. */
+export const MAX_BODY = 64 << 20;
+/** After so many timeouts in a row the connections are given up and made anew. */
+const TIMEOUTS_BEFORE_RENEWAL = 2;
+/** The credentials are read again at most once in so many milliseconds. */
+const RENEWAL_INTERVAL = 5_000;
+/** How long the content of a token file is used, in milliseconds (client-go: one minute). */
+const TOKEN_LIFETIME = 60_000;
+/** Idle connections are closed after so many milliseconds. */
+const IDLE_TIMEOUT = 90_000;
+
+/**
+ * HTTPS to one API server. HTTP/1.1 only: on Deno's HTTP/2 one connection that went silent makes every
+ * request of the client time out (measured on 2.7.11).
+ */
+export class Transport {
+  readonly #load: () => ClusterAccess;
+  readonly #options: TransportOptions;
+  #access: ClusterAccess;
+  #client: Deno.HttpClient;
+  #timeouts = 0;
+  #renewedAt = -Infinity;
+  #token: { readonly value: string; readonly readAt: number } | undefined;
+  #closed = false;
+
+  constructor(load: () => ClusterAccess, options: TransportOptions) {
+    this.#load = load;
+    this.#options = options;
+    this.#access = load();
+    this.#client = createClient(this.#access);
+  }
+
+  /** The API server's address. */
+  get server(): string {
+    return this.#access.server;
+  }
+
+  /** Sends a request and takes the whole answer, whatever its status. */
+  async send(
+    request: HttpRequest,
+    options: { readonly timeout?: number | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<HttpReply> {
+    const deadline = new Deadline(options.timeout ?? this.#options.timeout, options.signal);
+    try {
+      const response = await this.#fetch(request, deadline);
+      const body = await readBody(response.body, deadline, request);
+      return { status: response.status, headers: response.headers, body };
+    } catch (error) {
+      throw this.#translate(request, error, deadline);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  /** Sends a request and returns when the headers are here; `deadline` goes on over the body. */
+  async open(request: HttpRequest, deadline: Deadline): Promise<HttpStream> {
+    try {
+      return await this.#fetch(request, deadline);
+    } catch (error) {
+      throw this.#translate(request, error, deadline);
+    }
+  }
+
+  /** Every later request fails; open streams end by their own signal. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#client.close();
+  }
+
+  async #fetch(request: HttpRequest, deadline: Deadline): Promise<Response> {
+    if (this.#closed) throw new TypeError("the client is closed");
+    const token = this.#bearerToken();
+    const init: RequestInit & { client: Deno.HttpClient } = {
+      method: request.method,
+      headers: {
+        ...request.headers,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      // A redirect could carry the credentials elsewhere; an API server sends none.
+      redirect: "manual",
+      signal: deadline.signal,
+      client: this.#client,
+      ...(request.body === undefined ? {} : { body: request.body as BodyInit }),
+    };
+    const answer = fetch(this.#access.server + request.path, init);
+    const response = await deadline.race(answer, (late) => late.body?.cancel());
+    this.#timeouts = 0;
+    if (response.status === 401) this.#renew();
+    return response;
+  }
+
+  #bearerToken(): string | undefined {
+    const { token, tokenFile } = this.#access;
+    if (token !== undefined || tokenFile === undefined) return token;
+    const now = this.#options.clock.monotonic();
+    if (this.#token === undefined || now - this.#token.readAt > TOKEN_LIFETIME) {
+      this.#token = { value: readToken(tokenFile), readAt: now };
+    }
+    return this.#token.value;
+  }
+
+  /** Reads the credentials again, which may have been replaced, and connects anew. */
+  #renew(): void {
+    const now = this.#options.clock.monotonic();
+    if (this.#closed || now - this.#renewedAt < RENEWAL_INTERVAL) return;
+    this.#renewedAt = now;
+    this.#timeouts = 0;
+    this.#token = undefined;
+    try {
+      const access = this.#load();
+      const client = createClient(access);
+      this.#client.close();
+      this.#access = access;
+      this.#client = client;
+    } catch (error) {
+      this.#options.logger.warn("the API server's credentials cannot be read again", {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  #translate(request: HttpRequest, error: unknown, deadline: Deadline): unknown {
+    if (error instanceof KubeError) return error;
+    const what = `${request.method} ${request.path}`;
+    if (deadline.expired) {
+      if (++this.#timeouts >= TIMEOUTS_BEFORE_RENEWAL) this.#renew();
+      return new KubeError({
+        reason: "Timeout",
+        message: `${what}: no answer from ${this.server} within ${deadline.milliseconds} ms`,
+      });
+    }
+    if (deadline.signal.aborted) return deadline.signal.reason;
+    return unreachable(what, this.server, error);
+  }
+}
+
+/** The error of a connection that could not be made or was lost. */
+export function unreachable(what: string, server: string, cause: unknown): KubeError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const code = osErrorCode(cause);
+  return new KubeError({
+    reason: "Unreachable",
+    message: `${what}: no connection to ${server}${code === undefined ? "" : ` (${code})`}`,
+    ...(text.includes("certificate")
+      ? { remedy: "check the certificate authority and the address in the kubeconfig" }
+      : {}),
+    cause,
+  });
+}
+
+function createClient(access: ClusterAccess): Deno.HttpClient {
+  const { ca, cert, key } = access;
+  try {
+    return Deno.createHttpClient({
+      http2: false,
+      poolIdleTimeout: IDLE_TIMEOUT,
+      ...(ca === undefined ? {} : { caCerts: [ca] }),
+      ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    });
+  } catch (cause) {
+    throw new KubeError({
+      reason: "BadKubeconfig",
+      message: "the certificates or the key of the kubeconfig cannot be used",
+      cause,
+    });
+  }
+}
+
+function readToken(path: string): string {
+  try {
+    return Deno.readTextFileSync(path).trim();
+  } catch (cause) {
+    throw new KubeError({
+      reason: "BadKubeconfig",
+      message: `cannot read the token file ${path}`,
+      cause,
+    });
+  }
+}
+
+async function readBody(
+  stream: ReadableStream<Uint8Array> | null,
+  deadline: Deadline,
+  request: HttpRequest,
+): Promise<Uint8Array> {
+  if (stream === null) return new Uint8Array();
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = await deadline.race(reader.read());
+      if (done) return concat(chunks, size);
+      size += value.length;
+      if (size > MAX_BODY) throw tooLarge(request);
+      chunks.push(value);
+    }
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
+  }
+}
+
+function tooLarge(request: HttpRequest): KubeError {
+  return new KubeError({
+    reason: "TooLarge",
+    message: `${request.method} ${request.path}: the answer is larger than ${MAX_BODY} bytes`,
+  });
+}
+
+function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const [only] = chunks;
+  if (only !== undefined && chunks.length === 1) return only;
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}
