@@ -5,7 +5,6 @@ import { ClusterError } from "./errors.ts";
 import { type Layout, layoutOf, MAX_NODES, pauseArchive } from "./layout.ts";
 import { countOutside, createBridge } from "./network.ts";
 import { ClusterNode } from "./node.ts";
-import { writeNodeFiles } from "./node_files.ts";
 import { createPki, kubeconfig } from "./pki.ts";
 import { type ClusterPlan, loadPlan, savePlan } from "./plan.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
@@ -66,6 +65,7 @@ export class Cluster implements AsyncDisposable {
     const layout = layoutOf(options.name ?? "holdfast");
     checkPrerequisites();
     const tools = await ensureClusterTools(options.say);
+    options.signal?.throwIfAborted();
     if (findNodes(layout).size > 0) {
       throw new ClusterError({
         reason: "AlreadyUp",
@@ -138,7 +138,6 @@ export class Cluster implements AsyncDisposable {
     );
     const all = (action: (node: ClusterNode) => Promise<void>) =>
       Promise.all(this.nodes.map(action));
-    await all((node) => writeNodeFiles(this.plan, node.number));
     await all((node) => node.boot());
     stage("nodes booted");
     await all((node) => node.startBase());

@@ -9,6 +9,7 @@
 export * from "./cluster.ts";
 export { CONTROL_PLANE, type DaemonName, WORKER } from "./daemons.ts";
 export { ClusterError, type ClusterReason } from "./errors.ts";
+export type { Forward } from "./forward.ts";
 export { layoutOf } from "./layout.ts";
 export {
   ClusterNode,

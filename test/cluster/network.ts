@@ -75,10 +75,13 @@ export function fence(subnet: Subnet): string {
     ip daddr ${subnet.host} tcp flags & (syn | ack) != syn accept
     ip daddr ${subnet.host} icmp type echo-reply accept
     ip daddr ${subnet.host} counter name outside drop
-    ip daddr ${subnet.cidr} accept
-    ip daddr { ${POD_CIDR}, ${SERVICE_CIDR} } drop
+    ip daddr { ${subnet.cidr}, ${POD_CIDR}, ${SERVICE_CIDR} } accept
     ip6 daddr { fe80::/10, ff00::/8 } drop
     counter name outside drop
+  }
+  chain forward {
+    type filter hook forward priority mangle; policy accept;
+    iifname "${subnet.bridge}" oifname != "${subnet.bridge}" drop
   }
 }
 `;

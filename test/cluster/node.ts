@@ -3,6 +3,7 @@ import { answers } from "./api.ts";
 import { createCgroups, removeCgroups } from "./cgroups.ts";
 import { CONTROL_PLANE, daemonCommand, type DaemonName, WORKER } from "./daemons.ts";
 import { ClusterError } from "./errors.ts";
+import { type Forward, forward } from "./forward.ts";
 import { nodeDir, nodeIp, pauseArchive } from "./layout.ts";
 import { plugIn, unplug } from "./network.ts";
 import { configPath, socketPath, writeNodeFiles } from "./node_files.ts";
@@ -212,6 +213,14 @@ export class ClusterNode {
         await this.#ask({ op: "signal", name, signal: signalNumber(signal) });
       },
     };
+  }
+
+  /**
+   * A port on the host's loopback that leads to `address` as the node sees it, such as its own
+   * `127.0.0.1:31999`; it works with fetch and any other client, and is to be closed.
+   */
+  forward(address: string): Forward {
+    return forward(socketPath(this.plan, this.number), address);
   }
 
   /** The host's path of a path in the node; /var and /tmp also while the node is off. */

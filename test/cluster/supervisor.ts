@@ -1,6 +1,10 @@
 import * as v from "valibot";
 import { ClusterError } from "./errors.ts";
 
+/** The longest answer of a node's pid 1, in bytes: some hundred processes. */
+const MAX_ANSWER = 64 << 10;
+const NEWLINE = 10;
+
 /** A process of a node as its pid 1 knows it (tools/node/supervisor.go). */
 export interface SupervisedProcess {
   readonly name: string;
@@ -61,22 +65,57 @@ export async function ask(
 }
 
 async function exchange(path: string, request: string): Promise<string> {
-  let answer = "";
+  using connection = await connect(path);
+  let answer: string;
   try {
-    using connection = await Deno.connect({ transport: "unix", path });
-    const bytes = new TextEncoder().encode(request);
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await connection.write(bytes.subarray(sent));
-    }
-    // One line, then pid 1 closes.
-    const decoder = new TextDecoder();
-    const buffer = new Uint8Array(16 << 10);
-    for (let count; (count = await connection.read(buffer)) !== null;) {
-      answer += decoder.decode(buffer.subarray(0, count), { stream: true });
-    }
+    await writeAll(connection, new TextEncoder().encode(request));
+    answer = await readLine(connection);
   } catch (cause) {
     throw new ClusterError({ reason: "NotUp", message: "the node does not answer", cause });
   }
   if (answer !== "") return answer;
   throw new ClusterError({ reason: "NotUp", message: "the node went off while it was asked" });
+}
+
+/**
+ * A connection to an address as the node sees it, such as its own 127.0.0.1; the caller closes it.
+ *
+ * @throws {ClusterError} `NotUp` when the node is off, `ProcessFailed` when nothing listens there.
+ */
+export async function dial(socket: string, address: string): Promise<Deno.UnixConn> {
+  const connection = await connect(socket);
+  try {
+    const request = JSON.stringify({ op: "connect", address }) + "\n";
+    await writeAll(connection, new TextEncoder().encode(request));
+    const { error } = v.parse(Response, JSON.parse(await readLine(connection)));
+    if (error === undefined) return connection;
+    throw new ClusterError({ reason: "ProcessFailed", message: error, disposition: "retry" });
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+async function connect(path: string): Promise<Deno.UnixConn> {
+  try {
+    return await Deno.connect({ transport: "unix", path });
+  } catch (cause) {
+    throw new ClusterError({ reason: "NotUp", message: "the node does not answer", cause });
+  }
+}
+
+/** Writes every byte. */
+export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
+/** Reads one line, byte by byte: what follows it may be somebody else's. */
+async function readLine(connection: Deno.Conn): Promise<string> {
+  const line: number[] = [];
+  const byte = new Uint8Array(1);
+  while (line.length < MAX_ANSWER && await connection.read(byte) !== null) {
+    if (byte[0] === NEWLINE) break;
+    line.push(byte[0] ?? 0);
+  }
+  return new TextDecoder().decode(new Uint8Array(line));
 }

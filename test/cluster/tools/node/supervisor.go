@@ -19,13 +19,14 @@ const restartPause = time.Second
 
 // Request is one line of JSON on the socket.
 type Request struct {
-	Op      string   `json:"op"` // start, signal, wait, list
+	Op      string   `json:"op"` // start, signal, wait, list, connect
 	Name    string   `json:"name"`
 	Argv    []string `json:"argv"`
 	Env     []string `json:"env"`
 	Log     string   `json:"log"`
 	Restart bool     `json:"restart"`
 	Signal  int      `json:"signal"`
+	Address string   `json:"address"` // host:port as the node sees it
 }
 
 // Process is what is known of a started process. Pid is that of the node's own namespace.
@@ -81,6 +82,10 @@ func (s *supervisor) answer(connection net.Conn) {
 	defer connection.Close()
 	var request Request
 	if err := json.NewDecoder(connection).Decode(&request); err != nil {
+		return
+	}
+	if request.Op == "connect" {
+		tunnel(connection, request.Address)
 		return
 	}
 	processes, err := s.handle(request)
@@ -220,9 +225,7 @@ func (s *supervisor) ended(process *Process, status syscall.WaitStatus) {
 		process.Code = status.ExitStatus()
 	}
 	if process.stopped || !process.request.Restart {
-		if !process.stopped {
-			process.stopped = true
-		}
+		process.stopped = true
 		close(process.ended)
 		return
 	}
