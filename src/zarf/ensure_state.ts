@@ -93,6 +93,9 @@ async function ignoreExistingNamespaces(kube: KubeClient): Promise<void> {
     const { name } = v.parse(NamespaceSchema, item).metadata;
     if (name === ZARF_NAMESPACE || hasLabels(item, labels)) continue;
     // A merge patch of one label cannot lose what others write meanwhile, as Zarf's Update can.
-    await kube.patch({ apiVersion: "v1", kind: "Namespace", name }, { metadata: { labels } });
+    await kube.patch({ apiVersion: "v1", kind: "Namespace", name }, {
+      type: "merge",
+      body: { metadata: { labels } },
+    });
   }
 }

@@ -1,0 +1,25 @@
+import { HoldfastError } from "../std/mod.ts";
+
+/** Why a package was not deployed. */
+export type DeployReason =
+  /** The package uses a feature that this version does not have. Nothing was touched. */
+  | "Unsupported"
+  /** A variable has no value, and somebody must give one. Nothing was touched. */
+  | "VariableMissing"
+  /** A variable's value does not match the package's pattern. Nothing was touched. */
+  | "VariableInvalid"
+  /** A manifest, chart or values file of the package cannot be used. */
+  | "PackageBroken"
+  /** There is no Zarf state yet, so nothing can be pulled. */
+  | "NotBootstrapped"
+  /** Helm refused or failed; the message is its own. */
+  | "ChartFailed"
+  /** Something deployed cannot become ready; the message says what. */
+  | "NotReady"
+  /** Something deployed was not ready in time; the message says what was missing. */
+  | "TimedOut"
+  /** The deployment was told to stop. */
+  | "Cancelled";
+
+/** A deployment that did not succeed. What earlier components deployed stays. */
+export class DeployError extends HoldfastError<DeployReason> {}

@@ -1,0 +1,241 @@
+import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
+import { DeployError } from "./errors.ts";
+import { POST_RENDER_SETTINGS } from "./post_render.ts";
+
+/** Revisions that Helm keeps of a release (Zarf 0.84, helm/chart.go). */
+const HISTORY_MAX = 10;
+/** What Helm gets beyond its own time limit before it is ended, in milliseconds. */
+const GRACE = 30_000;
+/** How long Helm may take to render without a cluster, in milliseconds. */
+const RENDER_TIMEOUT = 60_000;
+/** The longest rendered chart, in bytes; Helm's own limit on a chart is 100 MiB. */
+const MAX_RENDERED = 64 << 20;
+/** The longest error text that is passed on, in characters. */
+const MAX_ERROR = 1_500;
+
+/** The command that Helm runs as post-renderer: Holdfast itself. */
+export interface PostRendererCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** What {@linkcode Helm} works with. */
+export interface HelmOptions {
+  readonly exec: Exec;
+  /** Path of the executable. */
+  readonly helm: string;
+  /** A private directory for Helm's own files. */
+  readonly home: string;
+  /** Path of the kubeconfig. */
+  readonly kubeconfig: string;
+  readonly postRenderer: PostRendererCommand;
+  readonly signal?: AbortSignal;
+}
+
+/** One release to bring to a chart's content. */
+export interface ReleaseOptions {
+  readonly release: string;
+  readonly namespace: string;
+  /** A directory or an archive. */
+  readonly chart: string;
+  /** Values files, the last one wins. */
+  readonly valuesFiles: readonly string[];
+  /** Path of the post-renderer's settings. */
+  readonly settings: string;
+  readonly schemaValidation: boolean;
+  /** Zarf's `serverSideApply`. */
+  readonly serverSide: "true" | "false" | "auto";
+  /** Milliseconds for each hook and deletion. */
+  readonly timeout: number;
+}
+
+/** The variable that the generated plugin takes its command from. */
+const EXECUTABLE = "HOLDFAST_EXECUTABLE";
+
+/**
+ * The real Helm 4 as a child process, with private directories, the kubeconfig by file and no secret
+ * in an argument. It does not wait for readiness (only for hooks): that is done by this room, which
+ * can say what is missing.
+ */
+export class Helm {
+  readonly #options: HelmOptions;
+
+  constructor(options: HelmOptions) {
+    this.#options = options;
+    this.#writePlugin();
+  }
+
+  /**
+   * Installs or upgrades. An install brings the chart's CRDs, an upgrade leaves them.
+   *
+   * @throws {DeployError} `ChartFailed` with Helm's reason.
+   */
+  async upgrade(options: ReleaseOptions): Promise<void> {
+    const args = [
+      "upgrade",
+      options.release,
+      options.chart,
+      "--install",
+      "--namespace",
+      options.namespace,
+      "--history-max",
+      String(HISTORY_MAX),
+      "--timeout",
+      `${Math.ceil(options.timeout / 1000)}s`,
+      "--wait=hookOnly",
+      `--server-side=${options.serverSide}`,
+      "--hide-notes",
+      "--post-renderer",
+      "holdfast",
+      ...options.valuesFiles.flatMap((file) => ["--values", file]),
+      ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
+    ];
+    const result = await this.#run(args, options.timeout + GRACE, options.settings);
+    this.#check(result, options);
+  }
+
+  /**
+   * Renders a chart without a cluster.
+   *
+   * @throws {DeployError} `PackageBroken` with Helm's reason.
+   */
+  async render(options: ReleaseOptions & { readonly kubeVersion?: string }): Promise<string> {
+    const args = [
+      "template",
+      options.release,
+      options.chart,
+      "--namespace",
+      options.namespace,
+      ...(options.kubeVersion === undefined ? [] : ["--kube-version", options.kubeVersion]),
+      ...options.valuesFiles.flatMap((file) => ["--values", file]),
+      ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
+    ];
+    const result = await this.#run(args, RENDER_TIMEOUT, options.settings);
+    if (result.code === 0) return result.stdout;
+    throw new DeployError({
+      reason: "PackageBroken",
+      message: `chart ${options.chart.split("/").at(-1)} cannot be rendered: ${reasonOf(result)}`,
+    });
+  }
+
+  /**
+   * What the newest revision of a release applied, hooks left out.
+   *
+   * @throws {DeployError} `ChartFailed`.
+   */
+  async manifest(options: Pick<ReleaseOptions, "release" | "namespace">): Promise<string> {
+    const args = ["get", "manifest", options.release, "--namespace", options.namespace];
+    const result = await this.#run(args, RENDER_TIMEOUT);
+    this.#check(result, options);
+    return result.stdout;
+  }
+
+  /**
+   * Brings a release back to an earlier revision.
+   *
+   * @throws {DeployError} `ChartFailed`.
+   */
+  async rollback(
+    options: Pick<ReleaseOptions, "release" | "namespace" | "timeout">,
+    revision: number,
+  ): Promise<void> {
+    const args = [
+      "rollback",
+      options.release,
+      String(revision),
+      "--namespace",
+      options.namespace,
+      "--history-max",
+      String(HISTORY_MAX),
+      "--timeout",
+      `${Math.ceil(options.timeout / 1000)}s`,
+      "--wait=hookOnly",
+      "--cleanup-on-fail",
+    ];
+    this.#check(await this.#run(args, options.timeout + GRACE), options);
+  }
+
+  #run(args: readonly string[], timeout: number, settings?: string): Promise<ExecResult> {
+    const { exec, helm, signal } = this.#options;
+    return exec(helm, {
+      args,
+      env: this.#environment(settings),
+      timeout,
+      maxOutput: MAX_RENDERED,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  #environment(settings: string | undefined): Record<string, string> {
+    const { home, kubeconfig, postRenderer } = this.#options;
+    return {
+      HOME: home,
+      TMPDIR: `${home}/tmp`,
+      HELM_CACHE_HOME: `${home}/cache`,
+      HELM_CONFIG_HOME: `${home}/config`,
+      HELM_DATA_HOME: `${home}/data`,
+      HELM_PLUGINS: `${home}/plugins`,
+      KUBECONFIG: kubeconfig,
+      [EXECUTABLE]: postRenderer.command,
+      ...(settings === undefined ? {} : { [POST_RENDER_SETTINGS]: settings }),
+    };
+  }
+
+  #check(result: ExecResult, options: Pick<ReleaseOptions, "release" | "namespace">): void {
+    if (result.code === 0) return;
+    const why = result.timedOut ? "it did not end in time" : reasonOf(result);
+    throw new DeployError({
+      reason: "ChartFailed",
+      message: `release ${options.release} in namespace ${options.namespace}: ${why}`,
+      disposition: "retry",
+    });
+  }
+
+  #writePlugin(): void {
+    const { home, postRenderer } = this.#options;
+    for (const name of ["tmp", "cache", "config", "data", "plugins/holdfast"]) {
+      ensureDir(`${home}/${name}`);
+    }
+    // Helm splits the command at spaces before it fills in variables, so that a path with spaces is
+    // safe only as a variable (helm 4, internal/plugin/subprocess_commands.go).
+    const plugin = {
+      apiVersion: "v1",
+      name: "holdfast",
+      version: "0.1.0",
+      type: "postrenderer/v1",
+      runtime: "subprocess",
+      runtimeConfig: {
+        platformCommand: [{ command: `\${${EXECUTABLE}}`, args: postRenderer.args }],
+      },
+    };
+    Deno.writeTextFileSync(`${home}/plugins/holdfast/plugin.yaml`, JSON.stringify(plugin));
+  }
+}
+
+/** Makes a directory that only this process's user reads, calls `action` and removes it. */
+export async function withPrivateDirectory<T>(
+  parent: string,
+  action: (directory: string) => Promise<T>,
+): Promise<T> {
+  ensureDir(parent);
+  const directory = Deno.makeTempDirSync({ dir: parent, prefix: "deploy-" });
+  try {
+    return await action(directory);
+  } finally {
+    removeQuietly(directory);
+  }
+}
+
+/**
+ * What went wrong, from Helm's error output: its last `Error:` line and what follows it, without the
+ * warnings before and the advice after.
+ */
+export function reasonOf(result: Pick<ExecResult, "code" | "stderr">): string {
+  const lines = result.stderr.split("\n").map((line) => line.trim()).filter((line) =>
+    line !== "" && !line.startsWith("level=") && !line.startsWith("WARNING:") &&
+    !line.startsWith("Use --debug")
+  );
+  const at = lines.findLastIndex((line) => line.startsWith("Error: "));
+  const useful = (at < 0 ? lines.slice(-3) : lines.slice(at)).join("; ").replace(/^Error: /, "");
+  return useful === "" ? `helm ended with code ${result.code}` : useful.slice(0, MAX_ERROR);
+}

@@ -1,0 +1,29 @@
+/**
+ * Deploys a package that the store holds into the cluster, as `zarf package deploy` does and under
+ * the same names, so that either program goes on from what the other one left.
+ *
+ * The room promises that a package which it cannot deploy as a whole is refused before anything is
+ * touched; that every step may be cut off and done again; that a failed upgrade goes back to what was
+ * deployed before; and that an error names the component, the object and what a technician can act
+ * on. Helm does the installing, as a child process; waiting and explaining are done here.
+ *
+ * @module
+ */
+export {
+  DEFAULT_TIMEOUT,
+  type DeployContext,
+  type DeployOutcome,
+  type DeployPackage,
+  deployPackage,
+  type DeployProgress,
+  preflight,
+} from "./deploy.ts";
+export { DeployError, type DeployReason } from "./errors.ts";
+export { DEPLOY_FAILPOINTS, type DeployFailpoint } from "./failpoints.ts";
+export { type Health, type HealthStatus, statusOf } from "./health.ts";
+export type { PostRendererCommand } from "./helm.ts";
+export type { NamedImage } from "./images.ts";
+export { runPostRenderer } from "./post_render.ts";
+export { selectComponents } from "./select.ts";
+export { unsupported } from "./unsupported.ts";
+export { type WaitOptions, waitReady } from "./wait.ts";

@@ -1,0 +1,77 @@
+import type { KubeClient } from "../kube/mod.ts";
+import {
+  AGENT_LABEL,
+  ensurePullSecrets,
+  MANAGED_BY_LABEL,
+  MANAGED_BY_ZARF,
+  type ZarfState,
+} from "../zarf/mod.ts";
+import type { PostRendered } from "./post_render.ts";
+import type { Manifest } from "./yaml.ts";
+
+/** Where pods can pull from. */
+export interface NamespaceContext {
+  readonly kube: KubeClient;
+  readonly state: ZarfState;
+  /** Of Service `zarf-docker-registry`, if there is one. */
+  readonly clusterIP?: string;
+}
+
+/**
+ * The namespaces that a chart needs, with the Namespace object that it brings, if it does: the
+ * release's, those its objects name, and those it defines.
+ */
+export function namespacesOf(
+  rendered: Pick<PostRendered, "objects" | "namespaces">,
+  releaseNamespace: string,
+): Map<string, Manifest | undefined> {
+  const needed = new Map<string, Manifest | undefined>([[releaseNamespace, undefined]]);
+  for (const { metadata } of rendered.objects) {
+    if (metadata.namespace) needed.set(metadata.namespace, undefined);
+  }
+  for (const namespace of rendered.namespaces) needed.set(namespace.metadata.name, namespace);
+  return needed;
+}
+
+/**
+ * Creates the namespaces that are missing, with Zarf's labels, and makes sure that pods in all of
+ * them can pull. A namespace that exists is left as it is (Zarf 0.84, helm/post-render.go
+ * adoptAndUpdateNamespaces).
+ */
+export async function ensureNamespaces(
+  needed: ReadonlyMap<string, Manifest | undefined>,
+  context: NamespaceContext,
+): Promise<void> {
+  const { kube, state, clusterIP } = context;
+  for (const [name, manifest] of needed) {
+    const found = await kube.get({ apiVersion: "v1", kind: "Namespace", name });
+    if (found === undefined) await kube.apply(managedNamespace(name, manifest), { force: true });
+    await ensurePullSecrets(kube, name, state, clusterIP === undefined ? {} : { clusterIP });
+  }
+}
+
+/** A new namespace: the chart's own labels, then Zarf's, whose agent mutates it unless it says no. */
+export function managedNamespace(name: string, manifest: Manifest | undefined) {
+  const metadata = manifest?.metadata;
+  const labels = {
+    [AGENT_LABEL]: "mutate",
+    ...textsOf(metadata?.labels),
+    [MANAGED_BY_LABEL]: MANAGED_BY_ZARF,
+  };
+  const annotations = textsOf(metadata?.annotations);
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: {
+      name,
+      labels,
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    },
+  };
+}
+
+function textsOf(map: Readonly<Record<string, unknown>> | null | undefined) {
+  return Object.fromEntries(
+    Object.entries(map ?? {}).map(([key, value]) => [key, String(value)]),
+  );
+}

@@ -1,0 +1,147 @@
+import type { ZarfPackage, ZarfVariable } from "../package/mod.ts";
+import type { ZarfState } from "../zarf/mod.ts";
+import { DeployError } from "./errors.ts";
+import type { Template, Templates } from "./template.ts";
+
+/** Reads a text file that a variable of type `file` names; undefined when there is no such text. */
+export type ReadTextFile = (path: string) => string | undefined;
+
+/** Values that do not come from the package. */
+export interface VariableSources {
+  /** What the site sets, by name in any case. Names that the package does not declare count too. */
+  readonly given: Readonly<Record<string, string>>;
+  readonly readTextFile: ReadTextFile;
+}
+
+/** A variable's value and how it is put in. */
+export interface ResolvedVariable extends Template {
+  readonly sensitive: boolean;
+}
+
+/** Values by upper-case name. */
+export type ResolvedVariables = ReadonlyMap<string, ResolvedVariable>;
+
+/**
+ * The values of a package's variables: what the site gives, else the default. A variable that a
+ * person would be asked for (`prompt`) and that has neither is an error here, because nobody is there
+ * to answer; Zarf would deploy it empty.
+ *
+ * @throws {DeployError} `VariableMissing` or `VariableInvalid`, naming the variable; never its value.
+ */
+export function resolveVariables(
+  definition: Pick<ZarfPackage, "variables">,
+  sources: VariableSources,
+): ResolvedVariables {
+  const resolved = new Map<string, ResolvedVariable>();
+  for (const [name, value] of Object.entries(sources.given)) {
+    resolved.set(name.toUpperCase(), { value, sensitive: false });
+  }
+  for (const variable of definition.variables) {
+    const name = variable.name.toUpperCase();
+    const value = resolved.get(name)?.value ?? variable.default;
+    if (value === "" && variable.prompt) throw missing(name, variable.description);
+    checkPattern(name, variable.pattern, value);
+    resolved.set(name, {
+      value: contentOf(variable, value, sources.readTextFile),
+      autoIndent: variable.autoIndent,
+      sensitive: variable.sensitive,
+    });
+  }
+  return resolved;
+}
+
+/** All templates of a component: built-ins, then variables, then constants, as Zarf overlays them. */
+export function templatesFor(
+  definition: Pick<ZarfPackage, "constants">,
+  variables: ResolvedVariables,
+  state: ZarfState,
+): Templates {
+  const templates = new Map<string, Template>(
+    Object.entries(builtins(state)).map(([key, value]) => [`###ZARF_${key}###`, { value }]),
+  );
+  for (const [name, variable] of variables) {
+    templates.set(`###ZARF_VAR_${name}###`, variable);
+  }
+  for (const { name, value, autoIndent } of definition.constants) {
+    templates.set(`###ZARF_CONST_${name.toUpperCase()}###`, { value, autoIndent });
+  }
+  return templates;
+}
+
+/**
+ * The built-in keys of every component (Zarf 0.84, src/internal/packager/template/template.go). The
+ * data injection marker is not among them: packages with data injections are refused.
+ */
+function builtins(state: ZarfState): Record<string, string> {
+  const { registryInfo: registry, gitServer: git, injectorInfo: injector } = state;
+  return {
+    STORAGE_CLASS: state.storageClass,
+    IPV6_ONLY: String(state.ipFamily === "ipv6"),
+    REGISTRY_MTLS_ENABLED: String(registry.mtlsStrategy === "zarf-managed"),
+    REGISTRY_PROXY: String(registry.registryMode === "proxy"),
+    INJECTOR_IMAGE: injector.injectorImage,
+    INJECTOR_HOSTPORT: String(injector.port),
+    INJECTOR_PAYLOAD_CONFIGMAPS: String(injector.payLoadConfigMapAmount),
+    INJECTOR_SHASUM: injector.payLoadShaSum,
+    REGISTRY: registry.address,
+    NODEPORT: String(registry.port),
+    REGISTRY_PORT: String(registry.port),
+    REGISTRY_AUTH_PUSH: registry.pushPassword,
+    REGISTRY_AUTH_PULL: registry.pullPassword,
+    GIT_PUSH: git.pushUsername,
+    GIT_AUTH_PUSH: git.pushPassword,
+    GIT_PULL: git.pullUsername,
+    GIT_AUTH_PULL: git.pullPassword,
+  };
+}
+
+function contentOf(variable: ZarfVariable, value: string, read: ReadTextFile): string {
+  if (variable.type !== "file" || value === "") return value;
+  // Zarf warns and puts in nothing when the file is not there or is not text.
+  return read(value) ?? "";
+}
+
+function checkPattern(name: string, pattern: string, value: string): void {
+  if (pattern === "") return;
+  const expression = goRegExp(pattern);
+  if (expression === undefined) {
+    throw new DeployError({
+      reason: "VariableInvalid",
+      message: `the pattern ${JSON.stringify(pattern)} of variable ${name} cannot be used`,
+      kept: "the cluster was not touched",
+      remedy: "write the pattern without look-around and named classes and build the package again",
+    });
+  }
+  if (expression.test(value)) return;
+  throw new DeployError({
+    reason: "VariableInvalid",
+    message: `the value of variable ${name} does not match ${JSON.stringify(pattern)}`,
+    kept: "the cluster was not touched",
+    remedy: `set ${name} to a value that matches`,
+  });
+}
+
+/**
+ * A pattern of Go's regexp package (RE2) as JavaScript's: leading flags move to the end, `\A` and `\z`
+ * are the text's ends. Undefined when JavaScript does not know the rest.
+ */
+function goRegExp(pattern: string): RegExp | undefined {
+  const [, flags = "", rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? [];
+  const multiline = flags.includes("m");
+  const source = multiline ? rest : rest.replaceAll("\\A", "^").replaceAll("\\z", "$");
+  try {
+    return new RegExp(source, flags);
+  } catch {
+    return undefined;
+  }
+}
+
+function missing(name: string, description: string): DeployError {
+  return new DeployError({
+    reason: "VariableMissing",
+    message: `variable ${name} has no value` + (description === "" ? "" : ` (${description})`),
+    kept: "the cluster was not touched",
+    remedy: `set ${name} in the configuration`,
+    disposition: "wait",
+  });
+}
