@@ -115,19 +115,29 @@ function listFiles(root: string, below: string): string[] {
   });
 }
 
+/** Where {@linkcode ensureTool} reads and writes. */
+export interface ToolPlaces {
+  /** What `module` is relative to. @default the repository */
+  readonly root?: string;
+  /** @default {@linkcode cacheDir} */
+  readonly cache?: string;
+}
+
 /**
  * The path of a tool's binary, which is built first where the cache has none. Two processes that
- * ask at once build once. Progress is said on standard error, one line per build.
+ * ask at once build once.
  *
+ * @param say takes a line before and after a build. @default standard error
  * @throws {ToolError} when Go is missing or does not build it.
  */
 export async function ensureTool(
   spec: ToolSpec,
   say: (line: string) => void = sayOnStderr,
+  { root = REPOSITORY_ROOT, cache = cacheDir() }: ToolPlaces = {},
 ): Promise<string> {
-  const module = `${REPOSITORY_ROOT}/${spec.module}`;
+  const module = `${root}/${spec.module}`;
   const flags = buildFlags(spec);
-  const home = `${cacheDir()}/tools/${spec.name}`;
+  const home = `${cache}/tools/${spec.name}`;
   const directory = `${home}/${await buildKey(module, flags)}`;
   const binary = `${directory}/${spec.name}`;
   if (isFile(binary)) return binary;

@@ -11,13 +11,8 @@ export { CONTROL_PLANE, type DaemonName, WORKER } from "./daemons.ts";
 export { ClusterError, type ClusterReason } from "./errors.ts";
 export type { Forward } from "./forward.ts";
 export { layoutOf } from "./layout.ts";
-export {
-  ClusterNode,
-  type ExitStatus,
-  type NodeExecOptions,
-  type NodeProcess,
-  type SpawnOptions,
-} from "./node.ts";
+export { ClusterNode } from "./node.ts";
+export type { ExitStatus, NodeExecOptions, NodeProcess, SpawnOptions } from "./node_process.ts";
 export { checkPrerequisites, installSystemPackages, obstacle } from "./prerequisites.ts";
 export type { RegistryMode } from "./settings.ts";
 export type { SupervisedProcess } from "./supervisor.ts";

@@ -8,6 +8,13 @@ import { nodeDir, nodeIp, pauseArchive } from "./layout.ts";
 import { plugIn, unplug } from "./network.ts";
 import { configPath, socketPath, writeNodeFiles } from "./node_files.ts";
 import type { ClusterPlan } from "./plan.ts";
+import {
+  environment,
+  type NodeExecOptions,
+  type NodeProcess,
+  type SpawnOptions,
+  startProcess,
+} from "./node_process.ts";
 import { findNodes, hostPid, killNode, signalNumber } from "./processes.ts";
 import { run, SYSTEM_PATH } from "./run.ts";
 import { ask, type SupervisedProcess } from "./supervisor.ts";
@@ -22,42 +29,6 @@ const CONTAINERD_TIMEOUT = 30_000;
 /** Milliseconds until the API server must have made its roles. */
 const API_TIMEOUT = 60_000;
 const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
-
-/** How a command is run in a node. */
-export interface NodeExecOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string | Uint8Array;
-  /** Milliseconds. @default one minute */
-  readonly timeout?: number;
-}
-
-/** How a process is started in a node. */
-export interface SpawnOptions {
-  /** What `status` calls it. @default the command's file name and a number */
-  readonly name?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Host path of its output. @default `<logs>/<node>-<name>.log` */
-  readonly log?: string;
-}
-
-/** How a process ended. */
-export interface ExitStatus {
-  readonly code: number;
-  /** The number of the signal that ended it, or 0; 9 when the node went off. */
-  readonly signal: number;
-}
-
-/** A process that a test started in a node. */
-export interface NodeProcess {
-  /** Process id on the host, of the process itself. */
-  readonly pid: number;
-  readonly name: string;
-  readonly logPath: string;
-  /** Resolves when it has ended; asked for only when read. */
-  readonly status: Promise<ExitStatus>;
-  /** @default "SIGTERM" */
-  kill(signal?: Deno.Signal): Promise<void>;
-}
 
 /** One node: a process tree in namespaces of its own. */
 export class ClusterNode {
@@ -189,30 +160,14 @@ export class ClusterNode {
     options: SpawnOptions = {},
   ): Promise<NodeProcess> {
     const name = options.name ?? `${command.replace(/^.*\//, "")}-${++this.#spawned}`;
-    const logPath = options.log ?? this.logPath(name);
-    const env = environment(options.env ?? {});
-    const [process] = await this.#ask({
-      op: "start",
+    return await startProcess({
+      socket: socketPath(this.plan, this.number),
+      nodePid: this.pid,
       name,
       argv: [command, ...args],
-      env,
-      log: logPath,
+      env: options.env ?? {},
+      logPath: options.log ?? this.logPath(name),
     });
-    // Zero when it ended before it could be looked up.
-    const pid = hostPid(this.pid, process?.pid ?? 0) ?? 0;
-    const wait = () => this.#exitOf(name);
-    let status: Promise<ExitStatus> | undefined;
-    return {
-      pid,
-      name,
-      logPath,
-      get status() {
-        return status ??= wait();
-      },
-      kill: async (signal = "SIGTERM") => {
-        await this.#ask({ op: "signal", name, signal: signalNumber(signal) });
-      },
-    };
   }
 
   /**
@@ -298,24 +253,9 @@ export class ClusterNode {
     }, { timeout: CONTAINERD_TIMEOUT });
   }
 
-  async #exitOf(name: string): Promise<ExitStatus> {
-    try {
-      const [process] = await this.#ask({ op: "wait", name });
-      return { code: process?.code ?? -1, signal: process?.signal ?? 0 };
-    } catch (error) {
-      if (!(error instanceof ClusterError) || error.reason !== "NotUp") throw error;
-      return { code: -1, signal: signalNumber("SIGKILL") };
-    }
-  }
-
   #ask(request: Parameters<typeof ask>[1]): Promise<readonly SupervisedProcess[]> {
     return ask(socketPath(this.plan, this.number), request);
   }
-}
-
-function environment(variables: Readonly<Record<string, string>>): string[] {
-  const all = { PATH: SYSTEM_PATH, HOME: "/root", LC_ALL: "C", ...variables };
-  return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 
 function exists(path: string): boolean {

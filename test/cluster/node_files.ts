@@ -94,10 +94,12 @@ function bootConfig(plan: ClusterPlan, node: number) {
     dir: nodeDir(plan.layout, node),
     socket: socketPath(plan, node),
     keep: [
-      plan.layout.state,
-      plan.logsDir,
-      REPOSITORY_ROOT,
-      ...Object.values(plan.tools).map(dirname),
+      ...new Set([
+        plan.layout.state,
+        plan.logsDir,
+        REPOSITORY_ROOT,
+        ...Object.values(plan.tools).map(dirname),
+      ]),
     ],
     tunables: KUBELET_TUNABLES,
   };

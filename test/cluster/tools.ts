@@ -14,7 +14,9 @@ export interface Tools {
 }
 
 /** Builds what is missing; the first time that takes about half an hour of processor time. */
-export async function ensureClusterTools(say?: (line: string) => void): Promise<Tools> {
+export async function ensureClusterTools(
+  say?: (line: string) => void,
+): Promise<Tools> {
   return {
     node: await ensureTool(TOOLS.node, say),
     etcd: await ensureTool(TOOLS.etcd, say),

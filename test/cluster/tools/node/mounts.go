@@ -18,6 +18,11 @@ func setUp(config Config) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := os.Open(config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
 	kept, err := openKept(config.Keep)
 	if err != nil {
 		return nil, err
@@ -30,7 +35,7 @@ func setUp(config Config) (net.Listener, error) {
 		func() error { return os.MkdirAll("/run/lock", 0o755) },
 		mountSys,
 		func() error { return mountTunables(config.Tunables) },
-		func() error { return mountOwn(config.Dir) },
+		func() error { return mountOwn(fdPath(own)) },
 		func() error { return bindKept(kept) },
 		// Shared inside this node only, so that mountPropagation of volumes works.
 		func() error { return mount("", "/", "", syscall.MS_REC|syscall.MS_SHARED, "") },
@@ -98,25 +103,15 @@ func mountTunables(tunables map[string]string) error {
 	return nil
 }
 
-// mountOwn gives the node its own /etc (over the host's), /var and /tmp.
+// mountOwn gives the node its own /etc (over the host's), /var and /tmp. The path of dir must not
+// depend on what is mounted meanwhile: the node's directory may lie in the host's /var, /tmp or /run.
 func mountOwn(dir string) error {
 	data := fmt.Sprintf("lowerdir=/etc,upperdir=%s/etc,workdir=%s/etc.work", dir, dir)
 	if err := mount("overlay", "/etc", "overlay", 0, data); err != nil {
 		return err
 	}
-	// Opened before either is mounted: the node's directory may lie in the host's /var or /tmp.
-	var opened []*os.File
 	for _, name := range []string{"var", "tmp"} {
-		file, err := os.Open(filepath.Join(dir, name))
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		opened = append(opened, file)
-	}
-	for _, file := range opened {
-		target := "/" + filepath.Base(file.Name())
-		if err := mount(fdPath(file), target, "", syscall.MS_BIND, ""); err != nil {
+		if err := mount(dir+"/"+name, "/"+name, "", syscall.MS_BIND, ""); err != nil {
 			return err
 		}
 	}
