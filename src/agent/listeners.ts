@@ -1,0 +1,72 @@
+import { type Clock, describeError, dispositionOf, type Logger, systemClock } from "../std/mod.ts";
+
+/** Milliseconds between two attempts to open a listener. */
+const RETRY_INTERVAL = 5_000;
+
+/** Something that listens. */
+export interface Listening {
+  readonly hostname: string;
+  readonly port: number;
+  readonly finished: Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** How one part of the agent is, for the status page. */
+export class Part {
+  readonly name: string;
+  #ok: boolean;
+  #message: string;
+
+  constructor(name: string, message: string, ok = false) {
+    this.name = name;
+    this.#ok = ok;
+    this.#message = message;
+  }
+
+  get ok(): boolean {
+    return this.#ok;
+  }
+
+  get message(): string {
+    return this.#message;
+  }
+
+  /** Says how it is from now on. */
+  set(ok: boolean, message: string): void {
+    this.#ok = ok;
+    this.#message = message;
+  }
+}
+
+/**
+ * Keeps a listener open until the signal aborts: a taken port is tried again, and a listener that
+ * ends by itself is opened again. Each new reason is logged once.
+ *
+ * @throws what is terminal.
+ */
+export async function keepListening(
+  part: Part,
+  open: (signal: AbortSignal) => Listening,
+  options: { readonly logger: Logger; readonly signal: AbortSignal; readonly clock?: Clock },
+): Promise<void> {
+  const { logger, signal, clock = systemClock } = options;
+  let said = "";
+  while (!signal.aborted) {
+    try {
+      const server = open(signal);
+      said = "";
+      part.set(true, `listens on ${server.hostname}:${server.port}`);
+      logger.info(`${part.name} listens`, { address: `${server.hostname}:${server.port}` });
+      await server.finished;
+      if (signal.aborted) return;
+      part.set(false, "its listener ended and is opened again");
+    } catch (error) {
+      if (dispositionOf(error) === "terminal") throw error;
+      const text = describeError(error);
+      part.set(false, text);
+      if (said !== text) logger.error(text);
+      said = text;
+    }
+    await clock.sleep(RETRY_INTERVAL, signal);
+  }
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { createLogger, HoldfastError, silentLogger, systemClock } from "../std/mod.ts";
+import { keepListening, type Listening, Part } from "./listeners.ts";
+
+class Taken extends HoldfastError<"AddressInUse"> {
+  constructor(disposition: "wait" | "terminal" = "wait") {
+    super({ reason: "AddressInUse", message: "another program listens there", disposition });
+  }
+}
+
+/** Sleeping takes no time, so that retries follow at once. */
+const quick = { ...systemClock, sleep: () => new Promise<void>((done) => setTimeout(done, 0)) };
+
+function listening(finished: Promise<void>): Listening {
+  return { hostname: "127.0.0.1", port: 1, finished, shutdown: () => Promise.resolve() };
+}
+
+Deno.test("a taken port is tried again until it is free, and is logged once", async () => {
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: "error",
+    format: "text",
+    write: (line) => void lines.push(line),
+  });
+  const abort = new AbortController();
+  const part = new Part("registry", "starts");
+  const seen: boolean[] = [];
+  let attempts = 0;
+  await keepListening(part, () => {
+    seen.push(part.ok);
+    if (++attempts < 4) throw new Taken();
+    return listening(Promise.resolve().then(() => abort.abort()));
+  }, { logger, signal: abort.signal, clock: quick });
+  assert.equal(attempts, 4);
+  assert.deepEqual(seen, [false, false, false, false]);
+  assert.equal(part.ok, true);
+  assert.equal(part.message, "listens on 127.0.0.1:1");
+  assert.equal(lines.length, 1, lines.join(""));
+});
+
+Deno.test("a listener that ends by itself is opened again", async () => {
+  const abort = new AbortController();
+  let opened = 0;
+  await keepListening(new Part("status", ""), () => {
+    if (++opened === 3) abort.abort();
+    return listening(Promise.resolve());
+  }, { logger: silentLogger, signal: abort.signal, clock: quick });
+  assert.equal(opened, 3);
+});
+
+Deno.test("what cannot get better is thrown", async () => {
+  await assert.rejects(
+    keepListening(new Part("status", ""), () => {
+      throw new Taken("terminal");
+    }, { logger: silentLogger, signal: new AbortController().signal, clock: quick }),
+    Taken,
+  );
+});

@@ -1,0 +1,227 @@
+import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { type Clock, failpoint, type Logger, systemClock } from "../std/mod.ts";
+import { blobSource, type Store } from "../store/mod.ts";
+import {
+  ensurePullSecrets,
+  ensureState,
+  pushImages,
+  ZARF_NAMESPACE,
+  type ZarfState,
+} from "../zarf/mod.ts";
+import { acknowledgedNodes, allAcknowledged } from "./acknowledge.ts";
+import { BootstrapError } from "./errors.ts";
+import { PUBLISH_FAILPOINTS, publishPayload, removePayload } from "./publisher.ts";
+import {
+  ensureRegistryObjects,
+  registryAnswers,
+  registryTrouble,
+  registryUrl,
+} from "./registry.ts";
+import { knownSeed } from "./seed.ts";
+import type { Seed } from "./payload.ts";
+
+/** How long the registry may take to answer once it is asked for, in milliseconds. */
+export const REGISTRY_TIMEOUT = 5 * 60_000;
+/** Milliseconds between two looks at the registry. */
+const REGISTRY_INTERVAL = 250;
+/** Milliseconds between two looks at why it does not answer. */
+const TROUBLE_INTERVAL = 5_000;
+/** How long nodes may take to have the seed image before the payload goes away all the same. */
+export const ACKNOWLEDGE_TIMEOUT = 60_000;
+
+/** The stages of a bootstrap, in order. */
+export type BootstrapStage = "State" | "Payload" | "Registry" | "SeedPush" | "CleanUp" | "Done";
+
+/** The places in which a test may end the process during a bootstrap. */
+export const BOOTSTRAP_FAILPOINTS = [
+  "bootstrap.state",
+  ...PUBLISH_FAILPOINTS,
+  "bootstrap.service",
+  "bootstrap.secret",
+  "bootstrap.deployment",
+  "bootstrap.registry-ready",
+  "bootstrap.seed-pushed",
+] as const;
+
+/** What {@linkcode ensureRegistry} works with. */
+export interface BootstrapOptions {
+  readonly kube: KubeClient;
+  readonly store: Store;
+  readonly logger: Logger;
+  /** Host and port of the node registry: `127.0.0.1:31999`. */
+  readonly registryAddress: string;
+  readonly onStage?: (stage: BootstrapStage, detail: string) => void;
+  readonly clock?: Clock;
+  readonly signal?: AbortSignal;
+}
+
+/** How to reach the registry, and as whom. */
+export interface RegistryAccess {
+  /** `http://<cluster IP>:5000` */
+  readonly url: string;
+  readonly state: ZarfState;
+}
+
+/**
+ * Brings a cluster from whatever it has to a registry that answers and holds its own image:
+ * namespace and state, payload, registry, seed image in it, payload gone. Every step looks at what
+ * is there; running it again at any point, also after a kill, goes on from there, and where nothing
+ * is missing it writes nothing.
+ *
+ * @throws {BootstrapError} when there is no seed image, or the registry does not answer in time;
+ * what was done so far stays and is used by the next attempt.
+ */
+export async function ensureRegistry(options: BootstrapOptions): Promise<RegistryAccess> {
+  const { kube, onStage } = options;
+  onStage?.("State", "namespace, credentials and pull secrets");
+  const state = await ensureState(kube, {
+    registryAddress: options.registryAddress,
+    port: Number(options.registryAddress.slice(options.registryAddress.lastIndexOf(":") + 1)),
+    ipFamily: await ipFamily(kube),
+    // The registry's storage is a directory of the node, which Pod Security's baseline forbids.
+    namespaceLabels: { "pod-security.kubernetes.io/enforce": "privileged" },
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  failpoint("bootstrap.state");
+  const existing = await registryUrl(kube);
+  if (existing === undefined || !await registryAnswers(existing, state)) {
+    await startRegistry(options, state);
+  }
+  const url = await waitForRegistry(options, state);
+  failpoint("bootstrap.registry-ready");
+  await finish(options, { url, state });
+  onStage?.("Done", "the registry answers");
+  return { url, state };
+}
+
+async function startRegistry(options: BootstrapOptions, state: ZarfState): Promise<void> {
+  const { kube, store, logger, onStage, signal } = options;
+  const seed = knownSeed(store);
+  if (seed === undefined) throw noSeed();
+  const plan = {
+    image: `${options.registryAddress}/${seed.image.repository}:${seed.image.tag}`,
+    storageDir: `${store.dir}/registry`,
+    state,
+  };
+  await publishPayload(kube, store.blobs, seed, {
+    logger,
+    onIndex: () => ensureRegistryObjects(kube, plan),
+    onProgress: (done, total) => onStage?.("Payload", `${done} of ${total} ConfigMaps`),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+async function waitForRegistry(options: BootstrapOptions, state: ZarfState): Promise<string> {
+  const { kube, signal, onStage, clock = systemClock } = options;
+  const started = clock.monotonic();
+  let lookAt = started + TROUBLE_INTERVAL;
+  let trouble = "it was just started";
+  for (;;) {
+    signal?.throwIfAborted();
+    const url = await registryUrl(kube);
+    if (url !== undefined && await registryAnswers(url, state)) {
+      await ensurePullSecrets(kube, ZARF_NAMESPACE, state, { clusterIP: new URL(url).hostname });
+      return url;
+    }
+    if (clock.monotonic() >= lookAt) {
+      trouble = await registryTrouble(kube);
+      lookAt = clock.monotonic() + TROUBLE_INTERVAL;
+    }
+    onStage?.("Registry", `waiting for it: ${trouble}`);
+    if (clock.monotonic() - started > REGISTRY_TIMEOUT) throw notReady(trouble);
+    await clock.sleep(REGISTRY_INTERVAL, signal);
+  }
+}
+
+/** Puts the seed image into the registry, and takes the payload away when every node has it. */
+async function finish(options: BootstrapOptions, access: RegistryAccess): Promise<void> {
+  const { kube, store, onStage, signal } = options;
+  const seed = knownSeed(store);
+  if (seed === undefined) return;
+  onStage?.("SeedPush", "the registry's own image");
+  await pushSeed(store, seed, access, signal);
+  failpoint("bootstrap.seed-pushed");
+  onStage?.("CleanUp", "waiting until every node has the registry's image");
+  await waitForNodes(options, seed);
+  await removePayload(kube, signal);
+}
+
+async function pushSeed(
+  store: Store,
+  { image }: Seed,
+  { url, state }: RegistryAccess,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await pushImages(
+    [{
+      repository: image.repository,
+      tags: [image.zarfTag, image.tag],
+      digest: image.descriptor.digest,
+    }],
+    {
+      source: blobSource(store.blobs),
+      registryUrl: url,
+      credentials: {
+        username: state.registryInfo.pushUsername,
+        password: state.registryInfo.pushPassword,
+      },
+      ...(signal === undefined ? {} : { signal }),
+    },
+  );
+}
+
+async function waitForNodes(options: BootstrapOptions, seed: Seed): Promise<void> {
+  const { kube, signal, logger, clock = systemClock } = options;
+  const started = clock.monotonic();
+  for (;;) {
+    const nodes = await acknowledgedNodes(kube, seed.image.descriptor.digest);
+    if (allAcknowledged(nodes)) return;
+    signal?.throwIfAborted();
+    if (clock.monotonic() - started > ACKNOWLEDGE_TIMEOUT) {
+      const missing = nodes.filter((node) => !node.acknowledged).map((node) => node.name);
+      logger.warn("some nodes have not taken the registry's image; they will get it from it", {
+        nodes: missing.join(","),
+      });
+      return;
+    }
+    await clock.sleep(REGISTRY_INTERVAL, signal);
+  }
+}
+
+interface ServiceFamilies extends KubeObject {
+  spec?: { ipFamilies?: string[] };
+}
+
+/** The families of Service `kubernetes`: what the cluster was made with, without writing a probe. */
+async function ipFamily(kube: KubeClient): Promise<"ipv4" | "ipv6" | "dual"> {
+  const service = await kube.get<ServiceFamilies>({
+    apiVersion: "v1",
+    kind: "Service",
+    namespace: "default",
+    name: "kubernetes",
+  });
+  const families = service?.spec?.ipFamilies ?? [];
+  if (families.length > 1) return "dual";
+  return families[0] === "IPv6" ? "ipv6" : "ipv4";
+}
+
+function noSeed(): BootstrapError {
+  return new BootstrapError({
+    reason: "NoSeedImage",
+    message: "there is no registry image to start the in-cluster registry from",
+    kept: "packages are taken in and wait",
+    remedy: "give --seed-dir, or drop a zarf-init package",
+    disposition: "wait",
+  });
+}
+
+function notReady(trouble: string): BootstrapError {
+  return new BootstrapError({
+    reason: "RegistryNotReady",
+    message: `the in-cluster registry does not answer after ${
+      REGISTRY_TIMEOUT / 1000
+    } s: ${trouble}`,
+    kept: "everything done so far is kept",
+    disposition: "retry",
+  });
+}

@@ -1,0 +1,243 @@
+import * as v from "valibot";
+import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { KubeError } from "../kube/mod.ts";
+import { digestOf, failpoint, type Logger } from "../std/mod.ts";
+import type { BlobStore } from "../store/mod.ts";
+import { ZARF_NAMESPACE } from "../zarf/mod.ts";
+import { Pacer } from "./pacer.ts";
+import {
+  CHUNK_BYTES,
+  chunkCount,
+  chunkName,
+  chunkSlices,
+  INDEX_NAME,
+  MAX_CHUNKS,
+  PAYLOAD_LABELS,
+  PAYLOAD_SELECTOR,
+  type PayloadBlob,
+  type PayloadIndex,
+  type Seed,
+} from "./payload.ts";
+import { BootstrapError } from "./errors.ts";
+
+/** The places in which a test may end the process while the payload is published. */
+export const PUBLISH_FAILPOINTS = [
+  "bootstrap.index",
+  "bootstrap.chunk",
+  "bootstrap.published",
+  "bootstrap.chunk-removed",
+  "bootstrap.payload-removed",
+] as const;
+
+/** What publishing reports as it goes. */
+export type PublishProgress = (done: number, total: number) => void;
+
+/**
+ * Makes the cluster hold the payload of `seed`: the index, so that every agent starts to assemble,
+ * then all chunks, several in flight, then a mark on the index that all are there. A chunk that is
+ * there already and right is left alone, so that a publisher that was killed goes on where it was.
+ *
+ * @throws {KubeError} when the API server refuses for another reason than load; what was published
+ * stays and is used by the next attempt.
+ */
+export async function publishPayload(
+  kube: KubeClient,
+  blobs: BlobStore,
+  seed: Seed,
+  options: {
+    readonly logger: Logger;
+    readonly onProgress?: PublishProgress;
+    readonly signal?: AbortSignal;
+    /** Called once the index is there: whoever pulls the image from now on is made to wait. */
+    readonly onIndex?: () => Promise<void>;
+  },
+): Promise<PayloadIndex> {
+  const index = await planPayload(blobs, seed);
+  const text = JSON.stringify(index);
+  const found = await readIndex(kube);
+  const current = found?.data?.[INDEX_KEY] === text;
+  if (!current) await putConfigMap(kube, INDEX_NAME, indexConfigMap(text));
+  failpoint("bootstrap.index");
+  await options.onIndex?.();
+  if (current && found?.metadata.annotations?.[COMPLETE_ANNOTATION] === "true") return index;
+  const pacer = new Pacer({ overload: overloadOf });
+  let done = 0;
+  await pacer.run(index.chunks, async (chunk) => {
+    const bytes = await readChunk(blobs, index.blobs, index.chunks.indexOf(chunk));
+    await putConfigMap(kube, chunk.name, chunkConfigMap(chunk.name, chunk.digest, bytes));
+    failpoint("bootstrap.chunk");
+    options.onProgress?.(++done, index.chunks.length);
+  }, options.signal);
+  await kube.patch(INDEX_REF, {
+    type: "merge",
+    body: { metadata: { annotations: { [COMPLETE_ANNOTATION]: "true" } } },
+  });
+  failpoint("bootstrap.published");
+  options.logger.info("seed payload published", {
+    image: `${index.image.repository}:${index.image.tag}`,
+    chunks: index.chunks.length,
+    inFlight: pacer.limit,
+  });
+  return index;
+}
+
+/**
+ * Takes every ConfigMap of the payload away, the index first; writes nothing if there is none. One by
+ * one, because the answer to the deletion of a collection holds all of its tens of megabytes.
+ */
+export async function removePayload(kube: KubeClient, signal?: AbortSignal): Promise<void> {
+  const names = await payloadNames(kube);
+  if (names.length === 0) return;
+  const pacer = new Pacer({ overload: overloadOf });
+  await kube.delete(INDEX_REF);
+  await pacer.run(names, async (name) => {
+    await kube.delete({ ...CONFIG_MAPS, name });
+    failpoint("bootstrap.chunk-removed");
+  }, signal);
+  failpoint("bootstrap.payload-removed");
+}
+
+const namesSchema = v.object({
+  items: v.array(v.object({ metadata: v.object({ name: v.string() }) })),
+});
+
+/** Asks for metadata only: the objects themselves are tens of megabytes. */
+async function payloadNames(kube: KubeClient): Promise<string[]> {
+  const path = `/api/v1/namespaces/${ZARF_NAMESPACE}/configmaps`;
+  const response = await kube.request("GET", path, {
+    query: { labelSelector: PAYLOAD_SELECTOR },
+    accept: "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+  });
+  const { items } = v.parse(namesSchema, await response.json());
+  return items.map((item) => item.metadata.name);
+}
+
+/** The index in the cluster, if one is there. */
+export async function readIndex(kube: KubeClient): Promise<ConfigMap | undefined> {
+  return await kube.get<ConfigMap>(INDEX_REF);
+}
+
+/** The key of the index in its ConfigMap. */
+export const INDEX_KEY = "index.json";
+/** On the index: every chunk is there. */
+const COMPLETE_ANNOTATION = "holdfast.dev/complete";
+
+/** A ConfigMap as far as the payload needs it. */
+export interface ConfigMap extends KubeObject {
+  data?: Record<string, string>;
+  binaryData?: Record<string, string>;
+}
+
+/** Where the payload's ConfigMaps are. */
+export const CONFIG_MAPS = {
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  namespace: ZARF_NAMESPACE,
+} as const;
+
+const INDEX_REF = { ...CONFIG_MAPS, name: INDEX_NAME } as const;
+
+/** How much a failed call says about load: 429 and the server's own timeouts. */
+export function overloadOf(error: unknown): { readonly retryAfter?: number } | undefined {
+  if (!(error instanceof KubeError)) return undefined;
+  const busy = error.reason === "TooManyRequests" || error.reason === "Timeout" ||
+    error.reason === "ServerError" || error.reason === "Unreachable";
+  if (!busy) return undefined;
+  return error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter };
+}
+
+async function planPayload(blobs: BlobStore, seed: Seed): Promise<PayloadIndex> {
+  const total = seed.blobs.reduce((sum, blob) => sum + blob.size, 0);
+  const count = chunkCount(total);
+  if (count > MAX_CHUNKS) {
+    throw new BootstrapError({
+      reason: "SeedUnreadable",
+      message: `the seed image has ${total} bytes; at most ${MAX_CHUNKS * CHUNK_BYTES} can be sent`,
+      remedy: "use a registry image without anything that a registry does not need",
+    });
+  }
+  const chunks = [];
+  for (let number = 0; number < count; number++) {
+    const bytes = await readChunk(blobs, seed.blobs, number);
+    chunks.push({ name: chunkName(number), digest: digestOf(bytes), size: bytes.length });
+  }
+  return { version: 1, image: seed.image, blobs: seed.blobs, chunks };
+}
+
+async function readChunk(
+  store: BlobStore,
+  blobs: readonly PayloadBlob[],
+  number: number,
+): Promise<Uint8Array> {
+  const slices = chunkSlices(blobs, number);
+  const chunk = new Uint8Array(slices.reduce((sum, slice) => sum + slice.length, 0));
+  let filled = 0;
+  for (const slice of slices) {
+    using file = await Deno.open(store.path(slice.digest), { read: true });
+    await file.seek(slice.offset, Deno.SeekMode.Start);
+    const part = chunk.subarray(filled, filled + slice.length);
+    await readFull(file, part);
+    filled += slice.length;
+  }
+  return chunk;
+}
+
+async function readFull(file: Deno.FsFile, into: Uint8Array): Promise<void> {
+  let filled = 0;
+  while (filled < into.length) {
+    const count = await file.read(into.subarray(filled));
+    if (count === null) {
+      throw new BootstrapError({
+        reason: "SeedUnreadable",
+        message: "a blob of the seed image is shorter than its size says",
+        disposition: "retry",
+      });
+    }
+    filled += count;
+  }
+}
+
+const DIGEST_ANNOTATION = "holdfast.dev/digest";
+
+function chunkConfigMap(name: string, digest: string, bytes: Uint8Array): ConfigMap {
+  return {
+    ...CONFIG_MAPS,
+    metadata: {
+      name,
+      namespace: ZARF_NAMESPACE,
+      labels: { ...PAYLOAD_LABELS },
+      annotations: { [DIGEST_ANNOTATION]: digest },
+    },
+    binaryData: { [name]: bytes.toBase64() },
+  };
+}
+
+function indexConfigMap(text: string): ConfigMap {
+  return {
+    ...CONFIG_MAPS,
+    metadata: {
+      name: INDEX_NAME,
+      namespace: ZARF_NAMESPACE,
+      labels: { ...PAYLOAD_LABELS },
+      annotations: { [DIGEST_ANNOTATION]: digestOf(text) },
+    },
+    data: { [INDEX_KEY]: text },
+  };
+}
+
+/** Creates it; where one is already that is not the same, replaces it. */
+async function putConfigMap(
+  kube: KubeClient,
+  name: string,
+  wanted: ConfigMap,
+): Promise<void> {
+  try {
+    await kube.create(wanted);
+  } catch (error) {
+    if (!(error instanceof KubeError) || error.reason !== "AlreadyExists") throw error;
+    const found = await kube.get<ConfigMap>({ ...CONFIG_MAPS, name });
+    const same = JSON.stringify([found?.data, found?.binaryData]) ===
+      JSON.stringify([wanted.data, wanted.binaryData]);
+    if (!same) await kube.apply(wanted, { force: true });
+  }
+}

@@ -1,0 +1,110 @@
+import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { failpoint } from "../std/mod.ts";
+import { REGISTRY_PORT, REGISTRY_SERVICE, ZARF_NAMESPACE, type ZarfState } from "../zarf/mod.ts";
+import {
+  CREDENTIALS_ANNOTATION,
+  credentialsMark,
+  REGISTRY_SECRET,
+  registryDeployment,
+  type RegistryPlan,
+  registrySecret,
+  registryService,
+} from "./registry_objects.ts";
+
+/** How long one probe of the registry may take, in milliseconds. */
+const PROBE_TIMEOUT = 2_000;
+
+interface ServiceObject extends KubeObject {
+  spec?: { clusterIP?: string };
+}
+
+interface DeploymentObject extends KubeObject {
+  spec?: { template?: { spec?: { containers?: { image?: string }[] } } };
+}
+
+/** `http://<cluster IP>:5000` of the registry, or undefined when it has no Service yet. */
+export async function registryUrl(kube: KubeClient): Promise<string | undefined> {
+  const service = await kube.get<ServiceObject>({
+    apiVersion: "v1",
+    kind: "Service",
+    namespace: ZARF_NAMESPACE,
+    name: REGISTRY_SERVICE,
+  });
+  const ip = service?.spec?.clusterIP;
+  if (ip === undefined || ip === "" || ip === "None") return undefined;
+  return `http://${ip.includes(":") ? `[${ip}]` : ip}:${REGISTRY_PORT}`;
+}
+
+/** Whether the registry answers there and lets the state's reader in. */
+export async function registryAnswers(url: string, state: ZarfState): Promise<boolean> {
+  const { pullUsername, pullPassword } = state.registryInfo;
+  try {
+    const response = await fetch(`${url}/v2/`, {
+      headers: { authorization: `Basic ${btoa(`${pullUsername}:${pullPassword}`)}` },
+      signal: AbortSignal.timeout(PROBE_TIMEOUT),
+    });
+    await response.body?.cancel();
+    return response.status === 200;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes Service, Secret and Deployment of the registry be there, with this state's credentials.
+ * Writes only what is missing or different, so that it may run at any time.
+ */
+export async function ensureRegistryObjects(kube: KubeClient, plan: RegistryPlan): Promise<void> {
+  if (await registryUrl(kube) === undefined) await kube.apply(registryService(), { force: true });
+  failpoint("bootstrap.service");
+  const secret = await kube.get({
+    apiVersion: "v1",
+    kind: "Secret",
+    namespace: ZARF_NAMESPACE,
+    name: REGISTRY_SECRET,
+  });
+  if (secret?.metadata.annotations?.[CREDENTIALS_ANNOTATION] !== credentialsMark(plan.state)) {
+    await kube.apply(registrySecret(plan.state), { force: true });
+  }
+  failpoint("bootstrap.secret");
+  if (await deployedImage(kube) === undefined) {
+    await kube.apply(registryDeployment(plan), { force: true });
+  }
+  failpoint("bootstrap.deployment");
+}
+
+/** The image that the registry's Deployment runs, or undefined when there is none. */
+export async function deployedImage(kube: KubeClient): Promise<string | undefined> {
+  const deployment = await kube.get<DeploymentObject>({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    namespace: ZARF_NAMESPACE,
+    name: REGISTRY_SERVICE,
+  });
+  return deployment?.spec?.template?.spec?.containers?.[0]?.image;
+}
+
+interface PodObject extends KubeObject {
+  status?: {
+    phase?: string;
+    conditions?: { type: string; status: string; message?: string }[];
+    containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[];
+  };
+}
+
+/** Why the registry's pod does not run yet, as far as the cluster says. */
+export async function registryTrouble(kube: KubeClient): Promise<string> {
+  const { items } = await kube.list<PodObject>(
+    { apiVersion: "v1", kind: "Pod", namespace: ZARF_NAMESPACE },
+    { labelSelector: `release=${REGISTRY_SERVICE}` },
+  );
+  const status = items[0]?.status;
+  if (status === undefined) return "its pod was not created";
+  const waiting = status.containerStatuses?.[0]?.state?.waiting;
+  if (waiting?.reason !== undefined) {
+    return [waiting.reason, waiting.message].filter(Boolean).join(": ");
+  }
+  const scheduled = status.conditions?.find((one) => one.type === "PodScheduled");
+  if (scheduled?.status === "False") return `its pod has no node: ${scheduled.message ?? ""}`;
+  return `its pod is ${status.phase ?? "unknown"}`;
+}

@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import { hashSync } from "bcryptjs";
+import type { KubeObject } from "../kube/mod.ts";
+import { REGISTRY_PORT, REGISTRY_SERVICE, ZARF_NAMESPACE, type ZarfState } from "../zarf/mod.ts";
+
+/** The user and the group that the registry runs as (Zarf 0.84, packages/zarf-registry). */
+export const REGISTRY_UID = 1000;
+export const REGISTRY_GID = 2000;
+/** Zarf's name of the Secret with configuration and htpasswd file. */
+export const REGISTRY_SECRET = "zarf-docker-registry-secret";
+/** bcrypt's cost for the htpasswd file, as Zarf's chart has it. */
+const BCRYPT_COST = 10;
+
+const LABELS = { app: "docker-registry", release: REGISTRY_SERVICE } as const;
+const MANAGED = { ...LABELS, "app.kubernetes.io/managed-by": "zarf" } as const;
+
+/** What the registry's objects are made from. */
+export interface RegistryPlan {
+  /** The image as the kubelet pulls it: `127.0.0.1:31999/library/registry:3.1.2`. */
+  readonly image: string;
+  /** The directory on each node that holds the registry's storage. */
+  readonly storageDir: string;
+  readonly state: ZarfState;
+}
+
+/** The Service of the registry, under Zarf's name and labels. */
+export function registryService(): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: REGISTRY_SERVICE, namespace: ZARF_NAMESPACE, labels: { ...MANAGED } },
+    spec: {
+      type: "ClusterIP",
+      ipFamilyPolicy: "PreferDualStack",
+      selector: { ...LABELS },
+      ports: [{
+        name: "http-5000",
+        port: REGISTRY_PORT,
+        targetPort: REGISTRY_PORT,
+        protocol: "TCP",
+      }],
+    },
+  };
+}
+
+/**
+ * The Secret with the registry's configuration and its two users. bcrypt salts every hash anew, so
+ * the caller keeps an existing Secret whose `holdfast.dev/credentials` annotation is still right.
+ */
+export function registrySecret(state: ZarfState): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "Opaque",
+    metadata: {
+      name: REGISTRY_SECRET,
+      namespace: ZARF_NAMESPACE,
+      labels: { ...MANAGED },
+      annotations: { [CREDENTIALS_ANNOTATION]: credentialsMark(state) },
+    },
+    stringData: {
+      configData: JSON.stringify(registryConfig(state)),
+      htpasswd: htpasswd(state),
+    },
+  };
+}
+
+/** On the Secret: a hash of the credentials that its htpasswd file was made from. */
+export const CREDENTIALS_ANNOTATION = "holdfast.dev/credentials";
+
+/** A hash that changes when the credentials do, and from which they cannot be found. */
+export function credentialsMark(state: ZarfState): string {
+  const { pushUsername, pushPassword, pullUsername, pullPassword, secret } = state.registryInfo;
+  const text = JSON.stringify([pushUsername, pushPassword, pullUsername, pullPassword, secret]);
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** The Deployment of the registry: Zarf's, but with a directory of the node as its storage. */
+export function registryDeployment(plan: RegistryPlan): KubeObject {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: REGISTRY_SERVICE, namespace: ZARF_NAMESPACE, labels: { ...MANAGED } },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { ...LABELS } },
+      // Two registries must never write one directory.
+      strategy: { type: "Recreate" },
+      template: {
+        metadata: {
+          labels: { ...LABELS, "zarf.dev/agent": "ignore" },
+          annotations: { "checksum/secret": credentialsMark(plan.state) },
+        },
+        spec: podSpec(plan),
+      },
+    },
+  };
+}
+
+function podSpec(plan: RegistryPlan) {
+  return {
+    priorityClassName: "system-node-critical",
+    automountServiceAccountToken: false,
+    // Nothing else can pull images while it is away: it must not wait for a tidy node.
+    tolerations: [{ operator: "Exists" }],
+    terminationGracePeriodSeconds: 5,
+    securityContext: {
+      runAsUser: REGISTRY_UID,
+      runAsGroup: REGISTRY_GID,
+      fsGroup: REGISTRY_GID,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    containers: [container(plan)],
+    volumes: [
+      {
+        name: "config",
+        secret: {
+          secretName: REGISTRY_SECRET,
+          items: [{ key: "configData", path: "config.yml" }, { key: "htpasswd", path: "htpasswd" }],
+        },
+      },
+      // The agent makes it, for the registry's user; where there is no agent there is no storage.
+      { name: "data", hostPath: { path: plan.storageDir, type: "Directory" } },
+    ],
+  };
+}
+
+function container(plan: RegistryPlan) {
+  const probe = { httpGet: { path: "/", port: REGISTRY_PORT }, timeoutSeconds: 2 };
+  return {
+    name: "docker-registry",
+    image: plan.image,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/bin/registry", "serve", "/etc/docker/registry/config.yml"],
+    ports: [{ containerPort: REGISTRY_PORT, protocol: "TCP" }],
+    env: Object.entries({
+      REGISTRY_AUTH: "htpasswd",
+      REGISTRY_AUTH_HTPASSWD_REALM: "Registry Realm",
+      REGISTRY_AUTH_HTPASSWD_PATH: "/etc/docker/registry/htpasswd",
+      OTEL_TRACES_EXPORTER: "none",
+      REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: "/var/lib/registry",
+      REGISTRY_STORAGE_DELETE_ENABLED: "true",
+    }).map(([name, value]) => ({ name, value })),
+    livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
+    readinessProbe: { ...probe, periodSeconds: 1 },
+    resources: {
+      requests: { cpu: "50m", memory: "64Mi" },
+      limits: { memory: "2Gi" },
+    },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+    },
+    volumeMounts: [
+      { name: "data", mountPath: "/var/lib/registry" },
+      { name: "config", mountPath: "/etc/docker/registry", readOnly: true },
+    ],
+  };
+}
+
+/** distribution v3's configuration, as in Zarf's Secret but without the blob descriptor cache. */
+function registryConfig(state: ZarfState) {
+  return {
+    version: "0.1",
+    log: { fields: { service: "registry" } },
+    http: {
+      addr: `:${REGISTRY_PORT}`,
+      secret: state.registryInfo.secret,
+      headers: { "X-Content-Type-Options": ["nosniff"] },
+    },
+    // A cache remembers blobs that were deleted (distribution#2966); the disk's is good enough.
+    storage: { filesystem: { rootdirectory: "/var/lib/registry" }, delete: { enabled: true } },
+    health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
+  };
+}
+
+function htpasswd(state: ZarfState): string {
+  const { pushUsername, pushPassword, pullUsername, pullPassword } = state.registryInfo;
+  return [[pushUsername, pushPassword], [pullUsername, pullPassword]]
+    .map(([user, password]) => `${user}:${hashSync(password ?? "", BCRYPT_COST)}\n`)
+    .join("");
+}

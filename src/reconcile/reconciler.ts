@@ -1,0 +1,168 @@
+import {
+  backoffDelay,
+  type Clock,
+  describeError,
+  dispositionOf,
+  HoldfastError,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
+import type { PackageRecord, Store } from "../store/mod.ts";
+import { planPackages } from "./plan.ts";
+
+/** Milliseconds between two looks when nobody calls. */
+export const IDLE_INTERVAL = 30_000;
+/** The longest pause after a failure that may pass, in milliseconds. */
+export const MAX_RETRY_PAUSE = 30_000;
+
+/** What the reconciler does with a package; each is safe to do again. */
+export interface PackageActions {
+  /**
+   * Runs `work` while this node may write to the cluster: reaches it, holds the lease, brings up the
+   * registry. Throws when that cannot be had now.
+   */
+  lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
+  /** Deploys one package and returns when everything in it is ready. */
+  deploy(record: PackageRecord, signal: AbortSignal): Promise<void>;
+}
+
+/** What {@linkcode Reconciler} works with. */
+export interface ReconcilerOptions {
+  readonly store: Store;
+  readonly actions: PackageActions;
+  readonly logger: Logger;
+  /** Told after the state, the message or a component of a package has changed. */
+  readonly onChange: () => void;
+  readonly clock?: Clock;
+}
+
+/**
+ * Closes the gap between the packages that were accepted and what runs in the cluster. It looks at
+ * all of them each time, does what {@linkcode planPackages} says, and records where each stands;
+ * `wake` only makes the next look come earlier.
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #clock: Clock;
+  #wake: AbortController = new AbortController();
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      const error = await this.#attempt(signal);
+      failures = error === undefined ? 0 : failures + 1;
+      const pause = error === undefined
+        ? IDLE_INTERVAL
+        : backoffDelay(failures - 1, { initial: 1_000, max: MAX_RETRY_PAUSE });
+      await this.#clock.sleep(pause, AbortSignal.any([signal, this.#wake.signal]));
+    }
+  }
+
+  async #attempt(signal: AbortSignal): Promise<unknown> {
+    try {
+      await this.reconcile(signal);
+      return undefined;
+    } catch (error) {
+      if (!signal.aborted) this.#waiting(error);
+      return error;
+    }
+  }
+
+  /**
+   * One look: supersedes what is no longer wanted and deploys what is not deployed, if anything.
+   *
+   * @throws what kept it from working at all (no cluster, no lease, no registry); what is wrong with
+   * one package is recorded with that package.
+   */
+  async reconcile(signal: AbortSignal): Promise<void> {
+    this.#supersede();
+    if (this.#plan().deploy.length === 0) return;
+    await this.#options.actions.lead(async (leading) => {
+      const failed = new Set<string>();
+      for (;;) {
+        const next = this.#plan().deploy.find((record) => !failed.has(record.digest));
+        if (next === undefined) break;
+        if (!await this.#deploy(next, leading)) failed.add(next.digest);
+        this.#supersede();
+      }
+      if (failed.size > 0) throw new PackagesPending(failed.size);
+    }, signal);
+  }
+
+  #plan() {
+    return planPackages(this.#options.store.records.listPackages());
+  }
+
+  #supersede(): void {
+    const { store, onChange } = this.#options;
+    const plan = this.#plan();
+    for (const record of plan.supersede) {
+      store.records.setPackageState(record.digest, "superseded", {
+        reason: "Superseded",
+        message: `a newer package of the name ${record.name} took its place`,
+      });
+    }
+    if (plan.supersede.length > 0) onChange();
+  }
+
+  /** Says whether the package is settled, for good or bad. */
+  async #deploy(record: PackageRecord, signal: AbortSignal): Promise<boolean> {
+    const { store, logger, actions, onChange } = this.#options;
+    const set = (state: PackageRecord["state"], reason: string, message: string) => {
+      store.records.setPackageState(record.digest, state, { reason, message });
+      onChange();
+    };
+    set("deploying", "Deploying", "the package is being deployed");
+    try {
+      await actions.deploy(record, signal);
+      set("ready", "Ready", "everything in the package is deployed and ready");
+      logger.info("package ready", { package: record.name, version: record.version });
+      return true;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const reason = error instanceof HoldfastError ? error.reason : "DeployFailed";
+      const terminal = dispositionOf(error) === "terminal";
+      const text = describeError(error);
+      logger.warn(`deployment failed: ${text}`, { package: record.name, reason, terminal });
+      if (terminal) set("failed", reason, text);
+      else set("deploying", reason, `${text}; it is tried again`);
+      return terminal;
+    }
+  }
+
+  /** Tells every package that waits why it does. */
+  #waiting(error: unknown): void {
+    if (error instanceof PackagesPending) return;
+    const { store, logger, onChange } = this.#options;
+    const reason = error instanceof HoldfastError ? error.reason : "ClusterUnavailable";
+    const message = `waiting for the cluster: ${describeError(error)}`;
+    logger.info(message, { reason });
+    for (const record of this.#plan().deploy) {
+      store.records.setPackageState(record.digest, record.state, { reason, message });
+    }
+    onChange();
+  }
+}
+
+/** Some packages are to be tried again; each says so itself. */
+class PackagesPending extends HoldfastError<"PackagesPending"> {
+  constructor(count: number) {
+    super({
+      reason: "PackagesPending",
+      message: `${count} packages are tried again`,
+      disposition: "retry",
+    });
+  }
+}

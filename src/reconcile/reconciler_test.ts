@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { digestOf, HoldfastError, silentLogger } from "../std/mod.ts";
+import { type NewPackage, type PackageRecord, Store } from "../store/mod.ts";
+import { type PackageActions, Reconciler } from "./reconciler.ts";
+
+function newPackage(name: string, version: string): NewPackage {
+  return {
+    digest: digestOf(`${name}-${version}`),
+    name,
+    version,
+    architecture: "amd64",
+    kind: "ZarfPackageConfig",
+    signature: "Unsigned",
+    acceptedAt: "2026-01-01T00:00:00Z",
+    fileName: `${name}.tar.zst`,
+    bytes: 1,
+    images: [],
+    manifests: [],
+    blobs: [],
+  };
+}
+
+class Refused extends HoldfastError<"Refused"> {
+  constructor(disposition: "terminal" | "retry") {
+    super({ reason: "Refused", message: "the chart is refused", disposition });
+  }
+}
+
+interface Bench {
+  readonly store: Store;
+  readonly reconciler: Reconciler;
+  readonly deployed: string[];
+  state(name: string, version: string): PackageRecord | undefined;
+}
+
+async function withBench(
+  actions: Partial<PackageActions>,
+  action: (bench: Bench) => Promise<void>,
+) {
+  const directory = await Deno.makeTempDir();
+  const store = Store.open(directory);
+  const deployed: string[] = [];
+  const reconciler = new Reconciler({
+    store,
+    logger: silentLogger,
+    onChange: () => {},
+    actions: {
+      lead: (work, signal) => work(signal),
+      deploy: (record) => {
+        deployed.push(`${record.name}-${record.version}`);
+        return Promise.resolve();
+      },
+      ...actions,
+    },
+  });
+  const state = (name: string, version: string) =>
+    store.records.getPackage(digestOf(`${name}-${version}`));
+  try {
+    await action({ store, reconciler, deployed, state });
+  } finally {
+    store.close();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+const never = new AbortController().signal;
+
+Deno.test("accepted packages become ready, in order, once", () =>
+  withBench({}, async ({ store, reconciler, deployed, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage("b", "1"));
+    await reconciler.reconcile(never);
+    await reconciler.reconcile(never);
+    assert.deepEqual(deployed, ["a-1", "b-1"]);
+    assert.equal(state("a", "1")?.state, "ready");
+    assert.equal(state("b", "1")?.state, "ready");
+  }));
+
+Deno.test("without anything to do the cluster is not asked for", () =>
+  withBench({
+    lead: () => Promise.reject(new Error("asked")),
+  }, async ({ reconciler }) => {
+    await reconciler.reconcile(never);
+  }));
+
+Deno.test("a newer version takes the older one's place when it is ready", () =>
+  withBench({}, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    await reconciler.reconcile(never);
+    store.records.putPackage(newPackage("a", "2"));
+    await reconciler.reconcile(never);
+    assert.equal(state("a", "1")?.state, "superseded");
+    assert.equal(state("a", "2")?.state, "ready");
+  }));
+
+Deno.test("a terminal failure is recorded, is not repeated, and the next package goes on", () => {
+  let attempts = 0;
+  return withBench({
+    deploy: (record) => {
+      if (record.name !== "bad") return Promise.resolve();
+      attempts++;
+      return Promise.reject(new Refused("terminal"));
+    },
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("bad", "1"));
+    store.records.putPackage(newPackage("good", "1"));
+    await reconciler.reconcile(never);
+    await reconciler.reconcile(never);
+    assert.equal(attempts, 1);
+    assert.equal(state("bad", "1")?.state, "failed");
+    assert.equal(state("bad", "1")?.reason, "Refused");
+    assert.match(state("bad", "1")?.message ?? "", /the chart is refused/);
+    assert.equal(state("good", "1")?.state, "ready");
+  });
+});
+
+Deno.test("a failure that may pass is tried again and does not hold up the others", () => {
+  let attempts = 0;
+  return withBench({
+    deploy: (record) =>
+      record.name === "late" && ++attempts === 1
+        ? Promise.reject(new Refused("retry"))
+        : Promise.resolve(),
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("late", "1"));
+    store.records.putPackage(newPackage("good", "1"));
+    await assert.rejects(reconciler.reconcile(never));
+    assert.equal(state("late", "1")?.state, "deploying");
+    assert.match(state("late", "1")?.message ?? "", /tried again/);
+    assert.equal(state("good", "1")?.state, "ready");
+    await reconciler.reconcile(never);
+    assert.equal(state("late", "1")?.state, "ready");
+  });
+});
+
+Deno.test("while there is no cluster every waiting package says why, and then is deployed", () => {
+  let reachable = false;
+  return withBench({
+    lead: (work, signal) =>
+      reachable ? work(signal) : Promise.reject(new Error("connection refused")),
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    const abort = new AbortController();
+    const running = reconciler.run(abort.signal);
+    await until(() => state("a", "1")?.message !== "");
+    assert.match(state("a", "1")?.message ?? "", /waiting for the cluster: connection refused/);
+    assert.equal(state("a", "1")?.state, "accepted");
+    reachable = true;
+    reconciler.wake();
+    await until(() => state("a", "1")?.state === "ready");
+    abort.abort();
+    await running;
+  });
+});
+
+async function until(condition: () => boolean) {
+  for (let i = 0; i < 500 && !condition(); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert(condition(), "it did not happen within five seconds");
+}
