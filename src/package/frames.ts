@@ -8,6 +8,9 @@ import { PackageError } from "./errors.ts";
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
+/** The same as they stand in the file; of the second one the lower half of the first byte is free. */
+const FRAME_START = [0x28, 0xb5, 0x2f, 0xfd];
+const SKIPPABLE_START = [0x50, 0x2a, 0x4d, 0x18];
 const PART = "the compressed data";
 
 type State =
@@ -60,23 +63,25 @@ export class FrameWalker {
       at += step;
       if (this.#heldLength === this.#need) this.#advance();
     }
+    // At once: the decompressor would call the same bytes corrupt.
+    if (this.#state === "magic" && this.#frames === 0 && !this.#canBeMagic()) throw notZstd();
   }
 
   /**
    * Call at the end of the file.
    *
-   * @throws {PackageError} Truncated when a frame is not complete, or NotZstd when there was none.
+   * @throws {PackageError} Truncated when a frame is not complete.
    */
   finish(): void {
-    if (this.#state === "magic" && this.#heldLength === 0 && this.#frames > 0) return;
-    if (this.#frames === 0 && this.#state === "magic" && !this.#startsLikeMagic()) throw notZstd();
+    if (this.#state === "magic" && this.#heldLength === 0) return;
     throw new PackageError("Truncated", `${PART}: the file ends inside a frame`);
   }
 
-  #startsLikeMagic(): boolean {
-    const magic = [0x28, 0xb5, 0x2f, 0xfd];
-    return this.#heldLength > 0 &&
-      magic.slice(0, this.#heldLength).every((byte, index) => this.#held[index] === byte);
+  /** Whether the bytes held so far can become the first magic number. */
+  #canBeMagic(): boolean {
+    const held = this.#held.subarray(0, this.#heldLength);
+    return held.every((byte, index) => byte === FRAME_START[index]) ||
+      held.every((byte, index) => (index === 0 ? byte & 0xf0 : byte) === SKIPPABLE_START[index]);
   }
 
   #expect(state: State): void {

@@ -75,7 +75,7 @@ export class ZstdDecoder {
   /**
    * Call at the end of the file.
    *
-   * @throws {PackageError} Truncated or NotZstd.
+   * @throws {PackageError} Truncated.
    */
   finish(): void {
     this.#walker.finish();

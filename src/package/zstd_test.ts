@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { constants, zstdCompressSync } from "node:zlib";
+import { flipBit } from "../../test/fixtures/make_package.ts";
+import { PackageError, type PackageErrorReason } from "./errors.ts";
+import { FrameWalker } from "./frames.ts";
+import { ZstdDecoder } from "./zstd.ts";
+
+const LIMIT = 8 << 20;
+
+/** Some of it compresses, some does not, and it is longer than one block and one output buffer. */
+const PLAIN = (() => {
+  const text = Buffer.from("holdfast ".repeat(200_000));
+  const noise = new Uint8Array(700_000);
+  for (let at = 0; at < noise.length; at += 50_000) {
+    crypto.getRandomValues(noise.subarray(at, at + 50_000));
+  }
+  return Buffer.concat([text, noise]);
+})();
+
+const CHECKED = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
+const FRAME: Uint8Array = zstdCompressSync(PLAIN, CHECKED);
+
+function skippable(content: Uint8Array, kind = 0): Uint8Array {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0x184d2a50 + kind, 0);
+  header.writeUInt32LE(content.length, 4);
+  return Buffer.concat([header, content]);
+}
+
+function decode(data: Uint8Array, step = 1 << 20): Buffer {
+  const chunks: Uint8Array[] = [];
+  const decoder = new ZstdDecoder(LIMIT, (chunk) => chunks.push(chunk.slice()));
+  try {
+    for (let at = 0; at < data.length; at += step) decoder.push(data.subarray(at, at + step));
+    decoder.finish();
+  } finally {
+    decoder.close();
+  }
+  return Buffer.concat(chunks);
+}
+
+function refuses(reason: PackageErrorReason, action: () => unknown): void {
+  assert.throws(action, (error) => {
+    assert(error instanceof PackageError, String(error));
+    assert.equal(error.reason, reason, error.message);
+    return true;
+  });
+}
+
+Deno.test("zstd data comes out as it went in", async (t) => {
+  const cases: [string, Uint8Array, Uint8Array][] = [
+    ["one frame", FRAME, PLAIN],
+    ["two frames", Buffer.concat([FRAME, FRAME]), Buffer.concat([PLAIN, PLAIN])],
+    [
+      "a skippable frame before it",
+      Buffer.concat([skippable(PLAIN.subarray(0, 99)), FRAME]),
+      PLAIN,
+    ],
+    ["skippable frames after it", Buffer.concat([FRAME, skippable(new Uint8Array(), 15)]), PLAIN],
+    ["no content checksum", zstdCompressSync(PLAIN), PLAIN],
+    ["nothing in it", zstdCompressSync(new Uint8Array(), CHECKED), new Uint8Array()],
+    ["one long run", zstdCompressSync(new Uint8Array(5_000_000)), new Uint8Array(5_000_000)],
+  ];
+  for (const [name, data, plain] of cases) {
+    for (const step of [1 << 20, 4099]) {
+      await t.step(`${name}, ${step} bytes at a time`, () => {
+        assert(decode(data, step).equals(plain));
+      });
+    }
+  }
+});
+
+Deno.test("zstd data may be cut anywhere between two pushes", () => {
+  const plain = Buffer.from("a few bytes, then some more ".repeat(20));
+  const data = Buffer.concat([skippable(plain), zstdCompressSync(plain, CHECKED)]);
+  assert(decode(data, 1).equals(plain));
+});
+
+Deno.test("a zstd file that ends early is truncated, wherever it ends", async (t) => {
+  const two = Buffer.concat([FRAME, FRAME]);
+  const cases: [string, Uint8Array][] = [
+    ["inside the magic number", FRAME.subarray(0, 3)],
+    ["inside the frame header", FRAME.subarray(0, 5)],
+    ["inside a block header", FRAME.subarray(0, 8)],
+    ["inside a block", FRAME.subarray(0, FRAME.length >> 1)],
+    ["inside the content checksum", FRAME.subarray(0, FRAME.length - 1)],
+    ["before the content checksum", FRAME.subarray(0, FRAME.length - 4)],
+    ["inside the second frame's magic number", two.subarray(0, FRAME.length + 2)],
+    ["inside the second frame", two.subarray(0, FRAME.length + 50_000)],
+    ["inside a skippable frame", Buffer.concat([FRAME, skippable(PLAIN)]).subarray(0, -1)],
+  ];
+  for (const [name, data] of cases) {
+    await t.step(name, () => refuses("Truncated", () => decode(data)));
+  }
+});
+
+Deno.test("a flipped bit in zstd data is caught where it is called, the process lives", async (t) => {
+  const last = FRAME.length - 1;
+  for (const at of [4, 6, 9, 40, FRAME.length >> 2, FRAME.length >> 1, last - 5, last - 3, last]) {
+    await t.step(`byte ${at} of ${FRAME.length}`, () => {
+      assert.throws(() => decode(flipBit(FRAME, at)), PackageError);
+    });
+  }
+});
+
+Deno.test("what is not zstd is refused with its own reason", async (t) => {
+  const cases: [PackageErrorReason, string, Uint8Array][] = [
+    ["NotZstd", "text", Buffer.from("apiVersion: v1\n")],
+    ["NotZstd", "gzip", Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0)],
+    ["NotZstd", "one wrong byte", Uint8Array.of(1)],
+    ["TrailingData", "text after the frame", Buffer.concat([FRAME, Buffer.from("and more")])],
+    ["TrailingData", "zeros after the frame", Buffer.concat([FRAME, new Uint8Array(16)])],
+    ["UnsupportedCompression", "a window over the limit", frameHeader(0x04, 0xa0)],
+    ["UnsupportedCompression", "a whole size over the limit", frameHeader(0xa4, 0, 0, 0, 0x10)],
+    ["UnsupportedCompression", "a dictionary", frameHeader(0x05, 0x50, 7)],
+    ["Corrupt", "a reserved bit", frameHeader(0x0c, 0x50)],
+    ["Corrupt", "a reserved block type", frameHeader(0x04, 0x50, 0x06, 0, 0)],
+    ["Corrupt", "a block that is too long", frameHeader(0x04, 0x50, 0xf8, 0xff, 0xff)],
+  ];
+  for (const [reason, name, data] of cases) {
+    await t.step(name, () => refuses(reason, () => decode(data)));
+  }
+});
+
+function frameHeader(...bytes: number[]): Uint8Array {
+  return Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, ...bytes);
+}
+
+Deno.test("the walker accepts a window at the limit and names one above it", () => {
+  const exact = new FrameWalker(8 << 20);
+  // Window descriptor: exponent 13, mantissa 0 is 2^23 bytes (RFC 8878, section 3.1.1.1.2).
+  exact.push(frameHeader(0x00, 13 << 3));
+  const less = new FrameWalker((8 << 20) - 1);
+  assert.throws(() => less.push(frameHeader(0x00, 13 << 3)), /8388608 bytes, the limit is 8388607/);
+});
