@@ -1,0 +1,31 @@
+import { build } from "../../extension/build/main.ts";
+import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
+import { ensureClusterTools, installSystemPackages } from "../cluster/mod.ts";
+
+/**
+ * Why the end-to-end tests cannot run on this machine at all, in one line. What can be installed is
+ * no reason: see {@linkcode prepareE2e}.
+ */
+export function e2eObstacle(
+  os: string = Deno.build.os,
+  uid: number | null = Deno.uid(),
+): string | undefined {
+  if (os !== "linux") return "the test cluster needs Linux";
+  if (uid !== 0) return "the test cluster needs root (network namespaces, mounts, cgroups)";
+  return undefined;
+}
+
+/** Builds what unit tests start: the tools that the agent calls and the seed's registry. */
+export async function prepareUnit(say: (line: string) => void): Promise<void> {
+  await build(["tools", "seed"], say);
+}
+
+/** Installs and builds whatever the end-to-end tests start and the machine does not have yet. */
+export async function prepareE2e(say: (line: string) => void): Promise<void> {
+  const installed = await installSystemPackages();
+  if (installed.length > 0) say(`installed ${installed.join(" ")}`);
+  await build(undefined, say);
+  await ensureClusterTools(say);
+  await ensureTool(TOOLS.conformance, say);
+  await ensureTool(TOOLS.zarf, say);
+}
