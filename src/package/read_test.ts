@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { type Digest, digestOf } from "../std/mod.ts";
+import { buildPackage, type PackageSpec } from "../../test/fixtures/make_package.ts";
+import { MemorySink, sourceOf } from "../../test/fixtures/package_sink.ts";
+import { type PackageContents, readPackage } from "./mod.ts";
+
+const FIXTURES = new URL("../../test/fixtures/", import.meta.url);
+
+interface Taken {
+  readonly contents: PackageContents;
+  readonly sink: MemorySink;
+}
+
+async function take(bytes: Uint8Array, format: "tar" | "tar.zst", step?: number): Promise<Taken> {
+  const sink = new MemorySink();
+  const source = sourceOf(bytes, step);
+  const contents = await readPackage(source, { format, architecture: "amd64", sink });
+  assert.equal(sink.open, 0);
+  assert.deepEqual(sink.aborted, []);
+  return { contents, sink };
+}
+
+function takeSpec(spec: PackageSpec): Promise<Taken> {
+  return take(buildPackage(spec), spec.format ?? "tar.zst");
+}
+
+async function takeFixture(name: string): Promise<Taken> {
+  const bytes = await Deno.readFile(new URL(`packages/${name}`, FIXTURES));
+  const taken = await take(bytes, name.endsWith(".tar") ? "tar" : "tar.zst");
+  assert.equal(taken.contents.bytes.archive, bytes.length);
+  for (const { digest, size } of taken.contents.blobs) {
+    const content = taken.sink.blobs.get(digest);
+    assert(content !== undefined && content.length === size && digestOf(content) === digest);
+  }
+  return taken;
+}
+
+Deno.test("the packages that Zarf made in 2025 are accepted, compressed or not", async () => {
+  const packed = await takeFixture("zarf-package-test-amd64-0.0.1.tar.zst");
+  const plain = await takeFixture("zarf-package-test-uncompressed-amd64-0.0.1.tar");
+  for (const { contents, sink } of [packed, plain]) {
+    assert.equal(contents.definition.metadata.version, "0.0.1");
+    assert.equal(contents.signature, "none");
+    // Crane's era: the name is in base.name alone.
+    assert.deepEqual(contents.images.map(({ reference }) => reference), [
+      "docker.io/library/alpine:3.20",
+    ]);
+    assert.equal(contents.blobs.length, 3);
+    assert.deepEqual([...sink.directories], [
+      ["components/test", 0o700],
+      ["components/test/manifests", 0o700],
+    ]);
+    const manifest = sink.files.get("components/test/manifests/deployment-0.yaml");
+    assert.match(new TextDecoder().decode(manifest?.content), /kind: Deployment/);
+    assert.equal(manifest?.mode, 0o644);
+    assert(!sink.files.has("components/test.tar"));
+    assert(sink.files.has("sboms.tar"));
+  }
+  assert.equal(packed.contents.definition.metadata.uncompressed, false);
+  assert.equal(plain.contents.definition.metadata.uncompressed, true);
+});
+
+Deno.test("the packages that Zarf 0.84 made are accepted", async () => {
+  const { contents } = await takeFixture("zarf-package-app-small-amd64-0.0.1.tar.zst");
+  const { definition } = contents;
+  assert.equal(definition.components[0]?.manifests[1]?.files.length, 4);
+  assert.equal(definition.variables[2]?.autoIndent, true);
+  assert.equal(definition.components[0]?.actions.onDeploy.defaults.maxTotalSeconds, 60);
+  assert.equal(definition.components[0]?.actions.onDeploy.before[1]?.mute, true);
+  assert.equal(definition.components[0]?.healthChecks[0]?.kind, "Deployment");
+  const signed = await takeFixture("zarf-package-app-signed-amd64-1.0.0.tar.zst");
+  assert.equal(signed.contents.signature, "bundle");
+  assert(signed.sink.files.has("zarf.bundle.sig"));
+});
+
+Deno.test("a package's digest is that of zarf.yaml", async () => {
+  const { contents, sink } = await takeSpec({});
+  const yaml = sink.files.get("zarf.yaml");
+  assert(yaml !== undefined);
+  assert.equal(contents.digest, digestOf(yaml.content));
+});
+
+Deno.test("charts, Docker's media types and a whole index by digest are found", async () => {
+  const { contents, sink } = await takeFixture("zarf-package-app-chart-amd64-1.2.3.tar.zst");
+  const index = "sha256:1714f08d5e24ad848aab89cfb4ad67d485535f8a623531c11d7b7ed994b7ae0d";
+  assert.deepEqual(contents.images.map(({ reference, zarfTag }) => [reference, zarfTag]), [
+    ["ghcr.io/holdfast-lab/layers:2.0.0", "2.0.0-zarf-3670974426"],
+    [`ghcr.io/holdfast-lab/webapp@${index}`, undefined],
+    ["docker.io/library/busybox:1.35", "1.35-zarf-2140033595"],
+    ["ghcr.io/holdfast-lab/webapp:1.0.0", "1.0.0-zarf-1836154936"],
+  ]);
+  assert.equal(contents.manifests.length, 6);
+  assert.equal(contents.images[1]?.descriptor.mediaType, "application/vnd.oci.image.index.v1+json");
+  assert.equal(
+    contents.images[2]?.descriptor.mediaType,
+    "application/vnd.docker.distribution.manifest.v2+json",
+  );
+  assert.equal(contents.definition.components[0]?.charts[0]?.variables[1]?.path, "replicaCount");
+  assert(sink.files.has("components/demo/charts/demo-0.3.0.tgz"));
+  assert(sink.files.has("components/demo/values/demo-0.3.0-1"));
+});
+
+const LAYOUTS: readonly (readonly [string, readonly string[]])[] = [
+  ["crane-oci-layout", ["sha256:36d1d40a06b50801a6a61e0d77839ddcb1fad96236bc9bb0b054a0a88ddee6d2"]],
+  ["oras-oci-layout", ["sha256:6a88822e787d1df28b83ebd72eb348569fc44351b84bba25c0bc566f6083965b"]],
+];
+
+for (const [name, [local]] of LAYOUTS) {
+  Deno.test(`Zarf's own ${name} is read: one digest with several names, artifacts`, async () => {
+    const directory = new URL(`images-testdata/${name}/images`, FIXTURES).pathname;
+    const { contents } = await takeSpec({ layouts: [directory] });
+    const hello = "sha256:03b62250a3cb1abd125271d393fc08bf0cc713391eda6b57c02d1ef85efcc25c";
+    const names = new Map(contents.images.map((image) => [image.reference, image.descriptor]));
+    assert.deepEqual([...names].map(([reference, { digest }]) => [reference, digest]).sort(), [
+      [`docker.io/library/hello-world@${hello}`, hello],
+      ["docker.io/library/local-test:1.0.0", local],
+      ["ghcr.io/stefanprodan/charts/podinfo:6.4.0", CHART],
+      [`ghcr.io/stefanprodan/podinfo:${SIGNATURE_TAG}`, SIGNATURE],
+      ["ghcr.io/zarf-dev/images/hello-world:latest", hello],
+      ["localhost:9999/local-test:1.0.0", local],
+    ]);
+    assert.equal(contents.manifests.length, 4);
+    assert.equal(
+      names.get("ghcr.io/stefanprodan/charts/podinfo:6.4.0")?.artifactType,
+      "application/vnd.cncf.helm.config.v1+json",
+    );
+  });
+}
+
+const CHART = "sha256:b28556176ff21acc94aeecd721dc335722f98fe36c480ce9efe35a4987571cec";
+const SIGNATURE = "sha256:6162308b7421163281afe8bd1c69ae16d50e675cbe93ff8b34f8ad5efb71a866";
+const SIGNATURE_TAG = "sha256-57a654ace69ec02ba8973093b6a786faa15640575fbf0dbb603db55aca2ccec8.sig";
+
+Deno.test("a lone base.name beside ref.name is not the name of an image", async () => {
+  const { contents } = await takeSpec({
+    hooks: {
+      index(index) {
+        const [first] = index.manifests;
+        assert(first !== undefined);
+        const { annotations: _, ...child } = first;
+        index.manifests.push({
+          ...child,
+          annotations: { "org.opencontainers.image.base.name": "alpine:3.20" },
+        });
+      },
+    },
+  });
+  assert.deepEqual(contents.images.map(({ reference }) => reference), [
+    "docker.io/library/sample:1.0",
+  ]);
+});
+
+Deno.test("a referrer keeps its subject, type and annotations", async () => {
+  const subject = digestOf("the image");
+  const { contents } = await takeSpec({
+    images: [{
+      reference: "ghcr.io/a/b:sbom",
+      manifest: {
+        artifactType: "application/spdx+json",
+        subject: { mediaType: "x", digest: subject, size: 9 },
+        annotations: { kind: "sbom" },
+      },
+    }],
+  });
+  const [manifest] = contents.manifests;
+  assert.equal(manifest?.subject, subject);
+  assert.equal(manifest?.artifactType, "application/spdx+json");
+  assert.deepEqual(manifest?.annotations, { kind: "sbom" });
+  assert.deepEqual(contents.images[0]?.descriptor, manifest);
+});
+
+Deno.test("a package is the same in slices of any size", async () => {
+  const spec: PackageSpec = {
+    images: [{ reference: "docker.io/library/a:1", layers: [{ size: 300_000, seed: 1 }] }],
+    files: { "values.yaml": "key: value\n" },
+  };
+  for (const format of ["tar", "tar.zst"] as const) {
+    const bytes = buildPackage({ ...spec, format });
+    const whole = await take(bytes, format);
+    for (const step of [997, 65_536]) {
+      const sliced = await take(bytes, format, step);
+      assert.deepEqual(sliced.contents, whole.contents);
+      assert.deepEqual(sliced.sink.files, whole.sink.files);
+      assert.deepEqual(sliced.sink.blobs, whole.sink.blobs);
+    }
+  }
+});
+
+Deno.test("a blob that the store has is not written but still hashed and counted", async () => {
+  const first = await takeSpec({});
+  const sink = new MemorySink(first.sink.blobs);
+  const bytes = buildPackage({});
+  const options = { format: "tar.zst", architecture: "amd64", sink } as const;
+  const contents = await readPackage(sourceOf(bytes), options);
+  assert.equal(sink.blobs.size, 0);
+  assert.deepEqual(contents, first.contents);
+});
+
+Deno.test("links inside a component come out as links, long names whole", async () => {
+  const long = `web/files/${"deep/".repeat(40)}file`;
+  const { sink } = await takeSpec({
+    components: [{
+      name: "web",
+      files: { "repos/r/real": "content" },
+      entries: [
+        { name: "web/repos/r/link", type: "symlink", linkTarget: "real" },
+        { name: "web/repos/r/.git/up", type: "symlink", linkTarget: "../../r/real" },
+        { name: long, content: "far down", mode: 0o755 },
+      ],
+    }],
+    images: [],
+  });
+  assert.deepEqual([...sink.links], [
+    ["components/web/repos/r/link", "real"],
+    ["components/web/repos/r/.git/up", "../../r/real"],
+  ]);
+  assert.equal(sink.files.get(`components/${long}`)?.mode, 0o755);
+});
+
+Deno.test("progress grows to the size of the file", async () => {
+  const bytes = buildPackage({
+    format: "tar",
+    images: [{ reference: "docker.io/library/a:1", layers: [{ size: 3_000_000, seed: 1 }] }],
+  });
+  const seen: number[] = [];
+  await readPackage(sourceOf(bytes), {
+    format: "tar",
+    architecture: "amd64",
+    sink: new MemorySink(),
+    onProgress: (count) => seen.push(count),
+  });
+  assert(seen.length >= 3);
+  assert.deepEqual(seen, [...seen].sort((a, b) => a - b));
+  assert.equal(seen.at(-1), bytes.length);
+});
+
+Deno.test("the node's architecture is asked for where it matters", async (t) => {
+  const chart = new URL("images-testdata/oras-oci-layout/images", FIXTURES).pathname;
+  const cases: [string, PackageSpec][] = [
+    ["the same", { architecture: "amd64" }],
+    ["for all", { architecture: "multi" }],
+    ["another, but without images", { architecture: "arm64", images: [] }],
+    ["none, without images", { architecture: "", images: [] }],
+    // No component asks for them, as in Zarf's check.
+    ["another, with images that no component names", { architecture: "arm64", layouts: [chart] }],
+  ];
+  for (const [name, spec] of cases) {
+    await t.step(name, async () => {
+      const { contents } = await takeSpec(spec);
+      assert.equal(contents.definition.architecture, spec.architecture);
+    });
+  }
+});
+
+Deno.test("what the sink throws comes out unchanged and the open file is aborted", async () => {
+  const full = new Error("no space left on device");
+  class FullSink extends MemorySink {
+    override blob(digest: Digest, size: number) {
+      const writer = super.blob(digest, size);
+      assert(writer !== undefined);
+      return {
+        ...writer,
+        write: () => {
+          throw full;
+        },
+      };
+    }
+  }
+  const sink = new FullSink();
+  const options = { format: "tar.zst", architecture: "amd64", sink } as const;
+  await assert.rejects(readPackage(sourceOf(buildPackage({})), options), (e) => e === full);
+  assert.equal(sink.open, 0);
+  assert.equal(sink.aborted.length, 1);
+});
