@@ -47,9 +47,10 @@ export async function ensureState(
   return state;
 }
 
-async function ensureZarfNamespace(
+/** Makes namespace `zarf` be there with Zarf's labels and `extra`; writes only what is missing. */
+export async function ensureZarfNamespace(
   kube: KubeClient,
-  extra: Readonly<Record<string, string>>,
+  extra: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const labels = { [MANAGED_BY_LABEL]: MANAGED_BY_ZARF, [AGENT_LABEL]: "mutate", ...extra };
   const ref = { apiVersion: "v1", kind: "Namespace", name: ZARF_NAMESPACE };

@@ -6,7 +6,7 @@
  *
  * @module
  */
-export { ensureState, type EnsureStateOptions } from "./ensure_state.ts";
+export { ensureState, type EnsureStateOptions, ensureZarfNamespace } from "./ensure_state.ts";
 export { ZarfError, type ZarfReason } from "./errors.ts";
 export * from "./names.ts";
 export * from "./package_record.ts";
