@@ -1,54 +1,5 @@
-import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import {
-  buildPackage,
-  flipBit,
-  type PackageSpec,
-  positionOf,
-  sha256,
-  type TarEntrySpec,
-} from "../../test/fixtures/make_package.ts";
-import { MemorySink, sourceOf } from "../../test/fixtures/package_sink.ts";
-import { type Limits, PackageError, type PackageErrorReason, readPackage } from "./mod.ts";
-
-/** Reads a bad package and says why it was refused. Nothing may be left open. */
-async function refusal(
-  bytes: Uint8Array,
-  format: "tar" | "tar.zst" = "tar.zst",
-  limits: Partial<Limits> = {},
-): Promise<PackageError> {
-  const sink = new MemorySink();
-  try {
-    await readPackage(sourceOf(bytes), { format, architecture: "amd64", sink, limits });
-  } catch (error) {
-    assert(error instanceof PackageError, String(error));
-    assert.equal(error.disposition, "terminal");
-    assert.equal(sink.open, 0, "a file was left open");
-    return error;
-  }
-  assert.fail("the package was accepted");
-}
-
-interface Case {
-  readonly name: string;
-  readonly spec: PackageSpec;
-  readonly reason: PackageErrorReason;
-  /** What the message must hold: the part that is wrong. */
-  readonly part: string;
-  readonly limits?: Partial<Limits>;
-}
-
-function table(title: string, cases: readonly Case[]): void {
-  Deno.test(title, async (t) => {
-    for (const { name, spec, reason, part, limits } of cases) {
-      await t.step(name, async () => {
-        const error = await refusal(buildPackage(spec), spec.format ?? "tar.zst", limits);
-        assert.equal(error.reason, reason, error.message);
-        assert(error.message.includes(part), error.message);
-      });
-    }
-  });
-}
+import { type PackageSpec, sha256, type TarEntrySpec } from "../../test/fixtures/make_package.ts";
+import { refusalTable } from "../../test/fixtures/refusal.ts";
 
 const drop = (name: string) => ({
   entries: (all: TarEntrySpec[]) => all.filter((entry) => entry.name !== name),
@@ -65,7 +16,7 @@ const inComponent = (...entries: TarEntrySpec[]): PackageSpec => ({
 
 const LAYER = `images/blobs/sha256/${sha256("not really a layer\n")}`;
 
-table("files that are missing, extra or wrong are refused by name", [
+refusalTable("files that are missing, extra or wrong are refused by name", [
   {
     name: "no zarf.yaml",
     spec: { hooks: drop("zarf.yaml") },
@@ -170,7 +121,7 @@ table("files that are missing, extra or wrong are refused by name", [
   },
 ]);
 
-table("entries that do not belong into a package are refused by name", [
+refusalTable("entries that do not belong into a package are refused by name", [
   {
     name: "a path that climbs",
     spec: { hooks: add({ name: "../evil" }) },
@@ -252,7 +203,7 @@ table("entries that do not belong into a package are refused by name", [
   },
 ]);
 
-table("bad entries inside a component's tar are refused with the tar's name", [
+refusalTable("bad entries inside a component's tar are refused with the tar's name", [
   {
     name: "a path that climbs",
     spec: inComponent({ name: "web/../../x" }),
@@ -314,249 +265,3 @@ table("bad entries inside a component's tar are refused with the tar's name", [
     part: "components/x.tar",
   },
 ]);
-
-const SAMPLE = { reference: "docker.io/library/sample:1.0" };
-const EMPTY_DIGEST = `sha256:${sha256("")}`;
-
-table("images that are not whole are refused", [
-  {
-    name: "a layer that no file holds",
-    spec: {
-      images: [{
-        ...SAMPLE,
-        manifest: { layers: [{ mediaType: "l", digest: EMPTY_DIGEST, size: 0 }] },
-      }],
-    },
-    reason: "MissingBlob",
-    part: EMPTY_DIGEST,
-  },
-  {
-    name: "a manifest that no file holds",
-    spec: {
-      hooks: { index: (i) => i.manifests.push({ mediaType: "m", digest: EMPTY_DIGEST, size: 0 }) },
-    },
-    reason: "MissingBlob",
-    part: "images/index.json: names",
-  },
-  {
-    name: "a wrong size",
-    spec: { hooks: { index: (i) => Object.assign(i.manifests[0] ?? {}, { size: 1 }) } },
-    reason: "InvalidImageLayout",
-    part: "has 1 bytes, but it has",
-  },
-  {
-    name: "an index that is no index",
-    spec: { hooks: { index: (i) => i.schemaVersion = 1 } },
-    reason: "InvalidImageLayout",
-    part: "images/index.json: schemaVersion",
-  },
-  {
-    name: "a digest of another kind",
-    spec: { hooks: { index: (i) => Object.assign(i.manifests[0] ?? {}, { digest: "md5:abc" }) } },
-    reason: "InvalidImageLayout",
-    part: "manifests.0.digest",
-  },
-  {
-    name: "a name for something unknown",
-    spec: {
-      hooks: { index: (i) => Object.assign(i.manifests[0] ?? {}, { mediaType: "text/plain" }) },
-    },
-    reason: "InvalidImageLayout",
-    part: "text/plain",
-  },
-  {
-    name: "a name that is none",
-    spec: {
-      hooks: {
-        index: (i) =>
-          Object.assign(i.manifests[0] ?? {}, {
-            annotations: { "org.opencontainers.image.ref.name": "NOT A NAME" },
-          }),
-      },
-    },
-    reason: "InvalidImageLayout",
-    part: "NOT A NAME",
-  },
-  {
-    name: "a manifest that is no JSON",
-    spec: {
-      hooks: {
-        index: (i) =>
-          Object.assign(i.manifests[0] ?? {}, {
-            digest: `sha256:${sha256("not really a layer\n")}`,
-            size: 19,
-          }),
-      },
-    },
-    reason: "InvalidImageLayout",
-    part: "is not JSON",
-  },
-  {
-    name: "one name for two images",
-    spec: { images: [SAMPLE, { ...SAMPLE, style: "docker" }] },
-    reason: "InvalidImageLayout",
-    part: "stands for two images",
-  },
-  {
-    name: "an image that a component names is not there",
-    spec: { components: [{ name: "web", images: ["nginx:1.27"] }] },
-    reason: "MissingImage",
-    part: "nginx:1.27",
-  },
-  {
-    name: "blobs without an index",
-    spec: { images: [], files: { [LAYER]: "not really a layer\n" } },
-    reason: "MissingFile",
-    part: "images/index.json",
-  },
-  {
-    name: "an index without the layout's mark",
-    spec: { images: [], files: { "images/index.json": "{}" } },
-    reason: "MissingFile",
-    part: "images/oci-layout",
-  },
-]);
-
-table("a package for another processor is refused with both names", [
-  {
-    name: "arm64",
-    spec: { architecture: "arm64" },
-    reason: "ArchitectureMismatch",
-    part: "for arm64, this node is amd64",
-  },
-  {
-    name: "none",
-    spec: { architecture: "" },
-    reason: "ArchitectureMismatch",
-    part: "for no architecture, this node is amd64",
-  },
-  {
-    name: "a skeleton",
-    spec: { architecture: "skeleton", images: [] },
-    reason: "ArchitectureMismatch",
-    part: "skeleton",
-  },
-  {
-    name: "metadata that says otherwise",
-    spec: { hooks: { definition: (d) => d.metadata.architecture = "arm64" } },
-    reason: "ArchitectureMismatch",
-    part: "arm64",
-  },
-]);
-
-table("every limit is kept and named", [
-  {
-    name: "entries",
-    spec: {},
-    limits: { entries: 5 },
-    reason: "LimitExceeded",
-    part: "more than 5 entries",
-  },
-  {
-    name: "content",
-    spec: {},
-    limits: { contentBytes: 1000 },
-    reason: "LimitExceeded",
-    part: "more than 1000 bytes",
-  },
-  {
-    name: "definition",
-    spec: {},
-    limits: { definitionBytes: 100 },
-    reason: "LimitExceeded",
-    part: "zarf.yaml: has",
-  },
-  {
-    name: "checksums",
-    spec: {},
-    limits: { checksumsBytes: 100 },
-    reason: "LimitExceeded",
-    part: "checksums.txt: has",
-  },
-  {
-    name: "index",
-    spec: {},
-    limits: { manifestBytes: 200 },
-    reason: "LimitExceeded",
-    part: "images/index.json: has",
-  },
-  {
-    name: "manifests",
-    spec: {},
-    limits: { manifests: 0 },
-    reason: "LimitExceeded",
-    part: "more than 0 manifests",
-  },
-  {
-    name: "names",
-    spec: {},
-    limits: { nameBytes: 10 },
-    reason: "LimitExceeded",
-    part: "the limit is 10",
-  },
-]);
-
-Deno.test("an empty file and files of another kind are refused", async () => {
-  assert.equal((await refusal(new Uint8Array(), "tar")).reason, "EmptyFile");
-  assert.equal((await refusal(new Uint8Array(), "tar.zst")).reason, "EmptyFile");
-  const gone = { size: 10, read: () => 0 };
-  const options = { format: "tar", architecture: "amd64", sink: new MemorySink() } as const;
-  await assert.rejects(readPackage(gone, options), { reason: "EmptyFile" });
-  assert.equal((await refusal(buildPackage({ format: "tar" }), "tar.zst")).reason, "NotZstd");
-  assert.equal((await refusal(buildPackage({}), "tar")).reason, "NotTar");
-  assert.equal((await refusal(Buffer.from("<html>".repeat(200)), "tar")).reason, "NotTar");
-});
-
-Deno.test("a package that ends early is truncated at whatever place", async (t) => {
-  const spec: PackageSpec = {
-    images: [{ ...SAMPLE, layers: [{ size: 2_500_000, seed: 1 }, "end"] }],
-  };
-  for (const format of ["tar", "tar.zst"] as const) {
-    const bytes = buildPackage({ ...spec, format });
-    // The last 1024 bytes of a tar are its end mark; of a zst the end is a checksum.
-    const last = format === "tar" ? bytes.length - 600 : bytes.length - 1;
-    for (const end of [1, 3, 100, 700, 50_000, 1_048_576, bytes.length >> 1, last]) {
-      await t.step(`${format}: ${end} of ${bytes.length} bytes`, async () => {
-        assert.equal((await refusal(bytes.slice(0, end), format)).reason, "Truncated");
-      });
-    }
-  }
-});
-
-// In an uncompressed package nothing covers the rest of zarf.yaml but a signature: it is the root.
-Deno.test("one flipped bit in any part of the tar is found", async (t) => {
-  const spec: PackageSpec = { format: "tar", files: { "sboms.tar": "SBOM content" } };
-  const bytes = buildPackage(spec);
-  const parts: [string, string][] = [
-    ["checksums.txt", "components/web.tar\n"],
-    ["zarf.yaml's checksum", "aggregateChecksum: "],
-    ["a component's file", "kind: ConfigMap"],
-    ["a component's tar header", "web/manifests/web-0.yaml"],
-    ["sboms.tar", "SBOM content"],
-    ["images/index.json", "org.opencontainers.image.ref.name"],
-    ["images/oci-layout", "imageLayoutVersion"],
-    ["a layer", "not really a layer"],
-    ["a config", '"rootfs"'],
-    ["a manifest", '"layers"'],
-    ["a header of the outer tar", "zarf.yaml\0"],
-  ];
-  for (const [name, needle] of parts) {
-    await t.step(name, async () => {
-      const at = positionOf(bytes, needle) + needle.length - (needle.endsWith(" ") ? 0 : 1);
-      const error = await refusal(flipBit(bytes, at), "tar");
-      assert(error.message.includes(": "), error.message);
-    });
-  }
-});
-
-Deno.test("one flipped bit anywhere in the compressed file is found", async (t) => {
-  const bytes = buildPackage({
-    images: [{ ...SAMPLE, layers: [{ size: 400_000, seed: 2 }] }],
-  });
-  // From the first block on: the header before it holds a window size with room to spare.
-  for (let at = 8; at < bytes.length; at += Math.floor(bytes.length / 24)) {
-    await t.step(`byte ${at} of ${bytes.length}`, async () => {
-      await refusal(flipBit(bytes, at));
-    });
-  }
-});
