@@ -1,0 +1,72 @@
+import { parseArgs } from "node:util";
+import { DEFAULT_RUNS } from "./harness.ts";
+
+/** What the command line asks for. */
+export interface BenchArguments {
+  /** Empty means all. */
+  readonly names: readonly string[];
+  readonly runs: number;
+  readonly quick: boolean;
+  readonly list: boolean;
+  readonly svg: boolean;
+}
+
+/** A command line that cannot be understood; the message says why. */
+export class UsageError extends Error {}
+
+/** The most rounds that can be asked for. */
+const MAX_RUNS = 100;
+/** Rounds with `--quick`. */
+const QUICK_RUNS = 1;
+
+/** What `--help` prints. */
+export const USAGE = `usage: deno task bench [NAME…] [--runs N] [--quick] [--svg] [--list]
+
+Runs every side of a benchmark in turns and prints median, spread and ratio. Results go to
+bench/results/NAME.json. Without a name all benchmarks run.
+
+  --runs N  rounds after the one that warms up (default ${DEFAULT_RUNS})
+  --quick   little data and one round: shows that it works, not how fast
+  --svg     also draw docs/bench/NAME.svg
+  --list    only say what there is`;
+
+/**
+ * @param known the names of all benchmarks.
+ * @throws {UsageError}
+ */
+export function parseArguments(args: readonly string[], known: readonly string[]): BenchArguments {
+  const { values, positionals } = parse(args);
+  const strange = positionals.find((name) => !known.includes(name));
+  if (strange !== undefined) {
+    throw new UsageError(`there is no benchmark ${strange}; there are ${known.join(", ")}`);
+  }
+  const runs = values.runs === undefined ? undefined : Number(values.runs);
+  if (runs !== undefined && !(Number.isInteger(runs) && runs >= 1 && runs <= MAX_RUNS)) {
+    throw new UsageError(`--runs takes a number from 1 to ${MAX_RUNS}, not ${values.runs}`);
+  }
+  const quick = values.quick ?? false;
+  return {
+    names: positionals.length === 0 ? known : [...new Set(positionals)],
+    runs: runs ?? (quick ? QUICK_RUNS : DEFAULT_RUNS),
+    quick,
+    list: values.list ?? false,
+    svg: values.svg ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        runs: { type: "string" },
+        quick: { type: "boolean" },
+        list: { type: "boolean" },
+        svg: { type: "boolean" },
+      },
+    });
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * `deno task bench [NAME…]`: the one harness for all measurements. A benchmark is a file
+ * `<name>_bench.ts` beside this one that exports `benchmark`.
+ *
+ * @module
+ */
+import { REPOSITORY_ROOT } from "../extension/build/go_tools.ts";
+import { describeError } from "../src/std/mod.ts";
+import { onInterrupt } from "../test/demo/interrupt.ts";
+import { type BenchArguments, parseArguments, USAGE, UsageError } from "./arguments.ts";
+import { type Result, runBenchmark } from "./harness.ts";
+import { describeMachine } from "./machine.ts";
+import { reportLines } from "./report.ts";
+import { renderSvg } from "./svg.ts";
+import type { Benchmark } from "./types.ts";
+
+const HERE = `${REPOSITORY_ROOT}/bench`;
+const SUFFIX = "_bench.ts";
+
+function benchmarkNames(): string[] {
+  return [...Deno.readDirSync(HERE)]
+    .filter(({ name }) => name.endsWith(SUFFIX))
+    .map(({ name }) => name.slice(0, -SUFFIX.length))
+    .sort();
+}
+
+async function loadBenchmark(name: string): Promise<Benchmark> {
+  const module: { benchmark: Benchmark } = await import(`./${name}${SUFFIX}`);
+  return module.benchmark;
+}
+
+async function main(args: BenchArguments): Promise<number> {
+  const benchmarks = await Promise.all(args.names.map(loadBenchmark));
+  if (args.list) {
+    for (const { name, what, peers } of benchmarks) {
+      print(`${name.padEnd(10)} ${what} Against: ${peers.join(", ")}.`);
+    }
+    return 0;
+  }
+  using interrupt = onInterrupt();
+  let failed = 0;
+  for (const benchmark of benchmarks) {
+    try {
+      save(await measure(benchmark, args, interrupt.signal), args);
+    } catch (error) {
+      interrupt.signal.throwIfAborted();
+      complain(`${benchmark.name} was not measured: ${describeError(error)}`);
+      failed++;
+    }
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+async function measure(
+  benchmark: Benchmark,
+  { runs, quick }: BenchArguments,
+  signal: AbortSignal,
+): Promise<Result> {
+  // Below the repository: on the disk of the project, and never a file system in memory.
+  const directory = `${REPOSITORY_ROOT}/dist/bench/${benchmark.name}-${Deno.pid}`;
+  await Deno.mkdir(directory, { recursive: true });
+  const say = (line: string) => complain(`  ${line}`);
+  try {
+    complain(`${benchmark.name}: preparing`);
+    await using prepared = await benchmark.prepare({ directory, quick, signal, say });
+    for (const what of prepared.missing) complain(`  left out: ${what}`);
+    const machine = describeMachine();
+    return await runBenchmark(benchmark, prepared, { runs, signal, say, machine, now: new Date() });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function save(result: Result, { svg }: BenchArguments): void {
+  print(["", ...reportLines(result), ""].join("\n"));
+  Deno.mkdirSync(`${HERE}/results`, { recursive: true });
+  const json = `bench/results/${result.name}.json`;
+  Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${json}`, JSON.stringify(result, null, 2) + "\n");
+  print(`written: ${json}`);
+  if (!svg) return;
+  const drawing = `docs/bench/${result.name}.svg`;
+  Deno.mkdirSync(`${REPOSITORY_ROOT}/docs/bench`, { recursive: true });
+  Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${drawing}`, renderSvg(result));
+  print(`written: ${drawing}`);
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+function complain(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+if (import.meta.main) {
+  try {
+    if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
+      print(USAGE);
+      Deno.exit(0);
+    }
+    Deno.exit(await main(parseArguments(Deno.args, benchmarkNames())));
+  } catch (error) {
+    const usage = error instanceof UsageError;
+    complain(usage ? `${error.message}\n\n${USAGE}` : `bench: ${describeError(error)}`);
+    Deno.exit(usage ? 2 : 1);
+  }
+}
