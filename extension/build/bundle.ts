@@ -1,4 +1,5 @@
 import { builtinModules } from "node:module";
+// @ts-types="./esbuild.d.ts"
 import * as esbuild from "esbuild";
 import { HoldfastError } from "../../src/std/mod.ts";
 import { ignoreMissing } from "./stamp.ts";

@@ -65,7 +65,10 @@ async function denoCompile(
   base: string | undefined,
 ): Promise<ExecResult> {
   // A machine whose network has a certificate authority of its own has it in the system's store.
-  const env = { DENO_TLS_CA_STORE: "system,mozilla", ...Deno.env.toObject() };
+  const env: Record<string, string> = {
+    DENO_TLS_CA_STORE: "system,mozilla",
+    ...Deno.env.toObject(),
+  };
   delete env["DENORT_BIN"];
   if (base !== undefined) env["DENORT_BIN"] = base;
   return await exec(Deno.execPath(), {

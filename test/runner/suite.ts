@@ -120,7 +120,7 @@ interface Seen {
 }
 
 async function report(
-  output: ReadableStream<Uint8Array>,
+  output: ReadableStream<Uint8Array<ArrayBuffer>>,
   { onTest, logs }: SuiteOptions,
 ): Promise<Seen> {
   const tap = new TapReader();
@@ -139,7 +139,7 @@ async function report(
   return { failed, complete: tap.complete, idle };
 }
 
-async function* linesOf(output: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* linesOf(output: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
   let rest = "";
   for await (const text of output.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
@@ -150,7 +150,10 @@ async function* linesOf(output: ReadableStream<Uint8Array>): AsyncGenerator<stri
 }
 
 /** Writes a stream to a file and gives back its end. */
-async function keep(stream: ReadableStream<Uint8Array>, file: string): Promise<string> {
+async function keep(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  file: string,
+): Promise<string> {
   using log = await Deno.create(file);
   let words = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
