@@ -1,192 +1,167 @@
-import { X509Certificate } from "node:crypto";
 import {
-  bitString,
-  type Bytes,
-  concat,
-  ecdsaSignature,
-  explicit,
-  implicit,
-  integer,
-  octetString,
-  oid,
-  pem,
-  sequence,
-  TAG,
-  time,
-  tlv,
-  TRUE,
-} from "./der.ts";
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from "node:crypto";
+import * as der from "./der.ts";
 
-/** What the webhook and its configuration need, each in PEM. The CA's key is thrown away. */
-export interface AdmissionTls {
+/** The name that Zarf's agent is called by; a Service of this name may point here. */
+export const SERVER_DNS_NAME = "agent-hook.zarf.svc";
+
+/** Both loopback addresses: the API server calls the agent on its own node. */
+const SERVER_ADDRESSES: readonly Uint8Array[] = [
+  Uint8Array.of(127, 0, 0, 1),
+  Uint8Array.of(...new Array<number>(15).fill(0), 1),
+];
+
+/** From when to when a certificate counts. */
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/**
+ * From the first moment that a clock can show to the one that RFC 5280 (4.1.2.5) sets aside for "no
+ * date of expiry".
+ *
+ * A node without a battery starts in 1970, and one without a time server may be years off in both
+ * directions. Dates that are counted from such a clock would make every API server refuse the webhook
+ * as soon as somebody sets it right, and with `failurePolicy: Fail` no pod would start again. So no
+ * date depends on the clock, and none runs out. What the dates would protect from is small: only the
+ * API server trusts this CA, only for one address on its own node, and deleting the Secret
+ * replaces it.
+ */
+export const ANY_TIME: Validity = {
+  notBefore: new Date("1970-01-01T00:00:00Z"),
+  notAfter: new Date("9999-12-31T23:59:59Z"),
+};
+
+/** Validities that differ from {@linkcode ANY_TIME}. */
+export interface IssueOptions {
+  readonly ca?: Validity;
+  readonly server?: Validity;
+}
+
+/** A new CA with one server certificate; everything is PEM. */
+export interface IssuedCertificates {
   readonly ca: string;
+  readonly caKey: string;
   readonly cert: string;
   readonly key: string;
 }
 
-/** The name of Zarf's own webhook Service: one certificate fits both ways of calling. */
-const DNS_NAME = "agent-hook.zarf.svc";
-const ADDRESSES = [
-  [127, 0, 0, 1],
-  [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-];
 /**
- * Certificates are valid from here on, whenever they are made: a node whose clock runs behind must
- * not find a certificate of its neighbour's to be of the future.
+ * Makes a CA and a server certificate for {@linkcode SERVER_DNS_NAME}, 127.0.0.1 and ::1, with ECDSA
+ * keys on P-256, so that Go's verifier in the API server and `openssl verify -x509_strict` accept it.
  */
-export const VALID_FROM: Date = new Date("2020-01-01T00:00:00Z");
-const YEAR = 365 * 86_400_000;
-const CA_VALIDITY = 10 * YEAR;
-const LEAF_VALIDITY = YEAR;
-/** A certificate is made anew when less than this is left, in milliseconds. */
-const RENEW_BEFORE = LEAF_VALIDITY / 3;
-
-const OID = {
-  commonName: oid("2.5.4.3"),
-  organization: oid("2.5.4.10"),
-  ecdsaWithSha256: oid("1.2.840.10045.4.3.2"),
-  basicConstraints: oid("2.5.29.19"),
-  keyUsage: oid("2.5.29.15"),
-  extendedKeyUsage: oid("2.5.29.37"),
-  serverAuth: oid("1.3.6.1.5.5.7.3.1"),
-  subjectAltName: oid("2.5.29.17"),
-  subjectKeyIdentifier: oid("2.5.29.14"),
-  authorityKeyIdentifier: oid("2.5.29.35"),
-} as const;
-
-/**
- * A new certificate authority (10 years) and a certificate of it for the webhook (1 year), both on
- * P-256, for `agent-hook.zarf.svc`, `127.0.0.1` and `::1`.
- *
- * @param now A clock that stands before {@linkcode VALID_FROM} counts as standing there.
- */
-export async function createAdmissionTls(now: Date = new Date()): Promise<AdmissionTls> {
-  const from = now.getTime() < VALID_FROM.getTime() ? VALID_FROM : now;
-  const authority = await newKeys();
-  const leaf = await newKeys();
-  const issuer = nameOf("Holdfast admission CA");
-  const sign = (subject: Subject) => certificate(subject, issuer, authority);
-  const ca = await sign({
-    name: issuer,
-    keys: authority,
-    until: new Date(from.getTime() + CA_VALIDITY),
-    extensions: caExtensions(authority.id),
-  });
-  const cert = await sign({
-    name: nameOf(DNS_NAME),
-    keys: leaf,
-    until: new Date(from.getTime() + LEAF_VALIDITY),
-    extensions: leafExtensions(leaf.id, authority.id),
-  });
-  const key = new Uint8Array(await crypto.subtle.exportKey("pkcs8", leaf.pair.privateKey));
+export function issueCertificates(options: IssueOptions = {}): IssuedCertificates {
+  const ca = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const server = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const issuer = { name: nameOf("Holdfast admission CA"), key: ca.privateKey };
   return {
-    ca: pem("CERTIFICATE", ca),
-    cert: pem("CERTIFICATE", cert),
-    key: pem("PRIVATE KEY", key),
+    ca: certificate({
+      issuer,
+      subject: issuer.name,
+      publicKey: ca.publicKey,
+      validity: options.ca ?? ANY_TIME,
+      extensions: [
+        extension(BASIC_CONSTRAINTS, der.sequence(der.TRUE, der.integer(Uint8Array.of(0))), true),
+        // keyCertSign and cRLSign, bits 5 and 6.
+        extension(KEY_USAGE, der.bitString(Uint8Array.of(0x06), 1), true),
+      ],
+    }),
+    caKey: privatePem(ca.privateKey),
+    cert: certificate({
+      issuer,
+      subject: nameOf(SERVER_DNS_NAME),
+      publicKey: server.publicKey,
+      validity: options.server ?? ANY_TIME,
+      extensions: [
+        extension(BASIC_CONSTRAINTS, der.sequence(), true),
+        // digitalSignature, bit 0.
+        extension(KEY_USAGE, der.bitString(Uint8Array.of(0x80), 7), true),
+        extension(EXTENDED_KEY_USAGE, der.sequence(der.oid(SERVER_AUTH))),
+        extension(SUBJECT_ALT_NAME, alternativeNames()),
+      ],
+    }),
+    key: privatePem(server.privateKey),
   };
 }
 
-/**
- * Whether the certificate should be replaced: it cannot be read, is not the CA's, or has less than
- * a third of its year left. With a clock before {@linkcode VALID_FROM} it is left alone.
- */
-export function needsRenewal(tls: AdmissionTls, now: Date = new Date()): boolean {
-  try {
-    const cert = new X509Certificate(tls.cert);
-    if (!cert.verify(new X509Certificate(tls.ca).publicKey)) return true;
-    return new Date(cert.validTo).getTime() - now.getTime() < RENEW_BEFORE;
-  } catch {
-    return true;
-  }
+const BASIC_CONSTRAINTS = "2.5.29.19";
+const KEY_USAGE = "2.5.29.15";
+const EXTENDED_KEY_USAGE = "2.5.29.37";
+const SUBJECT_ALT_NAME = "2.5.29.17";
+const SUBJECT_KEY_ID = "2.5.29.14";
+const AUTHORITY_KEY_ID = "2.5.29.35";
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const COMMON_NAME = "2.5.4.3";
+const ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2";
+/** An uncompressed point on P-256, which ends the key's DER. */
+const POINT_BYTES = 65;
+/** The most that a serial number may have (RFC 5280, 4.1.2.2: 20, with room for the sign). */
+const SERIAL_BYTES = 16;
+
+interface Request {
+  readonly issuer: { readonly name: Uint8Array; readonly key: KeyObject };
+  readonly subject: Uint8Array;
+  readonly publicKey: KeyObject;
+  readonly validity: Validity;
+  readonly extensions: readonly Uint8Array[];
 }
 
-interface Keys {
-  readonly pair: CryptoKeyPair;
-  /** SubjectPublicKeyInfo. */
-  readonly spki: Bytes;
-  /** The key's identifier: RFC 7093, method 1. */
-  readonly id: Bytes;
-}
-
-interface Subject {
-  readonly name: Bytes;
-  readonly keys: Keys;
-  readonly until: Date;
-  readonly extensions: readonly Bytes[];
-}
-
-async function newKeys(): Promise<Keys> {
-  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
-    "sign",
-    "verify",
-  ]);
-  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
-  const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", point));
-  return { pair, spki, id: hash.slice(0, 20) };
-}
-
-/** RFC 5280, 4.1: Certificate. */
-async function certificate(subject: Subject, issuer: Bytes, authority: Keys): Promise<Bytes> {
-  const algorithm = sequence(OID.ecdsaWithSha256);
-  const serial = crypto.getRandomValues(new Uint8Array(16));
-  // A first byte in 0x40..0x7f makes it positive and of full length.
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
-  const body = sequence(
-    explicit(0, integer(new Uint8Array([2]))),
-    integer(serial),
+function certificate(request: Request): string {
+  const { issuer, subject, publicKey, validity, extensions } = request;
+  const algorithm = der.sequence(der.oid(ECDSA_WITH_SHA256));
+  const issuerKeyId = der.element(0x80, keyId(createPublicKey(issuer.key)));
+  const body = der.sequence(
+    der.explicit(0, der.integer(Uint8Array.of(2))),
+    der.integer(randomBytes(SERIAL_BYTES)),
     algorithm,
-    issuer,
-    sequence(time(VALID_FROM), time(subject.until)),
-    subject.name,
-    subject.keys.spki,
-    explicit(3, sequence(...subject.extensions)),
+    issuer.name,
+    der.sequence(der.time(validity.notBefore), der.time(validity.notAfter)),
+    subject,
+    publicKey.export({ type: "spki", format: "der" }),
+    der.explicit(
+      3,
+      der.sequence(
+        ...extensions,
+        extension(SUBJECT_KEY_ID, der.octetString(keyId(publicKey))),
+        extension(AUTHORITY_KEY_ID, der.sequence(issuerKeyId)),
+      ),
+    ),
   );
-  const signature = await crypto.subtle.sign(
-    { name: "ECDSA", hash: "SHA-256" },
-    authority.pair.privateKey,
-    body,
-  );
-  return sequence(body, algorithm, bitString(ecdsaSignature(new Uint8Array(signature))));
+  const signature = sign("sha256", body, issuer.key);
+  return der.pem("CERTIFICATE", der.sequence(body, algorithm, der.bitString(signature)));
 }
 
-function nameOf(commonName: string): Bytes {
-  const attribute = (type: Uint8Array, text: string) =>
-    tlv(TAG.set, sequence(type, tlv(TAG.utf8String, new TextEncoder().encode(text))));
-  return sequence(
-    attribute(OID.organization, "Holdfast"),
-    attribute(OID.commonName, commonName),
+function extension(id: string, value: Uint8Array, isCritical = false): Uint8Array {
+  const content = der.octetString(value);
+  return isCritical
+    ? der.sequence(der.oid(id), der.TRUE, content)
+    : der.sequence(der.oid(id), content);
+}
+
+function alternativeNames(): Uint8Array {
+  return der.sequence(
+    der.element(0x82, new TextEncoder().encode(SERVER_DNS_NAME)),
+    ...SERVER_ADDRESSES.map((address) => der.element(0x87, address)),
   );
 }
 
-function extension(id: Uint8Array, value: Uint8Array, critical = false): Bytes {
-  return sequence(id, critical ? TRUE : new Uint8Array(), octetString(value));
+function nameOf(commonName: string): Uint8Array {
+  return der.sequence(der.set(der.sequence(der.oid(COMMON_NAME), der.utf8String(commonName))));
 }
 
-/** Bits of keyUsage (RFC 5280, 4.2.1.3): keyCertSign and cRLSign, or digitalSignature. */
-const SIGN_CERTIFICATES = bitString(new Uint8Array([0b0000_0110]), 1);
-const SIGN_HANDSHAKES = bitString(new Uint8Array([0b1000_0000]), 7);
-
-function caExtensions(id: Uint8Array): Bytes[] {
-  const pathLength = integer(new Uint8Array([0]));
-  return [
-    extension(OID.basicConstraints, sequence(TRUE, pathLength), true),
-    extension(OID.keyUsage, SIGN_CERTIFICATES, true),
-    extension(OID.subjectKeyIdentifier, octetString(id)),
-  ];
+/** RFC 7093, method 1: the leftmost 160 bits of the SHA-256 of the public key. */
+function keyId(publicKey: KeyObject): Uint8Array {
+  const point = publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES);
+  return createHash("sha256").update(point).digest().subarray(0, 20);
 }
 
-function leafExtensions(id: Uint8Array, authorityId: Uint8Array): Bytes[] {
-  const names = concat(
-    implicit(2, new TextEncoder().encode(DNS_NAME)),
-    ...ADDRESSES.map((address) => implicit(7, new Uint8Array(address))),
-  );
-  return [
-    extension(OID.basicConstraints, sequence(), true),
-    extension(OID.keyUsage, SIGN_HANDSHAKES, true),
-    extension(OID.extendedKeyUsage, sequence(OID.serverAuth)),
-    extension(OID.subjectAltName, sequence(names)),
-    extension(OID.subjectKeyIdentifier, octetString(id)),
-    extension(OID.authorityKeyIdentifier, sequence(implicit(0, authorityId))),
-  ];
+function privatePem(key: KeyObject): string {
+  return key.export({ type: "pkcs8", format: "pem" }).toString();
 }

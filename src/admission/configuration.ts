@@ -1,57 +1,66 @@
-import { type Clock, systemClock } from "../std/mod.ts";
+import { isDeepStrictEqual } from "node:util";
+import * as v from "valibot";
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { type Clock, type Logger, silentLogger, systemClock } from "../std/mod.ts";
+import { AGENT_LABEL } from "../zarf/mod.ts";
+import { proveWebhook } from "./proof.ts";
 
-/** What happens to objects while the webhook does not answer: refused, or stored as they are. */
-export type FailurePolicy = "Fail" | "Ignore";
-
-/** What the configuration is made from. */
-export interface WebhookParts {
-  /** The CA in PEM. */
-  readonly ca: string;
-  /** Of the webhook on every control-plane node, for example `https://127.0.0.1:7471/mutate/pod`. */
-  readonly url: string;
-  readonly failurePolicy: FailurePolicy;
-}
+/** The name of the MutatingWebhookConfiguration. */
+export const WEBHOOK_CONFIGURATION = "holdfast";
+/** The one webhook in it. */
+const WEBHOOK = "pods.holdfast.dev";
+/** Seconds that the API server waits for an answer; usual are a few milliseconds. */
+const TIMEOUT_SECONDS = 3;
 
 const REF = {
   apiVersion: "admissionregistration.k8s.io/v1",
   kind: "MutatingWebhookConfiguration",
-  name: "holdfast",
+  name: WEBHOOK_CONFIGURATION,
 } as const;
-const WEBHOOK = "pods.holdfast.dev";
-/** Seconds that an object may wait for the webhook. */
-const TIMEOUT = 3;
 
-const NOT_OPTED_OUT = { key: "zarf.dev/agent", operator: "NotIn", values: ["skip", "ignore"] };
+/** What becomes of a pod while the webhook does not answer: it is refused, or stored as it is. */
+export type FailurePolicy = "Fail" | "Ignore";
 
-interface WebhookConfiguration extends KubeObject {
-  webhooks?: { name?: string; [field: string]: unknown }[];
+/** What the configuration is made from. */
+export interface WebhookParts {
+  /** The webhook on the API server's own node: `https://127.0.0.1:<port>/mutate/pod`. */
+  readonly url: string;
+  /** The CA that signed its certificate, PEM. */
+  readonly caBundle: string;
 }
 
 /**
- * The configuration with every default spelled out, so that it can be compared with what the API
- * server holds. What it selects is Zarf's choice (packages/zarf-agent/chart/templates/webhook.yaml).
+ * The configuration, with every field that the API server would otherwise fill in, so that it can be
+ * compared with what is stored. Which objects it selects is Zarf's choice (Zarf 0.84,
+ * packages/zarf-agent/chart/templates/webhook.yaml).
  */
-export function webhookConfiguration(parts: WebhookParts): WebhookConfiguration {
+export function webhookConfiguration(
+  { url, caBundle }: WebhookParts,
+  failurePolicy: FailurePolicy,
+): KubeObject {
+  const notOptedOut = { key: AGENT_LABEL, operator: "NotIn", values: ["skip", "ignore"] };
   return {
     apiVersion: REF.apiVersion,
     kind: REF.kind,
-    metadata: { name: REF.name, labels: { "app.kubernetes.io/managed-by": "holdfast" } },
+    metadata: {
+      name: WEBHOOK_CONFIGURATION,
+      labels: { "app.kubernetes.io/managed-by": "holdfast" },
+    },
     webhooks: [{
       name: WEBHOOK,
       admissionReviewVersions: ["v1"],
-      clientConfig: { url: parts.url, caBundle: btoa(parts.ca) },
-      failurePolicy: parts.failurePolicy,
+      clientConfig: { url, caBundle: new TextEncoder().encode(caBundle).toBase64() },
+      failurePolicy,
       matchPolicy: "Equivalent",
       namespaceSelector: {
         matchExpressions: [
           { key: "kubernetes.io/metadata.name", operator: "NotIn", values: ["kube-system"] },
-          NOT_OPTED_OUT,
+          notOptedOut,
         ],
       },
       objectSelector: {
         matchExpressions: [
-          NOT_OPTED_OUT,
+          notOptedOut,
           { key: "svccontroller.k3s.cattle.io/svcname", operator: "DoesNotExist" },
         ],
       },
@@ -65,63 +74,58 @@ export function webhookConfiguration(parts: WebhookParts): WebhookConfiguration 
         scope: "*",
       }],
       sideEffects: "None",
-      timeoutSeconds: TIMEOUT,
+      timeoutSeconds: TIMEOUT_SECONDS,
     }],
   };
 }
 
 /** What {@linkcode ensureWebhook} works with. */
-export interface EnsureWebhookOptions {
-  readonly ca: string;
-  readonly url: string;
-  /** Where the proving pod is (not) made; the webhook has to cover it. @default "zarf" */
-  readonly probeNamespace?: string;
-  readonly signal?: AbortSignal;
+export interface EnsureWebhookOptions extends WebhookParts {
+  /** Where images are to come from; the pod of the proof has to come back with it. */
+  readonly registryAddress: string;
+  readonly logger?: Logger;
   readonly clock?: Clock;
+  readonly signal?: AbortSignal;
 }
 
 /**
- * `enforced`: the API server reaches the webhook, and no pod gets by it. `unreachable`: the
- * configuration is there but lets pods through as they are, because the API server that answered does
- * not reach a webhook at the URL; call again.
+ * Whether the API server was seen to call the webhook. If so, no pod gets past it. If not, pods are
+ * stored as they are while it does not answer, and `why` says what came of the proof.
  */
-export type WebhookState = "enforced" | "unreachable";
-
-/** How often, and every how many milliseconds, the proof is tried: a new configuration needs a moment. */
-const PROOFS = 10;
-const PROOF_INTERVAL = 300;
+export type WebhookState =
+  | { readonly proven: true }
+  | { readonly proven: false; readonly why: string };
 
 /**
- * Makes the API server call the webhook. A pod must never be refused because of a webhook that nobody
- * can reach, so it starts with failure policy `Ignore`, becomes `Fail` only when a pod made with
- * `dryRun` came back changed, and stays `Ignore` otherwise. Safe to call again at any time; while
- * everything is as it should be it reads once and writes nothing.
+ * Makes the API server call the webhook. It starts with failure policy `Ignore`, goes on to `Fail`
+ * only when a pod that was created for trial (`dryRun`) came back changed, and stays at `Ignore`
+ * otherwise: call it again then. A changed URL or CA begins anew. Safe to call at any time; it writes
+ * nothing that is already so, and asks for no new proof where `Fail` is set.
  *
- * @throws {KubeError}
+ * @throws {KubeError} when the configuration cannot be read or written.
  */
 export async function ensureWebhook(
   kube: KubeClient,
   options: EnsureWebhookOptions,
 ): Promise<WebhookState> {
-  const { ca, url, probeNamespace = "zarf", signal, clock = systemClock } = options;
+  const { url, logger = silentLogger, clock = systemClock, signal } = options;
   const call = signal === undefined ? {} : { signal };
-  const actual = await kube.get<WebhookConfiguration>(REF, call);
-  const enforcing = webhookConfiguration({ ca, url, failurePolicy: "Fail" });
-  if (isAsWanted(actual, enforcing)) return "enforced";
-  const trying = webhookConfiguration({ ca, url, failurePolicy: "Ignore" });
+  const actual = await kube.get(REF, call);
+  const enforcing = webhookConfiguration(options, "Fail");
+  if (isAsWanted(actual, enforcing)) return { proven: true };
+  const trying = webhookConfiguration(options, "Ignore");
   if (!isAsWanted(actual, trying)) await kube.apply(trying, { ...call, force: true });
-  for (let attempt = 0; attempt < PROOFS; attempt++) {
-    if (attempt > 0) await clock.sleep(PROOF_INTERVAL, signal);
-    signal?.throwIfAborted();
-    if (await isReached(kube, probeNamespace, call)) {
-      await kube.apply(enforcing, { ...call, force: true });
-      return "enforced";
-    }
+  const why = await proveWebhook(kube, options.registryAddress, { ...call, clock });
+  if (why !== undefined) {
+    logger.warn("the admission webhook is not enforced", { url, why });
+    return { proven: false, why };
   }
-  return "unreachable";
+  await kube.apply(enforcing, { ...call, force: true });
+  logger.info("the admission webhook is enforced", { url });
+  return { proven: true };
 }
 
-/** Pods are stored as they are from now on; `false` when it was so already. */
+/** Takes the configuration away; `false` when there was none. Pods are stored as they are then. */
 export function removeWebhook(
   kube: KubeClient,
   options: { readonly signal?: AbortSignal } = {},
@@ -129,59 +133,17 @@ export function removeWebhook(
   return kube.delete(REF, options);
 }
 
-function isAsWanted(
-  actual: WebhookConfiguration | undefined,
-  wanted: WebhookConfiguration,
-): boolean {
-  const [ours] = wanted.webhooks ?? [];
-  const theirs = actual?.webhooks?.find(({ name }) => name === WEBHOOK);
-  return theirs !== undefined && canonical(theirs) === canonical(ours);
+const ConfigurationSchema = v.looseObject({
+  webhooks: v.nullish(v.array(v.looseObject({ name: v.string() }))),
+});
+
+function isAsWanted(actual: unknown, wanted: KubeObject): boolean {
+  return isDeepStrictEqual(ourWebhook(actual), ourWebhook(wanted));
 }
 
-/** JSON with its members in order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, each) => {
-    if (typeof each !== "object" || each === null || Array.isArray(each)) return each;
-    return Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}
-
-/** An image that no registry has; the pod is never stored. */
-const PROBE_IMAGE = "holdfast.dev/admission-probe:1";
-
-interface ProbePod extends KubeObject {
-  spec: {
-    automountServiceAccountToken: boolean;
-    containers: { name: string; image: string; securityContext: unknown }[];
-  };
-}
-
-async function isReached(
-  kube: KubeClient,
-  namespace: string,
-  call: { readonly signal?: AbortSignal },
-): Promise<boolean> {
-  const pod: ProbePod = {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { namespace, generateName: "holdfast-admission-probe-" },
-    spec: {
-      automountServiceAccountToken: false,
-      // As the strictest Pod Security level wants it.
-      containers: [{
-        name: "probe",
-        image: PROBE_IMAGE,
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          capabilities: { drop: ["ALL"] },
-          runAsNonRoot: true,
-          seccompProfile: { type: "RuntimeDefault" },
-        },
-      }],
-    },
-  };
-  const stored = await kube.create(pod, { ...call, dryRun: true });
-  return stored.spec.containers.some(({ name, image }) =>
-    name === "probe" && image !== PROBE_IMAGE
-  );
+/** What others put into the configuration beside it is theirs. */
+function ourWebhook(configuration: unknown): unknown {
+  const parsed = v.safeParse(ConfigurationSchema, configuration);
+  const webhooks = parsed.success ? parsed.output.webhooks : undefined;
+  return webhooks?.find(({ name }) => name === WEBHOOK);
 }

@@ -1,114 +1,97 @@
-/**
- * As much DER as certificates need (ITU-T X.690).
- *
- * @module
- */
+/** ASN.1 in DER (X.690), as much of it as an X.509 certificate needs. Every function gives one element. */
 
-/** Bytes that own their buffer, as WebCrypto wants them. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Tags, X.690 8.1.2 and X.680. */
-export const TAG = {
-  integer: 0x02,
-  bitString: 0x03,
-  octetString: 0x04,
-  utf8String: 0x0c,
-  sequence: 0x30,
-  set: 0x31,
-  utcTime: 0x17,
-  generalizedTime: 0x18,
-} as const;
-
-/** Bytes one after the other. */
-export function concat(...parts: readonly Uint8Array[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
-
-/** A value with its tag and length. */
-export function tlv(tag: number, ...content: readonly Uint8Array[]): Bytes {
-  const value = concat(...content);
-  return concat(new Uint8Array([tag, ...lengthOf(value.length)]), value);
-}
-
-function lengthOf(length: number): number[] {
-  if (length < 0x80) return [length];
-  const bytes = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256);
-  return [0x80 + bytes.length, ...bytes];
+/** One element: its tag, its length, its content. */
+export function element(tag: number, ...content: readonly Uint8Array[]): Bytes {
+  const size = content.reduce((sum, part) => sum + part.length, 0);
+  return concat([Uint8Array.of(tag, ...lengthOf(size)), ...content]);
 }
 
 /** SEQUENCE. */
 export function sequence(...content: readonly Uint8Array[]): Bytes {
-  return tlv(TAG.sequence, ...content);
+  return element(0x30, ...content);
 }
 
-/** Context-specific and constructed, for example `[0]`. */
-export function explicit(number: number, ...content: readonly Uint8Array[]): Bytes {
-  return tlv(0xa0 + number, ...content);
+/** SET of one element, which needs no sorting. */
+export function set(content: Uint8Array): Bytes {
+  return element(0x31, content);
 }
 
-/** Context-specific and primitive. */
-export function implicit(number: number, content: Uint8Array): Bytes {
-  return tlv(0x80 + number, content);
+/** An explicitly tagged element, `[number] EXPLICIT`. */
+export function explicit(number: number, content: Uint8Array): Bytes {
+  return element(0xa0 | number, content);
 }
 
-/** A non-negative INTEGER from its big-endian bytes. */
+/** INTEGER, not negative, from its big-endian bytes. */
 export function integer(bytes: Uint8Array): Bytes {
-  let start = 0;
-  while (start < bytes.length - 1 && bytes[start] === 0) start++;
-  const short = bytes.subarray(start);
-  const sign = (short[0] ?? 0) >= 0x80 ? [0] : [];
-  return tlv(TAG.integer, new Uint8Array(sign), short);
+  const first = bytes.findIndex((byte) => byte !== 0);
+  const short = first < 0 ? Uint8Array.of(0) : bytes.subarray(first);
+  // The top bit would make the number negative.
+  const isSigned = ((short[0] ?? 0) & 0x80) !== 0;
+  return isSigned ? element(0x02, Uint8Array.of(0), short) : element(0x02, short);
 }
 
-/** BIT STRING of whole bytes, or without the last `unused` bits. */
+/** BOOLEAN TRUE; DER leaves out FALSE where it is the default. */
+export const TRUE: Bytes = element(0x01, Uint8Array.of(0xff));
+
+/** BIT STRING of whole bytes, or with `unused` bits at its end. */
 export function bitString(bytes: Uint8Array, unused = 0): Bytes {
-  return tlv(TAG.bitString, new Uint8Array([unused]), bytes);
+  return element(0x03, Uint8Array.of(unused), bytes);
 }
 
 /** OCTET STRING. */
 export function octetString(bytes: Uint8Array): Bytes {
-  return tlv(TAG.octetString, bytes);
+  return element(0x04, bytes);
 }
 
-/** BOOLEAN TRUE; FALSE is a default and never written. */
-export const TRUE: Uint8Array = new Uint8Array([0x01, 0x01, 0xff]);
+/** UTF8String. */
+export function utf8String(text: string): Bytes {
+  return element(0x0c, new TextEncoder().encode(text));
+}
 
 /** OBJECT IDENTIFIER from its dotted form. */
 export function oid(dotted: string): Bytes {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
-  const bytes = rest.flatMap((arc) => {
-    const digits = [arc % 128];
-    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) {
-      digits.unshift(128 + left % 128);
-    }
-    return digits;
-  });
-  return tlv(0x06, new Uint8Array([first * 40 + second, ...bytes]));
+  return element(0x06, Uint8Array.from([40 * first + second, ...rest].flatMap(base128)));
 }
 
-/** A moment in whole seconds: UTCTime before 2050, GeneralizedTime from then on (RFC 5280, 4.1.2.5). */
+/** Time of a certificate: UTCTime from 1950 to 2049, else GeneralizedTime (RFC 5280, 4.1.2.5). */
 export function time(date: Date): Bytes {
-  const digits = date.toISOString().replaceAll(/\.\d+|[-:T]/g, "");
-  return date.getUTCFullYear() < 2050
-    ? tlv(TAG.utcTime, new TextEncoder().encode(digits.slice(2)))
-    : tlv(TAG.generalizedTime, new TextEncoder().encode(digits));
+  const digits = date.toISOString().replaceAll(/[-:T]|\.\d+/g, "");
+  const year = date.getUTCFullYear();
+  const isShort = year >= 1950 && year < 2050;
+  const text = new TextEncoder().encode(isShort ? digits.slice(2) : digits);
+  return element(isShort ? 0x17 : 0x18, text);
 }
 
-/** A signature as WebCrypto gives it (r and s, half each) in X9.62's form. */
-export function ecdsaSignature(raw: Uint8Array): Bytes {
-  const half = raw.length / 2;
-  return sequence(integer(raw.subarray(0, half)), integer(raw.subarray(half)));
-}
-
-/** PEM (RFC 7468). */
+/** PEM of DER bytes. */
 export function pem(label: string, der: Uint8Array): string {
   const lines = der.toBase64().match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+}
+
+function lengthOf(size: number): number[] {
+  if (size < 0x80) return [size];
+  const bytes: number[] = [];
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256);
+  return [0x80 | bytes.length, ...bytes];
+}
+
+function base128(number: number): number[] {
+  const bytes = [number % 128];
+  for (let rest = Math.floor(number / 128); rest > 0; rest = Math.floor(rest / 128)) {
+    bytes.unshift(0x80 | rest % 128);
+  }
+  return bytes;
+}
+
+function concat(parts: readonly Uint8Array[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -1,25 +1,31 @@
-/** An operation of a JSON patch (RFC 6902), as far as rules make them. */
-export type PatchOperation =
-  | { readonly op: "add"; readonly path: string; readonly value: unknown }
-  | { readonly op: "replace"; readonly path: string; readonly value: unknown };
+/** One step of a JSON patch (RFC 6902). `add` also replaces a member that is there. */
+export interface PatchOperation {
+  readonly op: "add";
+  /** A JSON pointer (RFC 6901). */
+  readonly path: string;
+  readonly value: unknown;
+}
 
-/** A JSON pointer (RFC 6901). */
-export function pointer(...segments: readonly (string | number)[]): string {
-  return segments.map((each) => `/${String(each).replaceAll("~", "~0").replaceAll("/", "~1")}`)
-    .join("");
+/** The step that sets the value at `path`, given as unescaped parts. Its parent has to be there. */
+export function setAt(path: readonly (string | number)[], value: unknown): PatchOperation {
+  return { op: "add", path: path.map((part) => `/${escapePart(String(part))}`).join(""), value };
 }
 
 /**
- * Operations that give an object's map these entries. `add` replaces what is there; a map that is
- * absent is added whole, since `add` needs the parent to be there.
+ * The steps that give the map at `path` the `entries` that it lacks or has otherwise; none when it
+ * has them all. A map that is absent or null is made.
  */
-export function addEntries(
-  path: string,
+export function setEntries(
+  path: readonly string[],
   present: Readonly<Record<string, string>> | null | undefined,
-  wanted: Readonly<Record<string, string>>,
+  entries: Readonly<Record<string, string>>,
 ): PatchOperation[] {
-  const missing = Object.entries(wanted).filter(([name, value]) => present?.[name] !== value);
+  const missing = Object.entries(entries).filter(([name, value]) => present?.[name] !== value);
   if (missing.length === 0) return [];
-  if (present == null) return [{ op: "add", path, value: Object.fromEntries(missing) }];
-  return missing.map(([name, value]) => ({ op: "add", path: path + pointer(name), value }));
+  if (present === null || present === undefined) return [setAt(path, Object.fromEntries(missing))];
+  return missing.map(([name, value]) => setAt([...path, name], value));
+}
+
+function escapePart(part: string): string {
+  return part.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -1,15 +1,35 @@
 /**
- * The admission webhook: an HTTPS server that the API server of the same node calls by URL, and the
- * MutatingWebhookConfiguration that makes it do so.
+ * The admission webhook: the API server asks it about each pod, and it makes the pod's images come
+ * from the node registry.
  *
- * The room promises Zarf's result for pods (image names, pull secret, labels, annotations), that
- * nothing is rewritten twice, that an image of a pod that runs is not touched by an unrelated
- * update, and that the cluster never depends on a webhook that has not proved that it is reached.
+ * The room promises that an answer needs nothing but the request, that images get the names that
+ * Zarf's agent gives them, that judging a pod twice changes nothing more, and that the API server is
+ * made to insist on the webhook only after it was seen to be called.
  *
  * @module
  */
-export * from "./certificates.ts";
-export * from "./configuration.ts";
-export * from "./errors.ts";
-export * from "./server.ts";
-export * from "./tls_secret.ts";
+export { ANY_TIME, SERVER_DNS_NAME, type Validity } from "./certificates.ts";
+export {
+  ensureWebhook,
+  type EnsureWebhookOptions,
+  type FailurePolicy,
+  removeWebhook,
+  WEBHOOK_CONFIGURATION,
+  webhookConfiguration,
+  type WebhookState,
+} from "./configuration.ts";
+export { AdmissionError, type AdmissionReason } from "./errors.ts";
+export { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
+export { type AdmissionServer, serveAdmission, type ServeAdmissionOptions } from "./serve.ts";
+export {
+  type AdmissionTls,
+  ensureAdmissionTls,
+  loadAdmissionTls,
+  TLS_SECRET,
+} from "./tls_secret.ts";
+export {
+  type AdmissionHandler,
+  type AdmissionOptions,
+  createAdmission,
+  MAX_REVIEW_BYTES,
+} from "./webhook.ts";

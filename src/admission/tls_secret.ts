@@ -1,76 +1,111 @@
-import { type CallOptions, type KubeClient, KubeError, type KubeObject } from "../kube/mod.ts";
-import { type AdmissionTls, createAdmissionTls, needsRenewal } from "./certificates.ts";
+import * as v from "valibot";
+import { type KubeClient, KubeError } from "../kube/mod.ts";
+import { MANAGED_BY_LABEL, MANAGED_BY_ZARF, ZARF_NAMESPACE } from "../zarf/mod.ts";
+import { issueCertificates } from "./certificates.ts";
+import { AdmissionError } from "./errors.ts";
 
-/**
- * Where the webhook's certificate is kept for all nodes. Not in Zarf's own state: with a certificate
- * there `zarf` believes in an agent of its own and checks it.
- */
-const SECRET = {
-  apiVersion: "v1",
-  kind: "Secret",
-  namespace: "zarf",
-  name: "holdfast-admission-tls",
-} as const;
+/** The Secret in namespace `zarf` that every agent reads. */
+export const TLS_SECRET = "holdfast-admission-tls";
 
-interface TlsSecret extends KubeObject {
-  data?: Readonly<Record<string, string>>;
-}
-
-/** The certificate that the cluster holds, if there is one that can be read. */
-export async function loadAdmissionTls(
-  kube: KubeClient,
-  options: CallOptions = {},
-): Promise<AdmissionTls | undefined> {
-  return tlsOf(await kube.get<TlsSecret>(SECRET, options));
+/** What the webhook is served with, PEM. */
+export interface AdmissionTls {
+  /** What the API server has to trust: `caBundle` of the configuration. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
 }
 
 /**
- * The certificate that the cluster holds; it is made when it is missing and made anew in its last
- * third. Safe to call from several nodes at once: all get the same. Writes nothing otherwise.
+ * The certificates of the webhook, made if there are none. All agents serve the same ones, because
+ * the API server of each node is told the same CA: whoever creates the Secret first wins, the others
+ * take what is there. Namespace `zarf` must exist.
+ *
+ * @throws {AdmissionError} `TlsInvalid` when a Secret of this name holds something else.
  */
-export async function ensureAdmissionTls(
-  kube: KubeClient,
-  options: CallOptions & { readonly now?: Date } = {},
-): Promise<AdmissionTls> {
-  const found = await kube.get<TlsSecret>(SECRET, options);
-  const present = tlsOf(found);
-  if (present !== undefined && !needsRenewal(present, options.now)) return present;
-  const tls = await createAdmissionTls(options.now);
-  const { apiVersion, kind, namespace, name } = SECRET;
-  const secret: TlsSecret & { type: string } = {
-    apiVersion,
-    kind,
-    metadata: found?.metadata ?? {
-      namespace,
-      name,
-      labels: { "app.kubernetes.io/managed-by": "holdfast" },
+export async function ensureAdmissionTls(kube: KubeClient): Promise<AdmissionTls> {
+  const found = await loadAdmissionTls(kube);
+  if (found !== undefined) return found;
+  try {
+    return parse(await kube.create(newSecret()));
+  } catch (error) {
+    if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
+    const winner = await loadAdmissionTls(kube);
+    if (winner === undefined) throw error;
+    return winner;
+  }
+}
+
+/**
+ * The certificates of the webhook, or `undefined` while nobody has made them.
+ *
+ * @throws {AdmissionError} `TlsInvalid` when the Secret holds something else.
+ */
+export async function loadAdmissionTls(kube: KubeClient): Promise<AdmissionTls | undefined> {
+  const secret = await kube.get({
+    apiVersion: "v1",
+    kind: "Secret",
+    namespace: ZARF_NAMESPACE,
+    name: TLS_SECRET,
+  });
+  return secret === undefined ? undefined : parse(secret);
+}
+
+function newSecret() {
+  const { ca, caKey, cert, key } = issueCertificates();
+  const base64 = (text: string) => new TextEncoder().encode(text).toBase64();
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: TLS_SECRET,
+      namespace: ZARF_NAMESPACE,
+      labels: { [MANAGED_BY_LABEL]: MANAGED_BY_ZARF },
     },
-    type: "kubernetes.io/tls",
+    type: "Opaque",
     data: {
-      "ca.crt": btoa(tls.ca),
-      "tls.crt": btoa(tls.cert),
-      "tls.key": btoa(tls.key),
+      "ca.crt": base64(ca),
+      // Kept for renewal: a new server certificate must not need a new CA.
+      "ca.key": base64(caKey),
+      "tls.crt": base64(cert),
+      "tls.key": base64(key),
     },
   };
-  try {
-    if (found === undefined) await kube.create(secret, options);
-    else await kube.replace(secret, options);
-    return tls;
-  } catch (error) {
-    const second = error instanceof KubeError &&
-      (error.reason === "AlreadyExists" || error.reason === "Conflict");
-    const theirs = second ? await loadAdmissionTls(kube, options) : undefined;
-    if (theirs === undefined) throw error;
-    return theirs;
-  }
 }
 
-function tlsOf(secret: TlsSecret | undefined): AdmissionTls | undefined {
-  const { "ca.crt": ca, "tls.crt": cert, "tls.key": key } = secret?.data ?? {};
-  if (!ca || !cert || !key) return undefined;
-  try {
-    return { ca: atob(ca), cert: atob(cert), key: atob(key) };
-  } catch {
-    return undefined;
+/** Base64 of one PEM block with this label, decoded. */
+function pemIn(label: string) {
+  return v.pipe(
+    v.string(),
+    v.base64(),
+    v.transform((text) => new TextDecoder().decode(Uint8Array.fromBase64(text))),
+    v.check((text) =>
+      text.startsWith(`-----BEGIN ${label}-----\n`) &&
+      text.trimEnd().endsWith(`\n-----END ${label}-----`)
+    ),
+  );
+}
+
+const SecretSchema = v.looseObject({
+  data: v.looseObject({
+    "ca.crt": pemIn("CERTIFICATE"),
+    "tls.crt": pemIn("CERTIFICATE"),
+    "tls.key": pemIn("PRIVATE KEY"),
+  }),
+});
+
+function parse(secret: unknown): AdmissionTls {
+  const parsed = v.safeParse(SecretSchema, secret);
+  if (!parsed.success) {
+    const where = v.getDotPath(parsed.issues[0]) ?? "data";
+    throw new AdmissionError({
+      reason: "TlsInvalid",
+      message: `Secret ${ZARF_NAMESPACE}/${TLS_SECRET} does not hold the webhook's certificates: ` +
+        `${where} is not what it should be`,
+      kept: "the Secret is unchanged",
+      remedy: "delete the Secret; it is made again",
+      disposition: "wait",
+    });
   }
+  const { "ca.crt": ca, "tls.crt": cert, "tls.key": key } = parsed.output.data;
+  return { ca, cert, key };
 }

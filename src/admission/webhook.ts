@@ -1,148 +1,147 @@
 import * as v from "valibot";
-import type { Logger } from "../std/mod.ts";
-import { AdmissionReviewSchema, answerOf, type Rule, type Verdict } from "./review.ts";
+import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
+import { reviewOf, ReviewSchema } from "./review.ts";
+import { podRule } from "./rules/pod.ts";
+import type { Rule, RuleOptions, Verdict } from "./rules/rule.ts";
 
-/** What the webhook did since it started. */
-export interface AdmissionCounters {
-  /** Allowed with changes. */
-  patched: number;
-  /** Allowed as they were. */
-  unchanged: number;
-  /** Refused. */
-  denied: number;
-  /** Requests that were no review. */
-  invalid: number;
-  /** Time spent on reviews, in seconds. */
-  seconds: number;
-}
+/** The largest request that is read; the API server takes none over 3 MiB itself. */
+export const MAX_REVIEW_BYTES = 3 << 20;
 
-/** All zero. */
-export function newCounters(): AdmissionCounters {
-  return { patched: 0, unchanged: 0, denied: 0, invalid: 0, seconds: 0 };
-}
+const RULES: readonly Rule[] = [podRule];
+const HEALTH_PATH = "/healthz";
 
-/** What a webhook is made of. */
-export interface WebhookOptions {
-  readonly rules: readonly Rule[];
-  readonly registryAddress: () => string;
-  readonly counters: AdmissionCounters;
+/** What the webhook works with. */
+export interface AdmissionOptions extends RuleOptions {
   readonly logger: Logger;
+  /** Counts into these. @default its own */
+  readonly metrics?: AdmissionMetrics;
+  readonly clock?: Clock;
 }
 
-/** The largest review that is read, in bytes: an object and its predecessor, 1.5 MiB each. */
-const MAX_BODY = 3 << 20;
+/** Answers one request; it never throws. */
+export type AdmissionHandler = (request: Request) => Promise<Response>;
 
-/** A request that is no review, and the HTTP status that says so. */
+/**
+ * The webhook: `POST /mutate/pod` with an AdmissionReview, and `GET /healthz`.
+ *
+ * It keeps nothing between requests and asks nobody, so it works while the API server, the registry
+ * and the network do not.
+ */
+export function createAdmission(options: AdmissionOptions): AdmissionHandler {
+  const { logger, metrics = createAdmissionMetrics(), clock = systemClock } = options;
+  return async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === HEALTH_PATH) return health(request);
+    const started = clock.monotonic();
+    const { response, result } = await reply(request, pathname, options);
+    metrics.requests[result]++;
+    metrics.seconds += (clock.monotonic() - started) / 1000;
+    logger.debug("admission", { path: pathname, status: response.status, result });
+    return response;
+  };
+}
+
+interface Reply {
+  readonly response: Response;
+  readonly result: AdmissionResult;
+}
+
+/** A request that is no question to the webhook. */
 class BadRequest extends Error {
-  constructor(readonly status: number, message: string, readonly headers: HeadersInit = {}) {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
     super(message);
   }
 }
 
-/** `POST <rule's path>` and `GET /healthz`. */
-export class Webhook {
-  readonly #options: WebhookOptions;
-  readonly #rules: ReadonlyMap<string, Rule>;
-
-  constructor(options: WebhookOptions) {
-    this.#options = options;
-    this.#rules = new Map(options.rules.map((rule) => [rule.path, rule]));
-  }
-
-  /** Answers one HTTP request. */
-  async handle(request: Request): Promise<Response> {
-    const { counters } = this.#options;
-    const started = performance.now();
-    try {
-      const { pathname } = new URL(request.url);
-      if (pathname === "/healthz") return health(request);
-      const rule = this.#rules.get(pathname);
-      if (rule === undefined) throw new BadRequest(404, "there is nothing here");
-      return await this.#review(request, rule);
-    } catch (error) {
-      if (!(error instanceof BadRequest)) throw error;
-      counters.invalid++;
-      await request.body?.cancel().catch(() => {});
-      return new Response(`${error.message}\n`, { status: error.status, headers: error.headers });
-    } finally {
-      counters.seconds += (performance.now() - started) / 1000;
-    }
-  }
-
-  async #review(request: Request, rule: Rule): Promise<Response> {
-    if (request.method !== "POST") {
-      throw new BadRequest(405, "a review is posted", { allow: "POST" });
-    }
-    const [type = ""] = (request.headers.get("content-type") ?? "").split(";");
-    if (type.trim().toLowerCase() !== "application/json") {
-      throw new BadRequest(415, "a review is application/json");
-    }
-    const parsed = v.safeParse(AdmissionReviewSchema, parseJson(await readBody(request)));
-    if (!parsed.success) {
-      const [issue] = parsed.issues;
-      throw new BadRequest(400, `not an AdmissionReview: ${v.getDotPath(issue) ?? "it"}`);
-    }
-    const review = parsed.output.request;
-    const verdict = this.#judge(rule, review);
-    if (!verdict.allowed) {
-      this.#options.logger.warn("an object is refused", {
-        namespace: review.namespace,
-        why: verdict.message,
-      });
-    }
-    return Response.json(answerOf(review.uid, verdict));
-  }
-
-  #judge(rule: Rule, review: Parameters<Rule["review"]>[0]): Verdict {
-    const { counters, registryAddress } = this.#options;
-    try {
-      const verdict = rule.review(review, { registryAddress: registryAddress() });
-      if (!verdict.allowed) counters.denied++;
-      else if (verdict.patch.length > 0) counters.patched++;
-      else counters.unchanged++;
-      return verdict;
-    } catch (error) {
-      if (!v.isValiError(error)) throw error;
-      const [issue] = error.issues;
-      throw new BadRequest(400, `not the kind of ${rule.path}: ${v.getDotPath(issue) ?? "it"}`);
-    }
-  }
-}
-
-function health(request: Request): Response {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    throw new BadRequest(405, "health is only read", { allow: "GET, HEAD" });
-  }
-  return new Response("ok\n");
-}
-
-function parseJson(bytes: Uint8Array): unknown {
+async function reply(request: Request, path: string, options: AdmissionOptions): Promise<Reply> {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const { uid, verdict } = await judge(request, path, options);
+    if (!verdict.allowed) options.logger.info("pod denied", { message: verdict.message });
+    return { response: Response.json(reviewOf(uid, verdict)), result: resultOf(verdict) };
+  } catch (error) {
+    if (error instanceof BadRequest) {
+      const { status, message, headers } = error;
+      return { response: text(message, status, headers), result: "invalid" };
+    }
+    options.logger.error("admission failed", { error: describeError(error) });
+    return { response: text("the webhook failed; its log says why", 500), result: "failed" };
+  }
+}
+
+async function judge(
+  request: Request,
+  path: string,
+  options: AdmissionOptions,
+): Promise<{ uid: string; verdict: Verdict }> {
+  const rule = RULES.find((candidate) => candidate.path === path);
+  if (rule === undefined) throw new BadRequest(404, "not found");
+  if (request.method !== "POST") throw new BadRequest(405, "only POST", { allow: "POST" });
+  const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+  if (type !== "application/json") {
+    throw new BadRequest(415, "the content type has to be application/json");
+  }
+  const body = parseJson(await readBody(request));
+  try {
+    const review = v.parse(ReviewSchema, body).request;
+    if (review.kind.kind !== rule.kind) {
+      throw new BadRequest(400, `this path is for objects of kind ${rule.kind}`);
+    }
+    return { uid: review.uid, verdict: rule.judge(review, options) };
+  } catch (error) {
+    if (!(error instanceof v.ValiError)) throw error;
+    const where = v.getDotPath(error.issues[0]);
+    throw new BadRequest(400, `not a review of a ${rule.kind}: ${where ?? "the whole body"}`);
+  }
+}
+
+/** Reads no further than the limit, whatever the header promised. */
+async function readBody(request: Request): Promise<string> {
+  const tooLarge = new BadRequest(413, `the review is over ${MAX_REVIEW_BYTES} bytes`);
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_REVIEW_BYTES) throw tooLarge;
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let size = 0;
+  let body = "";
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.length;
+      if (size > MAX_REVIEW_BYTES) throw tooLarge;
+      body += decoder.decode(chunk, { stream: true });
+    }
+    return body + decoder.decode();
+  } catch (error) {
+    if (error instanceof BadRequest) throw error;
+    throw new BadRequest(400, "the body ended early or is not UTF-8");
+  }
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
   } catch {
     throw new BadRequest(400, "the body is not JSON");
   }
 }
 
-async function readBody(request: Request): Promise<Uint8Array> {
-  const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > MAX_BODY) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw tooLarge();
-    chunks.push(chunk);
-  }
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
+function resultOf(verdict: Verdict): AdmissionResult {
+  if (!verdict.allowed) return "denied";
+  return verdict.patch.length === 0 ? "unchanged" : "patched";
 }
 
-function tooLarge(): BadRequest {
-  return new BadRequest(413, `a review has at most ${MAX_BODY} bytes`);
+function health({ method }: Request): Response {
+  return method === "GET" || method === "HEAD"
+    ? text("ok", 200)
+    : text("only GET and HEAD", 405, { allow: "GET, HEAD" });
+}
+
+function text(
+  message: string,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(`${message}\n`, { status, headers });
 }
