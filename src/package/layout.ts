@@ -2,6 +2,7 @@ import { type Digest, isDigest } from "../std/mod.ts";
 import * as v from "valibot";
 import { PackageError } from "./errors.ts";
 import { LAYOUT_FILES } from "./intake.ts";
+import { isRecord } from "./json.ts";
 import type { Limits } from "./limits.ts";
 import type { Descriptor } from "./types.ts";
 
@@ -197,6 +198,10 @@ function parse<const Schema extends v.GenericSchema>(
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new PackageError("InvalidImageLayout", `${name}: is not JSON`, { cause });
+  }
+  // A list would pass for an object without keys.
+  if (!isRecord(value)) {
+    throw new PackageError("InvalidImageLayout", `${name}: is not a JSON object`);
   }
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
