@@ -92,5 +92,6 @@ function urlOf(root: string, file: string): string {
 
 function pathOf(root: string, specifier: string): string | undefined {
   const base = `file://${root}/`;
-  return specifier.startsWith(base) ? decodeURIComponent(specifier.slice(base.length)) : undefined;
+  if (!specifier.startsWith(base) || specifier.includes("/node_modules/")) return undefined;
+  return decodeURIComponent(specifier.slice(base.length));
 }

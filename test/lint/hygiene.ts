@@ -14,8 +14,8 @@ const MARKERS = ["TO" + "DO", "FIX" + "ME"].join("|");
 const RULES: readonly TextRule[] = [
   {
     files: /_test\.ts$/,
-    pattern: /Deno\.test\.(only|ignore)\b|\b(only|ignore): (true|!|Deno\b)/,
-    message: "A test is switched off or runs alone; every test runs always.",
+    pattern: /Deno\.test\.(only|ignore)\b|\b(only|ignore): true\b/,
+    message: "A test is switched off or runs alone; only what a machine cannot run is skipped.",
   },
   {
     files: /./,

@@ -5,6 +5,8 @@ const DOOR = "/**\n * A room.\n *\n * @module\n */\nexport const x = 1;\n";
 /** A tree without a finding; each test changes one thing. */
 const CLEAN: Readonly<Record<string, string>> = {
   "deno.json": '{ "imports": { "js-yaml": "npm:js-yaml@5.5.0" }, "lock": false }',
+  "node_modules/js-yaml/package.json": '{ "name": "js-yaml", "version": "5.5.0", "main": "x.js" }',
+  "node_modules/js-yaml/x.js": "",
   "main.ts": 'import "./src/cli/mod.ts";\n',
   "src/cli/mod.ts": DOOR + 'import "../store/mod.ts";\n',
   "src/store/mod.ts": DOOR + 'import "./blob.ts";\nimport "../std/mod.ts";\n',
@@ -34,6 +36,15 @@ async function findingsOf(changes: Record<string, string | undefined>): Promise<
 Deno.test("a tree that keeps the rules has no finding", async () => {
   assert.deepEqual(await findingsOf({}), []);
 });
+
+for (const mode of ["none", "manual"]) {
+  Deno.test(`packages of deno.json may be imported by every room (node_modules: ${mode})`, async () => {
+    const imports = { "js-yaml": "npm:js-yaml@5.5.0" };
+    const config = JSON.stringify({ imports, lock: false, nodeModulesDir: mode });
+    const room = 'import "js-yaml";\nimport "node:fs";\n';
+    assert.deepEqual(await findingsOf({ "deno.json": config, "src/store/blob.ts": room }), []);
+  });
+}
 
 const breaches: { name: string; changes: Record<string, string | undefined>; want: RegExp[] }[] = [
   {
