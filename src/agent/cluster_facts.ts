@@ -36,6 +36,7 @@ export class ClusterFacts {
   readonly #clock: Clock;
   #facts: Facts;
   #wake = new AbortController();
+  #tlsChange = new AbortController();
 
   constructor(store: Store, logger: Logger, clock: Clock = systemClock) {
     this.#store = store;
@@ -47,6 +48,11 @@ export class ClusterFacts {
 
   get current(): Facts {
     return this.#facts;
+  }
+
+  /** Aborts when the webhook's certificate is another one than now. */
+  get tlsChanged(): AbortSignal {
+    return this.#tlsChange.signal;
   }
 
   /** Something was just made that this node does not know yet. */
@@ -83,8 +89,14 @@ export class ClusterFacts {
       },
     });
     if (JSON.stringify(facts) === JSON.stringify(this.#facts)) return;
+    const tlsChange = JSON.stringify(facts.tls) === JSON.stringify(this.#facts.tls)
+      ? undefined
+      : this.#tlsChange;
     this.#facts = facts;
     this.#store.records.setValue(KEY, facts);
+    if (tlsChange === undefined) return;
+    this.#tlsChange = new AbortController();
+    tlsChange.abort();
   }
 }
 

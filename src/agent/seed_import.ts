@@ -25,11 +25,10 @@ const READ_CHUNK = 1 << 20;
 
 /** The names under which a seed image is kept: as the store and the payload have them. */
 export function seedNames(reference: string): Omit<Seed["image"], "descriptor"> {
-  const { host, path, tag } = parseImageReference(reference);
-  if (tag === undefined) {
-    throw unreadable(`the image ${reference} has no tag`);
-  }
-  return { host, repository: path, tag, zarfTag: zarfTag(parseImageReference(reference)) };
+  const parsed = parseImageReference(reference);
+  const [tag, zarf] = [parsed.tag, zarfTag(parsed)];
+  if (tag === undefined || zarf === undefined) throw unreadable(`${reference} has no tag`);
+  return { host: parsed.host, repository: parsed.path, tag, zarfTag: zarf };
 }
 
 /**

@@ -1,0 +1,236 @@
+import { createAdmission, serveAdmission } from "../admission/mod.ts";
+import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
+import { DropWatcher } from "../drop/mod.ts";
+import { Reconciler } from "../reconcile/mod.ts";
+import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
+import { describeError, ensureDir, type Logger } from "../std/mod.ts";
+import { serveStatus, VerdictFiles } from "../status/mod.ts";
+import { Store } from "../store/mod.ts";
+import { ClusterConnection } from "./cluster.ts";
+import { ClusterFacts } from "./cluster_facts.ts";
+import { ClusterWork } from "./cluster_work.ts";
+import { keepListening, Part } from "./listeners.ts";
+import { reportOf } from "./report.ts";
+import { importSeedDirectory, seedNames } from "./seed_import.ts";
+import { type Settings, splitAddress } from "./settings.ts";
+import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
+import { VerdictBook } from "./verdicts.ts";
+import { VERSION } from "./version.ts";
+
+/** How long the agent may take to end once it is told to, in milliseconds. */
+const SHUTDOWN_TIMEOUT = 8_000;
+
+/**
+ * One node's agent: opens the store, then runs every loop until `signal` aborts. A loop that cannot
+ * work now (a taken port, no cluster) says so and tries again; only what makes the whole agent
+ * useless is thrown.
+ *
+ * @throws {StoreError} when the data directory cannot be used.
+ */
+export async function runAgent(
+  settings: Settings,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  logger.info("holdfast starts", { version: VERSION, node: settings["node-name"] });
+  const store = Store.open(settings["data-dir"], { logger });
+  try {
+    prepareRegistryStorage(store, logger);
+    await new Agent(settings, store, logger).run(signal);
+  } finally {
+    store.close();
+    logger.info("holdfast has stopped");
+  }
+}
+
+/** The in-cluster registry's storage, should it be placed on this node, for the user it runs as. */
+function prepareRegistryStorage(store: Store, logger: Logger): void {
+  const directory = `${store.dir}/registry`;
+  ensureDir(directory);
+  try {
+    Deno.chownSync(directory, REGISTRY_UID, REGISTRY_GID);
+  } catch (error) {
+    logger.debug(`the registry cannot be stored on this node: ${describeError(error)}`);
+  }
+}
+
+/** The loops of one agent and what they share. */
+class Agent {
+  readonly #settings: Settings;
+  readonly #store: Store;
+  readonly #logger: Logger;
+  readonly #parts = {
+    registry: new Part("node registry", "starts"),
+    status: new Part("status page", "starts"),
+    admission: new Part("admission webhook", "waits for the cluster's certificate", true),
+    cluster: new Part("cluster", "not asked yet", true),
+    deploy: new Part("deployment", "nothing to deploy", true),
+  };
+  readonly #cluster: ClusterConnection;
+  readonly #facts: ClusterFacts;
+  readonly #verdictFiles: VerdictFiles;
+  readonly #verdicts: VerdictBook;
+  readonly #registryMetrics = createRegistryMetrics();
+  readonly #reconciler: Reconciler;
+  #follower: SeedFollower | undefined;
+
+  constructor(settings: Settings, store: Store, logger: Logger) {
+    this.#settings = settings;
+    this.#store = store;
+    this.#logger = logger;
+    this.#cluster = new ClusterConnection(settings.kubeconfig, {
+      logger,
+      part: this.#parts.cluster,
+    });
+    this.#facts = new ClusterFacts(store, logger);
+    this.#verdictFiles = new VerdictFiles(store.dir, logger);
+    this.#verdicts = new VerdictBook(store, settings["node-name"]);
+    const onChange = () => this.#writeVerdicts();
+    const actions = new ClusterWork({
+      settings,
+      store,
+      logger,
+      onChange,
+      cluster: this.#cluster,
+      facts: this.#facts,
+      part: this.#parts.deploy,
+    });
+    this.#reconciler = new Reconciler({ store, logger, actions, onChange });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const all = AbortSignal.any([signal, stop.signal]);
+    const loops = [
+      this.#serveRegistry(all),
+      this.#serveStatus(all),
+      this.#serveAdmission(all),
+      this.#takeSeed(),
+      this.#watchDrops(all),
+      this.#followCluster(all),
+      this.#reconciler.run(all),
+    ];
+    // A loop throws only when it cannot go on; then nothing may run half.
+    const ended = Promise.all(loops.map((loop) => loop.catch((error) => stop.abort(error))));
+    await Promise.race([ended, whenAborted(all)]);
+    await Promise.race([ended, unrefTimeout(SHUTDOWN_TIMEOUT)]);
+    if (stop.signal.aborted) throw stop.signal.reason;
+  }
+
+  #writeVerdicts(): void {
+    for (const verdict of this.#verdicts.all()) this.#verdictFiles.write(verdict);
+  }
+
+  #serveRegistry(signal: AbortSignal): Promise<void> {
+    const handler = createRegistry({
+      store: this.#store,
+      upstreams: [
+        assemblingUpstream(this.#store, () => this.#follower),
+        clusterUpstream(this.#facts),
+      ],
+      logger: this.#logger,
+      metrics: this.#registryMetrics,
+    });
+    const address = splitAddress(this.#settings["registry-address"]);
+    const open = (signal: AbortSignal) => serveRegistry(handler, { ...address, signal });
+    return keepListening(this.#parts.registry, open, { logger: this.#logger, signal });
+  }
+
+  #serveStatus(signal: AbortSignal): Promise<void> {
+    const source = reportOf({
+      nodeName: this.#settings["node-name"],
+      parts: Object.values(this.#parts),
+      verdicts: this.#verdicts,
+      store: this.#store,
+      registryMetrics: this.#registryMetrics,
+      apiWrites: () => this.#cluster.writes,
+    });
+    const address = splitAddress(this.#settings["status-address"]);
+    const open = (signal: AbortSignal) => serveStatus(source, { ...address, signal });
+    return keepListening(this.#parts.status, open, { logger: this.#logger, signal });
+  }
+
+  /** The webhook listens as soon as there is a certificate, and anew when there is another one. */
+  async #serveAdmission(signal: AbortSignal): Promise<void> {
+    const part = this.#parts.admission;
+    if (this.#settings["image-mode"] !== "rewrite") {
+      part.set(true, "images are not rewritten in this mode");
+      return;
+    }
+    const address = splitAddress(this.#settings["admission-address"]);
+    const handler = createAdmission({
+      registryAddress: this.#settings["registry-address"],
+      logger: this.#logger,
+    });
+    while (!signal.aborted) {
+      const untilChanged = AbortSignal.any([signal, this.#facts.tlsChanged]);
+      const { tls } = this.#facts.current;
+      if (tls === undefined) {
+        await whenAborted(untilChanged);
+        continue;
+      }
+      const open = (signal: AbortSignal) => serveAdmission(handler, { ...address, tls, signal });
+      await keepListening(part, open, { logger: this.#logger, signal: untilChanged });
+    }
+  }
+
+  async #takeSeed(): Promise<void> {
+    const directory = this.#settings["seed-dir"];
+    if (directory === undefined) return;
+    try {
+      await importSeedDirectory(this.#store, directory, this.#logger);
+      this.#reconciler.wake();
+    } catch (error) {
+      this.#logger.error(describeError(error));
+    }
+  }
+
+  #watchDrops(signal: AbortSignal): Promise<void> {
+    const watcher = new DropWatcher({
+      directories: this.#settings["drop-dir"],
+      store: this.#store,
+      architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+      logger: this.#logger,
+      onChange: (file) => {
+        this.#verdicts.note(file);
+        this.#verdictFiles.write(this.#verdicts.verdict(file));
+        if (file.outcome.phase === "Accepted") this.#reconciler.wake();
+      },
+    });
+    return watcher.run(signal);
+  }
+
+  async #followCluster(signal: AbortSignal): Promise<void> {
+    const kube = await this.#cluster.connected(signal);
+    if (kube === undefined) return;
+    this.#reconciler.wake();
+    const upstream = clusterUpstream(this.#facts);
+    this.#follower = new SeedFollower({
+      kube,
+      store: this.#store,
+      nodeName: this.#settings["node-name"],
+      logger: this.#logger,
+      registry: () => seedRegistry(upstream, this.#facts),
+      nameImage: (repository, tag) => seedNames(`docker.io/${repository}:${tag}`),
+    });
+    await Promise.all([
+      this.#facts.run(kube, signal),
+      this.#follower.run(signal),
+      this.#cluster.watchHealth(signal),
+    ]);
+  }
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
+/** A time limit that does not keep the process alive by itself. */
+function unrefTimeout(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  Deno.unrefTimer(setTimeout(resolve, ms));
+  return promise;
+}

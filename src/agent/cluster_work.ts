@@ -1,0 +1,128 @@
+import type { RegistryAccess } from "../bootstrap/mod.ts";
+import type { KubeClient } from "../kube/mod.ts";
+import type { PackageActions } from "../reconcile/mod.ts";
+import { describeError, type Logger } from "../std/mod.ts";
+import type { PackageRecord, Store } from "../store/mod.ts";
+import type { ClusterConnection } from "./cluster.ts";
+import type { ClusterFacts } from "./cluster_facts.ts";
+import { deployRecord } from "./deployer.ts";
+import { lead, type LeadStage } from "./lead.ts";
+import type { Part } from "./listeners.ts";
+import { adoptInitPackage } from "./seed_import.ts";
+import type { Settings } from "./settings.ts";
+import { Throttle } from "./throttle.ts";
+import { findTools } from "./tools.ts";
+
+/** Milliseconds between two messages of the same stage: each is a durable write. */
+const STAGE_INTERVAL = 1_000;
+
+/** What {@linkcode ClusterWork} works with. */
+export interface ClusterWorkOptions {
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly cluster: ClusterConnection;
+  readonly facts: ClusterFacts;
+  readonly logger: Logger;
+  readonly part: Part;
+  /** Told after the record of a package has changed. */
+  readonly onChange: () => void;
+}
+
+/** What the reconciler has done in the cluster: leading (registry, webhook) and deploying. */
+export class ClusterWork implements PackageActions {
+  readonly #options: ClusterWorkOptions;
+  readonly #throttle = new Throttle(STAGE_INTERVAL);
+  #stage: LeadStage | undefined;
+  #leading: { readonly kube: KubeClient; readonly access: RegistryAccess } | undefined;
+
+  constructor(options: ClusterWorkOptions) {
+    this.#options = options;
+  }
+
+  async lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { settings, store, facts, logger, part } = this.#options;
+    try {
+      findTools(settings["tools-dir"]);
+      const kube = this.#options.cluster.client();
+      this.#adoptInitPackages();
+      await lead(
+        {
+          kube,
+          store,
+          facts,
+          logger,
+          nodeName: settings["node-name"],
+          registryAddress: settings["registry-address"],
+          admissionAddress: settings["admission-address"],
+          rewrite: settings["image-mode"] === "rewrite",
+          onStage: (stage, detail) => this.#say(stage, detail),
+        },
+        async (access, leading) => {
+          this.#leading = { kube, access };
+          await work(leading);
+        },
+        signal,
+      );
+      part.set(true, "everything that was accepted is deployed or has its verdict");
+    } catch (error) {
+      part.set(false, describeError(error));
+      throw error;
+    } finally {
+      this.#leading = undefined;
+      this.#stage = undefined;
+    }
+  }
+
+  async deploy(record: PackageRecord, signal: AbortSignal): Promise<void> {
+    const { settings, store, cluster, onChange } = this.#options;
+    if (this.#leading === undefined || cluster.kubeconfig === undefined) {
+      throw new Error("a package is deployed only while leading");
+    }
+    const { kube, access } = this.#leading;
+    const tools = findTools(settings["tools-dir"]);
+    const { kubeconfig } = cluster;
+    await deployRecord({ kube, kubeconfig, store, tools, access, onChange }, record, signal);
+  }
+
+  /** An init package that was dropped may bring the registry's image. */
+  #adoptInitPackages(): void {
+    const { store, logger } = this.#options;
+    for (const { digest, kind, name } of store.records.listPackages()) {
+      if (kind !== "ZarfInitConfig") continue;
+      const images = store.records.images(digest);
+      if (adoptInitPackage(store, { kind, images })) {
+        logger.info("the registry's image is taken from an init package", { package: name });
+      }
+    }
+  }
+
+  /** Tells every package that waits what is being done for it. */
+  #say(stage: LeadStage, detail: string): void {
+    const fresh = stage !== this.#stage;
+    if (!fresh && !this.#throttle.due()) return;
+    const { store, logger, part, onChange } = this.#options;
+    if (fresh) {
+      this.#throttle.due();
+      logger.info(`bootstrap: ${stage}`, { detail });
+    }
+    this.#stage = stage;
+    const message = `${STAGES[stage]}: ${detail}`;
+    part.set(true, message);
+    for (const { digest, state } of store.records.listPackages()) {
+      if (state !== "accepted" && state !== "deploying") continue;
+      store.records.setPackageState(digest, state, { reason: "PreparingCluster", message });
+    }
+    onChange();
+  }
+}
+
+const STAGES: Readonly<Record<LeadStage, string>> = {
+  Lease: "waiting for its turn in the cluster",
+  State: "preparing the cluster",
+  Payload: "sending the registry's image",
+  Registry: "starting the registry",
+  SeedPush: "filling the registry",
+  CleanUp: "tidying up",
+  Admission: "preparing the cluster",
+  Done: "the cluster is prepared",
+};

@@ -1,0 +1,113 @@
+import type { RegistryAccess } from "../bootstrap/mod.ts";
+import { deployPackage, type DeployProgress, preflight } from "../deploy/mod.ts";
+import type { KubeClient } from "../kube/mod.ts";
+import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
+import { blobSource, type ComponentRecord, type PackageRecord, type Store } from "../store/mod.ts";
+import { Throttle } from "./throttle.ts";
+import { postRendererCommand, type Tools } from "./tools.ts";
+
+/** Milliseconds between two messages of the same phase: each is a durable write. */
+const PROGRESS_INTERVAL = 500;
+
+/** What deploying one package works with. */
+export interface DeployerOptions {
+  readonly kube: KubeClient;
+  readonly kubeconfig: string;
+  readonly store: Store;
+  readonly tools: Tools;
+  readonly access: RegistryAccess;
+  /** Told after the record of the package has changed. */
+  readonly onChange: () => void;
+}
+
+/** Deploys the package of a record and keeps the record's components up to date while it does. */
+export async function deployRecord(
+  options: DeployerOptions,
+  record: PackageRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, kube, access } = options;
+  // The registry and the webhook, which the caller has brought up, are what an init package is for.
+  if (record.kind === "ZarfInitConfig") return;
+  const definition = await readDefinition(store, record);
+  const tracker = new ComponentTracker(options, record);
+  tracker.begin(preflight(definition).components.map((component) => component.name));
+  await deployPackage(
+    { definition, digest: record.digest, images: store.records.images(record.digest) },
+    {
+      kube,
+      dataDir: store.dir,
+      kubeconfig: options.kubeconfig,
+      tools: { helm: options.tools.helm, postRenderer: postRendererCommand() },
+      registry: {
+        url: access.url,
+        credentials: {
+          username: access.state.registryInfo.pushUsername,
+          password: access.state.registryInfo.pushPassword,
+        },
+        source: blobSource(store.blobs),
+      },
+      clusterIP: new URL(access.url).hostname,
+      signal,
+      onProgress: (progress) => tracker.progress(progress),
+      journal: (step, state) =>
+        store.records.appendJournal({
+          owner: record.digest,
+          step,
+          state: state === "begin" ? "started" : "done",
+          detail: null,
+          at: new Date().toISOString(),
+        }),
+    },
+  );
+}
+
+async function readDefinition(store: Store, record: PackageRecord): Promise<ZarfPackage> {
+  return parseDefinition(await Deno.readFile(`${store.packagePath(record.digest)}/zarf.yaml`));
+}
+
+/** Writes what a deployment reports into the record of its package. */
+class ComponentTracker {
+  readonly #options: DeployerOptions;
+  readonly #record: PackageRecord;
+  readonly #throttle = new Throttle(PROGRESS_INTERVAL);
+  #components: ComponentRecord[] = [];
+  #phase = "";
+
+  constructor(options: DeployerOptions, record: PackageRecord) {
+    this.#options = options;
+    this.#record = record;
+  }
+
+  begin(names: readonly string[]): void {
+    this.#components = names.map((name) => ({ name, phase: "Waiting", message: "not begun" }));
+    this.#save("the package is being deployed");
+  }
+
+  progress({ component, phase, message }: DeployProgress): void {
+    const fresh = this.#phase !== `${component} ${phase}`;
+    if (!this.#throttle.due() && !fresh) return;
+    this.#phase = `${component} ${phase}`;
+    this.#components = this.#components.map((one) =>
+      one.name === component ? { name: one.name, phase: PHASES[phase], message } : one
+    );
+    this.#save(component === undefined ? message : `component ${component}: ${message}`);
+  }
+
+  #save(message: string): void {
+    this.#options.store.records.setPackageState(this.#record.digest, "deploying", {
+      reason: "Deploying",
+      message,
+      components: this.#components,
+    });
+    this.#options.onChange();
+  }
+}
+
+const PHASES: Readonly<Record<DeployProgress["phase"], string>> = {
+  Images: "Deploying",
+  Deploying: "Deploying",
+  Waiting: "Deploying",
+  Succeeded: "Ready",
+  Failed: "Failed",
+};

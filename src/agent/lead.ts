@@ -1,0 +1,84 @@
+import { ensureAdmissionTls, ensureWebhook } from "../admission/mod.ts";
+import { type BootstrapStage, ensureRegistry, type RegistryAccess } from "../bootstrap/mod.ts";
+import { acquireLease, type KubeClient } from "../kube/mod.ts";
+import type { Logger } from "../std/mod.ts";
+import type { Store } from "../store/mod.ts";
+import { ensureZarfNamespace, ZARF_NAMESPACE } from "../zarf/mod.ts";
+import type { ClusterFacts } from "./cluster_facts.ts";
+
+/** The Lease of whoever may write; held only while there is something to write. */
+export const LEASE_NAME = "holdfast";
+
+/** What is being done before the work. */
+export type LeadStage = BootstrapStage | "Lease" | "Admission";
+
+/** What leading works with. */
+export interface LeadOptions {
+  readonly kube: KubeClient;
+  readonly store: Store;
+  readonly facts: ClusterFacts;
+  readonly logger: Logger;
+  readonly nodeName: string;
+  readonly registryAddress: string;
+  /** Where the API server reaches the webhook on its own node. */
+  readonly admissionAddress: string;
+  readonly rewrite: boolean;
+  readonly onStage: (stage: LeadStage, detail: string) => void;
+}
+
+/**
+ * Takes the lease, brings the cluster to a registry that answers and a webhook that works, calls
+ * `work`, and gives the lease back. The signal that `work` gets aborts when the lease is lost.
+ */
+export async function lead(
+  options: LeadOptions,
+  work: (access: RegistryAccess, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kube, logger, nodeName, onStage } = options;
+  onStage("Lease", "asking for the lease");
+  await ensureZarfNamespace(kube);
+  const lease = await acquireLease(kube, {
+    namespace: ZARF_NAMESPACE,
+    name: LEASE_NAME,
+    identity: nodeName,
+    signal,
+    logger,
+  });
+  const leading = AbortSignal.any([signal, lease.lost]);
+  try {
+    const access = await ensureRegistry({
+      kube,
+      store: options.store,
+      logger,
+      registryAddress: options.registryAddress,
+      onStage,
+      signal: leading,
+    });
+    await admit(options, leading);
+    await work(access, leading);
+  } finally {
+    await lease.release();
+  }
+}
+
+/** Makes the webhook's certificate and puts the webhook in, if images are rewritten at all. */
+async function admit(options: LeadOptions, signal: AbortSignal): Promise<void> {
+  const { kube, facts, logger, onStage } = options;
+  if (!options.rewrite) return;
+  onStage("Admission", "putting the webhook in");
+  const tls = await ensureAdmissionTls(kube);
+  facts.wake();
+  const result = await ensureWebhook(kube, {
+    url: `https://${options.admissionAddress}/mutate/pod`,
+    caBundle: tls.ca,
+    registryAddress: options.registryAddress,
+    logger,
+    signal,
+  });
+  if (!result.proven) {
+    logger.warn(`the webhook is in but does not answer: ${result.why}`, {
+      kept: "pods are admitted unchanged while it does not",
+    });
+  }
+}

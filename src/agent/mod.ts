@@ -1,0 +1,10 @@
+/**
+ * Wires the rooms into one agent: its settings, its loops, what they tell each other, and how it
+ * starts and stops. No rule of the product is decided here.
+ *
+ * @module
+ */
+export { runAgent } from "./agent.ts";
+export * from "./settings.ts";
+export { besideExecutable } from "./tools.ts";
+export { VERSION } from "./version.ts";

@@ -1,0 +1,100 @@
+import { dump } from "js-yaml";
+import {
+  besideExecutable,
+  type GivenSettings,
+  type ResolvedSettings,
+  resolveSettings,
+  runAgent,
+  settingNames,
+  SettingsError,
+} from "../agent/mod.ts";
+import { createLogger } from "../std/mod.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What `holdfast agent` was called with. */
+export interface AgentArguments {
+  readonly flags: GivenSettings;
+  /** Path of the YAML file. */
+  readonly config?: string;
+  readonly printConfig: boolean;
+}
+
+/** Runs the agent until SIGINT or SIGTERM, or prints its settings. */
+export async function agentCommand(args: AgentArguments, terminal: Terminal): Promise<void> {
+  const resolved = resolveSettings({
+    flags: args.flags,
+    environment: Deno.env.toObject(),
+    defaults: defaultSettings(),
+    ...(args.config === undefined ? {} : { file: readConfig(args.config) }),
+  });
+  if (args.printConfig) return terminal.out(printedSettings(resolved));
+  const { settings } = resolved;
+  refuseUnsupported(resolved);
+  const logger = createLogger({
+    level: settings["log-level"],
+    format: settings["log-format"],
+    write: (line) => terminal.err(line),
+  });
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
+  try {
+    await runAgent(settings, logger, stop.signal);
+  } finally {
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
+  }
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** The settings of somebody who gives none but a drop directory. */
+export function defaultSettings(): GivenSettings {
+  const seed = besideExecutable("seed");
+  const tools = besideExecutable("tools");
+  return {
+    "data-dir": "/var/lib/holdfast",
+    "node-name": Deno.hostname().toLowerCase(),
+    "registry-address": "127.0.0.1:31999",
+    "admission-address": "127.0.0.1:7471",
+    "status-address": "127.0.0.1:7472",
+    "image-mode": "rewrite",
+    "log-format": "json",
+    "log-level": "info",
+    ...(seed === undefined ? {} : { "seed-dir": seed }),
+    ...(tools === undefined ? {} : { "tools-dir": tools }),
+  };
+}
+
+/** Every setting that has a value, as YAML, each with where it came from. */
+export function printedSettings({ settings, sources }: ResolvedSettings): string {
+  return settingNames()
+    .filter((name) => settings[name] !== undefined)
+    .map((name) =>
+      `${dump({ [name]: settings[name] }, { flowLevel: 1 }).trimEnd()} # ${sources[name]}\n`
+    )
+    .join("");
+}
+
+/** What would silently not be done is refused: a key that is not checked is worse than none. */
+function refuseUnsupported({ settings, sources }: ResolvedSettings): void {
+  if (settings["trust-key"].length === 0) return;
+  throw new SettingsError({
+    reason: "InvalidSetting",
+    message: `the setting trust-key (from ${sources["trust-key"]}) cannot be honoured: ` +
+      "this version does not verify signatures",
+    kept: "the agent does not start, so that nothing is taken in unverified",
+    remedy: "take the setting away to accept every package",
+  });
+}
+
+function readConfig(path: string): { readonly path: string; readonly text: string } {
+  try {
+    return { path, text: Deno.readTextFileSync(path) };
+  } catch (cause) {
+    throw new SettingsError({
+      reason: "ConfigUnreadable",
+      message: `the configuration file ${path} cannot be read`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * The command line: what can be called, how it is printed, and what the process ends with.
+ *
+ * @module
+ */
+export { EXIT } from "./exit_codes.ts";
+export { main } from "./main.ts";
+export { systemTerminal, type Terminal } from "./terminal.ts";
