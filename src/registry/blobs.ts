@@ -61,7 +61,7 @@ function sendBlob(
   }
   const part = range ?? { start: 0, end: size };
   const observer = observe(context, "store");
-  return new Response(blobBody(blob, part, context.metrics.activeStreams, observer), {
+  return new Response(blobBody(blob, part, observer), {
     status: range === undefined ? 200 : 206,
     headers: {
       ...blobHeaders(digest),

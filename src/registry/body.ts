@@ -1,12 +1,8 @@
 import type { OpenBlob } from "../store/mod.ts";
 import type { ByteRange } from "./range.ts";
 
-/** How many bodies are read in large chunks at once; each holds up to two of them. */
-export const LARGE_CHUNK_STREAMS = 8;
-/** One read of a blob while few are sent (facts: level with nginx for one client). */
-const LARGE_CHUNK = 1 << 20;
-/** One read of a blob while many are sent, to keep memory flat. */
-const SMALL_CHUNK = 64 << 10;
+/** One read for a consumer that brings no buffer of its own, in bytes. */
+const DEFAULT_CHUNK = 64 << 10;
 
 /** What a body tells while it is sent. */
 export interface BodyObserver {
@@ -17,43 +13,55 @@ export interface BodyObserver {
 }
 
 /**
- * The bytes of an open blob. The file is closed when the last byte was read, when the client goes
- * away, and when a read fails.
+ * The bytes of an open blob, as a byte stream: the consumer's buffer decides how much is read at
+ * once. The file is closed when the last byte was read, when the client goes away, and when a read
+ * fails.
  */
 export function blobBody(
-  blob: OpenBlob,
+  { file }: OpenBlob,
   range: ByteRange,
-  activeStreams: number,
   observer: BodyObserver,
 ): ReadableStream<Uint8Array> {
-  const { file } = blob;
-  const chunkSize = activeStreams <= LARGE_CHUNK_STREAMS ? LARGE_CHUNK : SMALL_CHUNK;
   let remaining = range.end - range.start;
   if (range.start > 0) file.seekSync(range.start, Deno.SeekMode.Start);
   const end = once(() => {
     file.close();
     observer.onEnd();
   });
-  return new ReadableStream<Uint8Array>({
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: DEFAULT_CHUNK,
     async pull(controller) {
       try {
-        const buffer = new Uint8Array(Math.min(chunkSize, remaining));
-        const count = remaining === 0 ? 0 : await file.read(buffer);
-        // A blob never shrinks; if it does, a broken connection is the only honest answer.
-        if (count === null) throw new Error("the blob ended early");
+        const count = await readInto(file, controller.byobRequest?.view, remaining);
         remaining -= count;
         observer.onBytes(count);
-        if (count > 0) controller.enqueue(buffer.subarray(0, count));
+        if (remaining === 0) end();
+        if (count > 0) controller.byobRequest?.respond(count);
         if (remaining > 0) return;
-        end();
         controller.close();
+        // Closing leaves an unanswered request of an empty body open.
+        if (count === 0) controller.byobRequest?.respond(0);
       } catch (error) {
         end();
         controller.error(error);
       }
     },
     cancel: end,
-  }, { highWaterMark: 0 });
+  });
+}
+
+async function readInto(
+  file: Deno.FsFile,
+  view: ArrayBufferView | null | undefined,
+  remaining: number,
+): Promise<number> {
+  if (remaining === 0 || view === null || view === undefined) return 0;
+  const length = Math.min(view.byteLength, remaining);
+  const count = await file.read(new Uint8Array(view.buffer, view.byteOffset, length));
+  // A blob never shrinks; if it does, a broken connection is the only honest answer.
+  if (count === null) throw new Error("the blob ended early");
+  return count;
 }
 
 function once(action: () => void): () => void {

@@ -1,6 +1,7 @@
 import { osErrorCode } from "../std/mod.ts";
 import { RegistryError, type RegistryReason } from "./errors.ts";
 import type { RegistryHandler } from "./handler.ts";
+import { HttpServer } from "./http_server.ts";
 
 /** Where the registry listens. */
 export interface ServeOptions {
@@ -30,15 +31,13 @@ export interface RegistryServer {
 export function serveRegistry(handler: RegistryHandler, options: ServeOptions): RegistryServer {
   const { hostname, port, signal } = options;
   try {
-    const server = Deno.serve({
-      hostname,
-      port,
-      ...(signal === undefined ? {} : { signal }),
-      onListen() {},
-    }, handler);
+    const listener = Deno.listen({ hostname, port });
+    const server = new HttpServer(listener, handler);
+    signal?.addEventListener("abort", () => server.abort(), { once: true });
+    if (signal?.aborted) server.abort();
     return {
-      hostname: server.addr.hostname,
-      port: server.addr.port,
+      hostname: listener.addr.hostname,
+      port: listener.addr.port,
       finished: server.finished,
       shutdown: () => server.shutdown(),
     };
