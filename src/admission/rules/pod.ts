@@ -77,7 +77,7 @@ function judge(request: AdmissionRequest, options: RuleOptions): Verdict {
   const uses = imagesOf(pod, isEphemeral)
     .filter(({ title, image }) => image !== "" && before.get(title) !== image);
   try {
-    return { allowed: true, patch: patchOf(pod, uses, isUpdate, options) };
+    return { allowed: true, patch: patchOf(pod, uses, { isUpdate, isEphemeral }, options) };
   } catch (error) {
     if (error instanceof NotAnImage) return { allowed: false, message: error.message };
     throw error;
@@ -124,7 +124,7 @@ class NotAnImage extends Error {}
 function patchOf(
   pod: Pod,
   uses: readonly ImageUse[],
-  isUpdate: boolean,
+  { isUpdate, isEphemeral }: { readonly isUpdate: boolean; readonly isEphemeral: boolean },
   { registryAddress }: RuleOptions,
 ): PatchOperation[] {
   const moved = uses.flatMap((use) => {
@@ -136,7 +136,9 @@ function patchOf(
   return [
     ...(isUpdate ? [] : pullSecretOf(pod)),
     ...moved.map((use) => setAt(use.path, use.moved)),
-    ...setEntries(["metadata", "labels"], labels, { [PATCHED_LABEL]: PATCHED }),
+    ...(isEphemeral
+      ? []
+      : setEntries(["metadata", "labels"], labels, { [PATCHED_LABEL]: PATCHED })),
     ...setEntries(
       ["metadata", "annotations"],
       annotations,
