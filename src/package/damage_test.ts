@@ -6,7 +6,7 @@ import {
   type PackageSpec,
   positionOf,
 } from "../../test/fixtures/make_package.ts";
-import { MemorySink } from "../../test/fixtures/package_sink.ts";
+import { MemorySink, sourceOf } from "../../test/fixtures/package_sink.ts";
 import { refusal } from "../../test/fixtures/refusal.ts";
 import { readPackage } from "./mod.ts";
 
@@ -38,6 +38,16 @@ Deno.test("a package that ends early is truncated at whatever place", async (t) 
       });
     }
   }
+});
+
+Deno.test("a component's file that is cut off is aborted, not closed", async () => {
+  const bytes = buildPackage({ format: "tar" });
+  const sink = new MemorySink();
+  const cut = bytes.slice(0, positionOf(bytes, "kind: ConfigMap"));
+  const options = { format: "tar", architecture: "amd64", sink } as const;
+  await assert.rejects(readPackage(sourceOf(cut), options), { reason: "Truncated" });
+  assert.deepEqual(sink.aborted, ["components/web/manifests/web-0.yaml"]);
+  assert.equal(sink.open, 0);
 });
 
 // In an uncompressed package nothing covers the rest of zarf.yaml but a signature: it is the root.

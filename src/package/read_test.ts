@@ -196,6 +196,67 @@ Deno.test("a blob that the store has is not written but still hashed and counted
   assert.deepEqual(contents, first.contents);
 });
 
+Deno.test("a signed package may hold its signature and its provenance files unlisted", async () => {
+  const { contents, sink } = await takeSpec({
+    hooks: {
+      definition(definition) {
+        definition.build["signed"] = true;
+        definition.build["provenanceFiles"] = ["checksums.txt", "attestation.json"];
+      },
+      entries: (all) => [
+        ...all,
+        { name: "zarf.yaml.sig", content: "MEUCIQ==" },
+        { name: "attestation.json", content: "{}" },
+      ],
+    },
+  });
+  assert.equal(contents.signature, "legacy");
+  assert(sink.files.has("attestation.json"));
+});
+
+Deno.test("the list of checksums may come last, and directories may be left out", async () => {
+  const { contents } = await takeSpec({
+    hooks: { entries: (all) => all.filter(({ type }) => type !== "directory").reverse() },
+  });
+  const usual = await takeSpec({});
+  assert.equal(contents.digest, usual.contents.digest);
+  assert.deepEqual(new Set(contents.blobs), new Set(usual.contents.blobs));
+});
+
+Deno.test("images are taken from archives as from components", async () => {
+  const { contents } = await takeSpec({
+    components: [{
+      name: "web",
+      definition: { imageArchives: [{ path: "a.tar", images: ["sample:1.0"] }] },
+    }],
+    images: [{ reference: "docker.io/library/sample:1.0", style: "docker" }],
+  });
+  assert.equal(
+    contents.images[0]?.descriptor.mediaType,
+    "application/vnd.docker.distribution.manifest.v2+json",
+  );
+});
+
+Deno.test("a name may carry tag and digest, and old ones lack the host", async () => {
+  const manifest = (await takeSpec({})).contents.manifests[0];
+  assert(manifest !== undefined);
+  const both = `docker.io/library/sample:1.0@${manifest.digest}`;
+  for (const [name, reference] of [[both, both], ["sample:1.0", "docker.io/library/sample:1.0"]]) {
+    const { contents } = await takeSpec({
+      components: [{ name: "web", images: [name ?? ""] }],
+      hooks: {
+        index: (index) =>
+          Object.assign(index.manifests[0] ?? {}, {
+            annotations: { "org.opencontainers.image.base.name": name },
+          }),
+      },
+    });
+    assert.equal(contents.images[0]?.reference, reference);
+    assert.equal(contents.images[0]?.tag, "1.0");
+    assert.match(contents.images[0]?.zarfTag ?? "", /^1\.0-zarf-[0-9]+$/);
+  }
+});
+
 Deno.test("links inside a component come out as links, long names whole", async () => {
   const long = `web/files/${"deep/".repeat(40)}file`;
   const { sink } = await takeSpec({

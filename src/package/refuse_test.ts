@@ -76,6 +76,26 @@ refusalTable("files that are missing, extra or wrong are refused by name", [
     part: `${LAYER}: sha256 is`,
   },
   {
+    name: "a blob that is listed right under a wrong name",
+    spec: { files: { [`images/blobs/sha256/${sha256("x")}`]: "y" } },
+    reason: "ChecksumMismatch",
+    part: "but its name says",
+  },
+  {
+    name: "a provenance file below a directory, even in a package that says it is signed",
+    spec: {
+      hooks: {
+        definition(definition) {
+          definition.build["signed"] = true;
+          definition.build["provenanceFiles"] = ["deep/p.json"];
+        },
+        ...add({ name: "deep/p.json" }),
+      },
+    },
+    reason: "UnlistedFile",
+    part: "deep/p.json",
+  },
+  {
     name: "another checksums.txt than zarf.yaml names",
     spec: { hooks: { definition: (d) => d.metadata.aggregateChecksum = sha256("other") } },
     reason: "AggregateMismatch",

@@ -187,6 +187,7 @@ Deno.test("broken archives are refused with a reason", async (t) => {
     ["a flipped bit in a later header", "Corrupt", flipBit(WHOLE, 1536 + 3)],
     ["a flipped bit in the filling", "Corrupt", flipBit(WHOLE, 512 + 700)],
     ["a flipped bit in the end mark", "Corrupt", flipBit(WHOLE, WHOLE.length - 1)],
+    ["an entry after half of the end mark", "Corrupt", Buffer.concat([new Uint8Array(512), WHOLE])],
     ["something after the end mark", "TrailingData", Buffer.concat([WHOLE, Buffer.from("x")])],
     ["a negative size", "Corrupt", Buffer.concat([sealHeader(negative), Buffer.alloc(1024)])],
     [

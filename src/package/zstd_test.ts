@@ -127,6 +127,48 @@ function frameHeader(...bytes: number[]): Uint8Array {
   return Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, ...bytes);
 }
 
+Deno.test("what the decompressor still holds when its input is used up comes out", () => {
+  // Eight run-length blocks fill one output buffer exactly; the frame before them shifts the seam.
+  const runs = Array.from({ length: 8 }, (_, index) => {
+    const header = ((128 << 10) << 3) | 2 | (index === 7 ? 1 : 0);
+    return [header & 0xff, (header >> 8) & 0xff, header >> 16, 0x61];
+  });
+  const short = frameHeader(0x00, 0x50, 0x19, 0, 0, 1, 2, 3);
+  const plain = Buffer.concat([Uint8Array.of(1, 2, 3), Buffer.alloc(1 << 20, "a")]);
+  assert(decode(Buffer.concat([short, frameHeader(0x00, 0x50, ...runs.flat())])).equals(plain));
+});
+
+Deno.test("the walker alone refuses blocks that no decompressor should see", () => {
+  const cases: [RegExp, Uint8Array][] = [
+    [/reserved type/, frameHeader(0x04, 0x50, 0x06, 0, 0)],
+    [/a block has 2097151 bytes/, frameHeader(0x04, 0x50, 0xf8, 0xff, 0xff)],
+    [/reserved bit/, frameHeader(0x0c)],
+  ];
+  for (const [message, data] of cases) {
+    assert.throws(() => new FrameWalker(LIMIT).push(data), message);
+  }
+});
+
+Deno.test("the walker reads sizes and dictionaries of every width", async (t) => {
+  // Descriptor: two bits for the size's width, one for "single segment", two for the dictionary's.
+  const cases: [string, number[]][] = [
+    ["one byte of size", [0x20, 200]],
+    ["two bytes of size, counted from 256", [0x60, 0xff, 0xff]],
+    ["four bytes of size", [0xa0, 0, 0, 0x80, 0]],
+    ["eight bytes of size", [0xe0, 0, 0, 0x80, 0, 0, 0, 0, 0]],
+    ["a window and eight bytes of size", [0xc0, 0x50, 1, 2, 3, 4, 5, 6, 7, 8]],
+    ["an empty dictionary number of four bytes", [0x23, 0, 0, 0, 0, 9]],
+  ];
+  for (const [name, header] of cases) {
+    await t.step(name, () => {
+      const walker = new FrameWalker(LIMIT);
+      // One last raw block of two bytes.
+      walker.push(frameHeader(...header, 0x11, 0, 0, 7, 7));
+      walker.finish();
+    });
+  }
+});
+
 Deno.test("the walker accepts a window at the limit and names one above it", () => {
   const exact = new FrameWalker(8 << 20);
   // Window descriptor: exponent 13, mantissa 0 is 2^23 bytes (RFC 8878, section 3.1.1.1.2).
