@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { parseDefinition } from "../package/mod.ts";
+import { preflight } from "./deploy.ts";
+import { DeployError } from "./errors.ts";
+import { selectComponents } from "./select.ts";
+import { unsupported } from "./unsupported.ts";
+
+function definition(components: unknown[], more: Record<string, unknown> = {}) {
+  return parseDefinition(new TextEncoder().encode(JSON.stringify({
+    kind: "ZarfPackageConfig",
+    metadata: { name: "shop" },
+    components,
+    ...more,
+  })));
+}
+
+Deno.test("each feature that is not there yet is named with its component", () => {
+  const rows: [name: string, component: Record<string, unknown>, expected: RegExp | undefined][] = [
+    ["nothing special", { manifests: [{ name: "m", files: ["a"] }] }, undefined],
+    ["actions on deploy", { actions: { onDeploy: { before: [{ cmd: "x" }] } } }, /actions/],
+    ["a wait after deploy", { actions: { onDeploy: { after: [{ wait: {} }] } } }, /actions/],
+    ["actions on failure", { actions: { onDeploy: { onFailure: [{ cmd: "x" }] } } }, /actions/],
+    ["actions on create", { actions: { onCreate: { before: [{ cmd: "x" }] } } }, undefined],
+    ["actions on remove", { actions: { onRemove: { before: [{ cmd: "x" }] } } }, undefined],
+    ["files", { files: [{ source: "a", target: "/b" }] }, /files/],
+    ["repositories", { repos: ["https://x.example/y.git"] }, /git/],
+    [
+      "data injections",
+      {
+        dataInjections: [{
+          source: "a",
+          target: { namespace: "n", selector: "s", container: "c", path: "/" },
+        }],
+      },
+      /injects/,
+    ],
+    ["a group", { group: "db" }, /"db"/],
+    ["a manifest template", { manifests: [{ name: "m", template: true }] }, /"m"/],
+    ["values templates", { charts: [{ name: "c", templatedValuesFiles: ["a"] }] }, /"c"/],
+    [
+      "package values",
+      { charts: [{ name: "c", values: [{ sourcePath: ".", targetPath: "." }] }] },
+      /"c"/,
+    ],
+    ["images and health checks", {
+      images: ["a:1"],
+      healthChecks: [{ apiVersion: "v1", kind: "Pod", name: "x" }],
+    }, undefined],
+  ];
+  for (const [name, component, expected] of rows) {
+    const found = unsupported(definition([{ name: "web", required: true, ...component }]));
+    assert.equal(found.length, expected === undefined ? 0 : 1, `${name}: ${found}`);
+    if (expected === undefined) continue;
+    assert.match(found[0]!, /component "web"/, name);
+    assert.match(found[0]!, expected, name);
+  }
+});
+
+Deno.test("an init package and a YOLO package are refused", () => {
+  const component = { name: "web", required: true };
+  const init = definition([component], { kind: "ZarfInitConfig" });
+  assert.match(unsupported(init).join(), /ZarfInitConfig/);
+  const yolo = definition([component], { metadata: { name: "a", yolo: true } });
+  assert.match(unsupported(yolo).join(), /YOLO/);
+});
+
+Deno.test("required and default components for Linux are deployed, in the package's order", () => {
+  const components = [
+    { name: "c", default: true },
+    { name: "optional" },
+    { name: "a", required: true },
+    { name: "windows", required: true, only: { localOS: "windows" } },
+    { name: "b", required: true, only: { localOS: "linux" } },
+  ];
+  assert.deepEqual(selectComponents(definition(components)).map(({ name }) => name), [
+    "c",
+    "a",
+    "b",
+  ]);
+});
+
+Deno.test("a package is refused as a whole, and not for what only a deselected component uses", () => {
+  const withFiles = { files: [{ source: "a", target: "/b" }] };
+  const accepted = definition([{ name: "web", required: true }, {
+    name: "optional",
+    ...withFiles,
+  }]);
+  assert.deepEqual(preflight(accepted).components.map(({ name }) => name), ["web"]);
+  const refused = definition([{ name: "web", required: true }, {
+    name: "two",
+    default: true,
+    ...withFiles,
+  }]);
+  assert.throws(() => preflight(refused), (error) => {
+    assert.ok(error instanceof DeployError);
+    assert.equal(error.reason, "Unsupported");
+    assert.equal(error.disposition, "terminal");
+    assert.match(error.message, /package "shop".*component "two" puts files/);
+    return true;
+  });
+});
