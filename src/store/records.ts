@@ -1,9 +1,11 @@
 import type { Digest } from "../std/mod.ts";
+import { putContent } from "./content.ts";
 import type { Database } from "./database.ts";
 import { StoreError } from "./errors.ts";
 import {
   descriptorOf,
   dropOf,
+  imageOf,
   journalEntryOf,
   jsonIn,
   jsonText,
@@ -18,7 +20,6 @@ import {
   type ImageRecord,
   type JournalEntry,
   type NewPackage,
-  type OwnedContent,
   type PackageOutcome,
   type PackageRecord,
   type PackageState,
@@ -55,7 +56,7 @@ export class Records {
       if (known !== undefined && this.#newestSequence(known.name) !== known.sequence) {
         this.#db.run("DELETE FROM owners WHERE owner = ?", added.digest);
       }
-      this.#putContent(added.digest, true, added);
+      putContent(this.#db, added.digest, true, added);
       this.#db.run(
         `INSERT INTO packages
            (digest, name, version, architecture, kind, state, signature, accepted_at, file_name, bytes)
@@ -86,7 +87,13 @@ export class Records {
     manifests: readonly DescriptorRecord[],
     blobs: readonly BlobReference[],
   ): void {
-    this.#db.transaction(() => this.#putContent(owner, false, { images, manifests, blobs }));
+    this.#db.transaction(() => putContent(this.#db, owner, false, { images, manifests, blobs }));
+  }
+
+  /** The images that an owner brought, as they were given; none for an owner that is not known. */
+  images(owner: string): ImageRecord[] {
+    return this.#db.all("SELECT image FROM images WHERE owner = ? ORDER BY position", owner)
+      .map(imageOf);
   }
 
   /** The package of that digest. */
@@ -274,58 +281,6 @@ export class Records {
 
   #newestSequence(name: string): number | undefined {
     return this.listPackages().filter((each) => each.name === name).at(-1)?.sequence;
-  }
-
-  #putContent(owner: string, isPackage: boolean, content: OwnedContent): void {
-    this.#db.run(
-      "INSERT INTO owners (owner, is_package) VALUES (?, ?) ON CONFLICT (owner) DO NOTHING",
-      owner,
-      isPackage ? 1 : 0,
-    );
-    for (const table of ["image_names", "manifests", "blob_references"]) {
-      this.#db.run(`DELETE FROM ${table} WHERE owner = ?`, owner);
-    }
-    for (const image of content.images) this.#putImage(owner, image);
-    for (const manifest of content.manifests) this.#putManifest(owner, manifest);
-    for (const { digest, size } of content.blobs) {
-      this.#db.run(
-        "INSERT OR REPLACE INTO blob_references (owner, digest, size) VALUES (?, ?, ?)",
-        owner,
-        digest,
-        size,
-      );
-    }
-  }
-
-  #putImage(owner: string, image: ImageRecord): void {
-    for (const tag of [image.tag, image.zarfTag]) {
-      if (tag === undefined) continue;
-      this.#db.run(
-        `INSERT OR REPLACE INTO image_names (owner, host, repository, tag, digest, media_type)
-         VALUES (?, ?, ?, ?, ?, ?)`,
-        owner,
-        image.host,
-        image.repository,
-        tag,
-        image.descriptor.digest,
-        image.descriptor.mediaType,
-      );
-    }
-  }
-
-  #putManifest(owner: string, manifest: DescriptorRecord): void {
-    this.#db.run(
-      `INSERT OR REPLACE INTO manifests
-         (owner, digest, media_type, size, artifact_type, subject, annotations)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      owner,
-      manifest.digest,
-      manifest.mediaType,
-      manifest.size,
-      manifest.artifactType ?? null,
-      manifest.subject ?? null,
-      manifest.annotations === undefined ? null : jsonText(manifest.annotations),
-    );
   }
 }
 

@@ -3,7 +3,7 @@ import { digestOf } from "../std/mod.ts";
 import { JOURNAL_LIMIT, type Records } from "./records.ts";
 import { Store } from "./store.ts";
 import { packageWith, withDirectory } from "./testing.ts";
-import { type DescriptorRecord, SEED_OWNER } from "./types.ts";
+import { type DescriptorRecord, type ImageRecord, SEED_OWNER } from "./types.ts";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
@@ -257,3 +257,29 @@ Deno.test("a small value is kept until it is removed", () =>
       assert.equal(records.getValue("c"), undefined);
     },
   ));
+
+Deno.test("an owner's images come back as they were given, in their order, and go with it", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    using store = Store.open(directory);
+    const image = (name: string, tag?: string): ImageRecord => ({
+      reference: `docker.io/library/${name}${tag === undefined ? "" : `:${tag}`}`,
+      host: "docker.io",
+      repository: `library/${name}`,
+      ...(tag === undefined ? {} : { tag, zarfTag: `${tag}-zarf-1` }),
+      descriptor: {
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: digestOf(name),
+        size: 2,
+      },
+    });
+    const given = [image("web", "2"), image("by-digest-only"), image("db", "1")];
+    store.records.putImages("seed", given, [], []);
+    assert.deepEqual(store.records.images("seed"), given);
+    store.records.putImages("seed", given.slice(2), [], []);
+    assert.deepEqual(store.records.images("seed"), given.slice(2));
+    assert.deepEqual(store.records.images("nobody"), []);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

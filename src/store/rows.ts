@@ -5,6 +5,7 @@ import {
   type ComponentRecord,
   type DescriptorRecord,
   type DropRecord,
+  type ImageRecord,
   type JournalEntry,
   type JournalState,
   PACKAGE_STATES,
@@ -46,6 +47,12 @@ export function descriptorOf(row: Row): DescriptorRecord {
       ? {}
       : { annotations: jsonIn(row, "annotations") as Record<string, string> }),
   };
+}
+
+/** An `images` row. */
+export function imageOf(row: Row): ImageRecord {
+  // Written by this room only, from the same type.
+  return jsonIn(row, "image") as ImageRecord;
 }
 
 /** An `image_names` row. */

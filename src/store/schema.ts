@@ -38,6 +38,13 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (repository, tag, host, owner)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX image_names_by_owner ON image_names (owner);
+  -- Each image of an owner as it was given, in its order.
+  CREATE TABLE images (
+    owner TEXT NOT NULL REFERENCES owners (owner) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    image TEXT NOT NULL,
+    PRIMARY KEY (owner, position)
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE manifests (
     owner TEXT NOT NULL REFERENCES owners (owner) ON DELETE CASCADE,
     digest TEXT NOT NULL,
