@@ -13,6 +13,7 @@ import type {
   DeleteCollectionOptions,
   DeleteOptions,
   GetOptions,
+  KubeList,
   KubeObject,
   ListOptions,
   ObjectRef,
@@ -38,12 +39,6 @@ export interface KubeClientOptions {
   /** @default silent */
   readonly logger?: Logger;
   readonly clock?: Clock;
-}
-
-/** All objects of a list and the version to watch from. */
-export interface KubeList<T extends KubeObject> {
-  readonly items: T[];
-  readonly resourceVersion: string;
 }
 
 const DEFAULT_TIMEOUT = 30_000;

@@ -1,7 +1,6 @@
-import type { KubeList } from "./client.ts";
 import { objectOf, queryOf } from "./encoding.ts";
 import { KubeError } from "./errors.ts";
-import type { KubeObject, ListOptions, ResourceRef } from "./types.ts";
+import type { KubeList, KubeObject, ListOptions, ResourceRef } from "./types.ts";
 
 /** Objects in one answer (client-go, tools/pager). */
 const PAGE = 500;

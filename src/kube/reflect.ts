@@ -1,8 +1,8 @@
 import { backoffDelay, type Clock, describeError, type Logger } from "../std/mod.ts";
-import type { KubeList } from "./client.ts";
 import { KubeError, pauseAskedBy } from "./errors.ts";
 import { MAX_ITEMS } from "./list.ts";
 import type {
+  KubeList,
   KubeObject,
   ListOptions,
   ReflectOptions,

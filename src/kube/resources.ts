@@ -163,7 +163,7 @@ export function discoveryOf(get: (path: string) => Promise<unknown>): Discover {
     const { resources } = await get(path) as { resources?: unknown };
     const found = new Map<string, Resource>();
     for (const each of Array.isArray(resources) ? resources : []) {
-      const { name, kind, namespaced } = each as Record<string, unknown>;
+      const { name, kind, namespaced } = (each ?? {}) as Record<string, unknown>;
       if (typeof name !== "string" || typeof kind !== "string" || name.includes("/")) continue;
       found.set(kind, { plural: name, namespaced: namespaced === true });
     }

@@ -85,6 +85,12 @@ export interface DeleteOptions extends CallOptions {
 /** Options of the deletion of many. */
 export interface DeleteCollectionOptions extends DeleteOptions, SelectOptions {}
 
+/** All objects of a list and the version to watch from. */
+export interface KubeList<T extends KubeObject> {
+  readonly items: T[];
+  readonly resourceVersion: string;
+}
+
 /** What a watch reports. A bookmark carries only a new `metadata.resourceVersion`. */
 export interface WatchEvent<T extends KubeObject = KubeObject> {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";

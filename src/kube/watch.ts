@@ -59,13 +59,13 @@ export async function* watch<T extends KubeObject>(
 }
 
 function eventOf<T extends KubeObject>(line: string, what: string): WatchEvent<T> {
-  let event: { type?: unknown; object?: unknown };
+  let event: { type?: unknown; object?: unknown } | null;
   try {
     event = JSON.parse(line);
   } catch (cause) {
     throw new KubeError({ reason: "BadResponse", message: `${what}: a line is not JSON`, cause });
   }
-  const { type, object } = event;
+  const { type, object } = event ?? {};
   switch (type) {
     case "ADDED":
     case "MODIFIED":
