@@ -1,4 +1,4 @@
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 
 /** Counts what all archives of one package together make. */
@@ -19,7 +19,7 @@ export class Budget {
   /** Counts one entry. @throws {PackageError} LimitExceeded. */
   addEntry(): void {
     if (++this.#entries <= this.#limits.entries) return;
-    throw new PackageError(
+    throw packageError(
       "LimitExceeded",
       `the package: has more than ${this.#limits.entries} entries`,
     );
@@ -29,7 +29,7 @@ export class Budget {
   addFile(path: string, size: number): void {
     this.#bytes += size;
     if (this.#bytes <= this.#limits.contentBytes) return;
-    throw new PackageError(
+    throw packageError(
       "LimitExceeded",
       `${path}: with it the package has more than ${this.#limits.contentBytes} bytes`,
     );

@@ -1,5 +1,5 @@
 import type { Digest } from "../std/mod.ts";
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import { safePath } from "./names.ts";
 
 /** The name of the list, and of what it does not list (Zarf 0.84, layout/package.go). */
@@ -24,7 +24,7 @@ export function parseChecksums(content: Uint8Array): Map<string, Digest> {
   for (const [index, line] of lines.entries()) {
     if (line === "") continue;
     const refuse = (why: string) =>
-      new PackageError("InvalidChecksums", `${CHECKSUMS}: line ${index + 1} ${why}`);
+      packageError("InvalidChecksums", `${CHECKSUMS}: line ${index + 1} ${why}`);
     const match = /^([0-9a-f]{64}) (\S+)$/.exec(line);
     const [, hex, path] = match ?? [];
     if (hex === undefined || path === undefined) {
@@ -42,7 +42,7 @@ function decode(content: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(content);
   } catch (cause) {
-    throw new PackageError("InvalidChecksums", `${CHECKSUMS}: is not text`, { cause });
+    throw packageError("InvalidChecksums", `${CHECKSUMS}: is not text`, { cause });
   }
 }
 
@@ -81,11 +81,11 @@ export class ChecksumLedger {
   finish(provenance: readonly string[]): void {
     const listed = this.#listed;
     if (listed === undefined) {
-      throw new PackageError("MissingFile", `${CHECKSUMS}: is not in the package`);
+      throw packageError("MissingFile", `${CHECKSUMS}: is not in the package`);
     }
     for (const path of listed.keys()) {
       if (this.#seen.has(path)) continue;
-      throw new PackageError(
+      throw packageError(
         "MissingFile",
         `${path}: is not in the package, but ${CHECKSUMS} lists it`,
       );
@@ -93,7 +93,7 @@ export class ChecksumLedger {
     const free = new Set([...NEVER_LISTED, ...MAY_BE_UNLISTED, ...provenance]);
     for (const path of this.#seen.keys()) {
       if (listed.has(path) || free.has(path)) continue;
-      throw new PackageError(
+      throw packageError(
         "UnlistedFile",
         `${path}: is in the package, but ${CHECKSUMS} does not list it`,
       );
@@ -103,7 +103,7 @@ export class ChecksumLedger {
   #compare(path: string, digest: Digest): void {
     const expected = this.#listed?.get(path);
     if (expected === undefined || expected === digest) return;
-    throw new PackageError(
+    throw packageError(
       "ChecksumMismatch",
       `${path}: sha256 is ${digest.slice(7)} but ${CHECKSUMS} says ${expected.slice(7)}`,
     );

@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { checkLinkTarget, NameRegister, safePath } from "./names.ts";
 import { type TarBody, type TarEntry, TarParser } from "./tar.ts";
@@ -54,7 +54,7 @@ export class ComponentUnpacker implements EntryWriter {
     const path = safePath(this.#label, entry.name);
     if (path === "") return NOTHING;
     if (path !== this.#name && !path.startsWith(`${this.#name}/`)) {
-      throw new PackageError(
+      throw packageError(
         "UnsafePath",
         `${this.#label}: ${JSON.stringify(path)} is outside of ${this.#name}/`,
       );
@@ -78,7 +78,7 @@ export class ComponentUnpacker implements EntryWriter {
         this.#names.add(path, "file");
         return this.#file(this.#sink.file(destination, entry.size, entry.mode));
       default:
-        throw new PackageError(
+        throw packageError(
           "UnsupportedEntry",
           `${this.#label}: ${JSON.stringify(path)} is a ${entry.type}`,
         );

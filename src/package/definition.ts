@@ -1,6 +1,6 @@
 import { CORE_SCHEMA, loadAll, mergeTag } from "js-yaml";
 import * as v from "valibot";
-import { PackageError } from "./errors.ts";
+import { type PackageError, packageError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { migrate } from "./migrate.ts";
 import { packageSchema, type ParsedPackage } from "./schema.ts";
@@ -60,7 +60,7 @@ export function parseDefinition(
   const documents = parseYaml(bytes, maxBytes);
   const raw = documents.get(V1ALPHA1);
   if (raw === undefined) {
-    throw new PackageError(
+    throw packageError(
       "UnsupportedDefinition",
       `${PART}: has no ${V1ALPHA1} document, only ${[...documents.keys()].join(", ") || "nothing"}`,
     );
@@ -78,11 +78,11 @@ function complete(
 ): ZarfPackage {
   const names = new Set<string>();
   if (parsed.components.length === 0) {
-    throw new PackageError("InvalidDefinition", `${PART}: components: there is none`);
+    throw packageError("InvalidDefinition", `${PART}: components: there is none`);
   }
   for (const component of parsed.components) {
     if (names.has(component.name)) {
-      throw new PackageError(
+      throw packageError(
         "InvalidDefinition",
         `${PART}: components: ${JSON.stringify(component.name)} is there twice`,
       );
@@ -108,7 +108,7 @@ const MAX_ALIASES = 1000;
 
 function parseYaml(bytes: Uint8Array, maxBytes: number): Map<string, JsonObject> {
   if (bytes.length > maxBytes) {
-    throw new PackageError(
+    throw packageError(
       "LimitExceeded",
       `${PART}: has ${bytes.length} bytes, the limit is ${maxBytes}`,
     );
@@ -118,12 +118,12 @@ function parseYaml(bytes: Uint8Array, maxBytes: number): Map<string, JsonObject>
     if (document === null || document === undefined) continue;
     const plain = toJson(document);
     if (!isRecord(plain)) {
-      throw new PackageError("InvalidDefinition", `${PART}: is not a mapping of keys to values`);
+      throw packageError("InvalidDefinition", `${PART}: is not a mapping of keys to values`);
     }
     const version = plain["apiVersion"] ?? V1ALPHA1;
     if (version !== V1ALPHA1 && version !== V1BETA1) continue;
     if (byVersion.has(version)) {
-      throw new PackageError("InvalidDefinition", `${PART}: has two ${version} documents`);
+      throw packageError("InvalidDefinition", `${PART}: has two ${version} documents`);
     }
     byVersion.set(version, plain);
   }
@@ -138,14 +138,14 @@ function loadDocuments(bytes: Uint8Array): unknown[] {
       maxAliases: MAX_ALIASES,
     });
   } catch (cause) {
-    throw new PackageError("InvalidDefinition", `${PART}: is not readable as YAML`, { cause });
+    throw packageError("InvalidDefinition", `${PART}: is not readable as YAML`, { cause });
   }
 }
 
 function invalid(issue: v.BaseIssue<unknown>): PackageError {
   const where = v.getDotPath(issue) ?? "the document";
   const kind = where === "kind";
-  return new PackageError(
+  return packageError(
     kind ? "UnsupportedDefinition" : "InvalidDefinition",
     `${PART}: ${where}: ${issue.message}`,
   );

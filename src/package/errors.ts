@@ -1,4 +1,4 @@
-import { HoldfastError } from "../std/mod.ts";
+import { type ErrorParts, HoldfastError } from "../std/mod.ts";
 
 /** Why a package is refused. */
 export type PackageErrorReason =
@@ -53,19 +53,23 @@ export type PackageErrorReason =
  * sink (an unreadable disk, a full one) are not of this class and pass through unchanged.
  */
 export class PackageError extends HoldfastError<PackageErrorReason> {
-  constructor(
-    reason: PackageErrorReason,
-    message: string,
-    more: { readonly remedy?: string; readonly cause?: unknown } = {},
-  ) {
+  /** What was kept and what to do follow from the reason where `parts` leaves them out. */
+  constructor(parts: ErrorParts<PackageErrorReason>) {
     super({
-      reason,
-      message,
       kept: "nothing of the package was taken in",
-      remedy: more.remedy ?? REMEDIES[reason] ?? "build the package again with zarf",
-      ...(more.cause === undefined ? {} : { cause: more.cause }),
+      remedy: REMEDIES[parts.reason] ?? "build the package again with zarf",
+      ...parts,
     });
   }
+}
+
+/** A {@linkcode PackageError} in short. */
+export function packageError(
+  reason: PackageErrorReason,
+  message: string,
+  more: { readonly remedy?: string; readonly cause?: unknown } = {},
+): PackageError {
+  return new PackageError({ reason, message, ...more });
 }
 
 const COPY_AGAIN = "copy the package file again from its source";
@@ -80,8 +84,3 @@ const REMEDIES: Partial<Record<PackageErrorReason, string>> = {
   NotTar: "check that the file is a Zarf package and that its name ends as its content does",
   ArchitectureMismatch: "use the package that was built for this node's processor",
 };
-
-/** Whether `error` is a package's fault and not the machine's. */
-export function isPackageError(error: unknown): error is PackageError {
-  return error instanceof PackageError;
-}

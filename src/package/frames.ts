@@ -1,4 +1,4 @@
-import { PackageError } from "./errors.ts";
+import { type PackageError, packageError } from "./errors.ts";
 
 /*
  * The outer structure of zstd data (RFC 8878, section 3.1). The decompressor of node:zlib says neither
@@ -74,7 +74,7 @@ export class FrameWalker {
    */
   finish(): void {
     if (this.#state === "magic" && this.#heldLength === 0) return;
-    throw new PackageError("Truncated", `${PART}: the file ends inside a frame`);
+    throw packageError("Truncated", `${PART}: the file ends inside a frame`);
   }
 
   /** Whether the bytes held so far can become the first magic number. */
@@ -124,7 +124,7 @@ export class FrameWalker {
     }
     if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE) return this.#expect("skippable-size");
     if (this.#frames === 0) throw notZstd();
-    throw new PackageError("TrailingData", `${PART}: something else follows the last frame`);
+    throw packageError("TrailingData", `${PART}: something else follows the last frame`);
   }
 
   #readDescriptor(): void {
@@ -154,13 +154,13 @@ export class FrameWalker {
   #readHeader(): void {
     const dictionaryAt = 1 + this.#windowBytes();
     if (this.#number(dictionaryAt, this.#dictionaryBytes()) !== 0) {
-      throw new PackageError("UnsupportedCompression", `${PART}: needs a dictionary`, {
+      throw packageError("UnsupportedCompression", `${PART}: needs a dictionary`, {
         remedy: "compress the package without a dictionary",
       });
     }
     const window = this.#window(dictionaryAt + this.#dictionaryBytes());
     if (window > this.#maxWindow) {
-      throw new PackageError(
+      throw packageError(
         "UnsupportedCompression",
         `${PART}: needs a window of ${window} bytes, the limit is ${this.#maxWindow}`,
         { remedy: "compress the package without --long or --ultra" },
@@ -216,9 +216,9 @@ const NEEDS: Readonly<Record<State, number>> = {
 };
 
 function notZstd(): PackageError {
-  return new PackageError("NotZstd", `${PART}: the file does not begin with a zstd frame`);
+  return packageError("NotZstd", `${PART}: the file does not begin with a zstd frame`);
 }
 
 function corrupt(what: string): PackageError {
-  return new PackageError("Corrupt", `${PART}: ${what}`);
+  return packageError("Corrupt", `${PART}: ${what}`);
 }

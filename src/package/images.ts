@@ -1,7 +1,7 @@
 import { parseImageReference, zarfTag } from "../refs/mod.ts";
 import { LAYOUT_FILES } from "./intake.ts";
 import type { ZarfPackage } from "./definition.ts";
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import { isIndexType, type Layout } from "./layout.ts";
 import type { PackageImage } from "./types.ts";
 
@@ -35,7 +35,7 @@ export function nameImages(layout: Layout): PackageImage[] {
     if (name === undefined) continue;
     const descriptor = layout.manifests.get(root.digest);
     if (descriptor === undefined) {
-      throw new PackageError(
+      throw packageError(
         "InvalidImageLayout",
         `${LAYOUT_FILES.index}: ${name} has the unknown media type ${
           JSON.stringify(root.mediaType)
@@ -45,7 +45,7 @@ export function nameImages(layout: Layout): PackageImage[] {
     const image = { ...readName(name), descriptor };
     const known = images.get(image.reference);
     if (known !== undefined && known.descriptor.digest !== root.digest) {
-      throw new PackageError(
+      throw packageError(
         "InvalidImageLayout",
         `${LAYOUT_FILES.index}: ${name} stands for two images`,
       );
@@ -67,7 +67,7 @@ function readName(name: string): Omit<PackageImage, "descriptor"> {
       ...(zarf === undefined ? {} : { zarfTag: zarf }),
     };
   } catch (cause) {
-    throw new PackageError(
+    throw packageError(
       "InvalidImageLayout",
       `${LAYOUT_FILES.index}: ${JSON.stringify(name)} is not the name of an image`,
       { cause },
@@ -87,7 +87,7 @@ export function checkDefinedImages(
   const present = new Set(images.map((image) => image.reference));
   for (const name of definedImages(definition)) {
     if (!present.has(canonical(name))) {
-      throw new PackageError(
+      throw packageError(
         "MissingImage",
         `${LAYOUT_FILES.index}: has no ${name}, which zarf.yaml names`,
       );
@@ -99,7 +99,7 @@ function canonical(name: string): string {
   try {
     return parseImageReference(name).canonical;
   } catch (cause) {
-    throw new PackageError(
+    throw packageError(
       "InvalidDefinition",
       `zarf.yaml: ${JSON.stringify(name)} is not the name of an image`,
       { cause },

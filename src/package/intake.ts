@@ -2,7 +2,7 @@ import { type Digest, Digester, digestHex, isDigest } from "../std/mod.ts";
 import { Budget } from "./budget.ts";
 import { ChecksumLedger, CHECKSUMS, DEFINITION } from "./checksums.ts";
 import { ComponentUnpacker } from "./component.ts";
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { NameRegister, safePath } from "./names.ts";
 import type { TarBody, TarEntry } from "./tar.ts";
@@ -72,9 +72,9 @@ export class PackageIntake {
       return NOTHING;
     }
     if (entry.type !== "file") {
-      throw new PackageError("UnsupportedEntry", `${path}: is a ${entry.type}, not a file`);
+      throw packageError("UnsupportedEntry", `${path}: is a ${entry.type}, not a file`);
     }
-    if (path === "") throw new PackageError("UnsafePath", `${LABEL}: a file has no name`);
+    if (path === "") throw packageError("UnsafePath", `${LABEL}: a file has no name`);
     this.#names.add(path, "file");
     this.#budget.addFile(path, entry.size);
     return this.#file(path, entry);
@@ -93,7 +93,7 @@ export class PackageIntake {
       });
     }
     if (path.startsWith("components/")) {
-      throw new PackageError("UnsupportedEntry", `${path}: only tars of components may be there`);
+      throw packageError("UnsupportedEntry", `${path}: only tars of components may be there`);
     }
     return this.#plain(path, entry);
   }
@@ -117,7 +117,7 @@ export class PackageIntake {
 
   #heldFile(path: string, entry: TarEntry, limit: number): TarBody {
     if (entry.size > limit) {
-      throw new PackageError(
+      throw packageError(
         "LimitExceeded",
         `${path}: has ${entry.size} bytes, the limit is ${limit}`,
       );
@@ -144,7 +144,7 @@ export class PackageIntake {
   #blob(path: string, size: number): TarBody {
     const digest = path.slice(BLOBS.length).replace("/", ":");
     if (!isDigest(digest)) {
-      throw new PackageError(
+      throw packageError(
         "InvalidImageLayout",
         `${path}: is not named by a sha256 digest`,
       );
@@ -152,7 +152,7 @@ export class PackageIntake {
     const writer = this.#sink.blob(digest, size);
     return this.#hashed(writer, (found) => {
       if (found !== digest) {
-        throw new PackageError(
+        throw packageError(
           "ChecksumMismatch",
           `${path}: sha256 is ${digestHex(found)} but its name says ${digestHex(digest)}`,
         );

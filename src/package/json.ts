@@ -1,4 +1,4 @@
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 
 /** A value as JSON has it. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -26,7 +26,7 @@ export function toJson(document: unknown): JsonValue {
   let remaining = MAX_VALUES;
   const copy = (value: unknown): JsonValue => {
     if (--remaining < 0) {
-      throw new PackageError("LimitExceeded", `zarf.yaml: has more than ${MAX_VALUES} values`);
+      throw packageError("LimitExceeded", `zarf.yaml: has more than ${MAX_VALUES} values`);
     }
     if (Array.isArray(value)) return value.map(copy);
     if (isRecord(value)) {
@@ -36,7 +36,7 @@ export function toJson(document: unknown): JsonValue {
     if (typeof value === "number" && !Number.isFinite(value)) return String(value);
     if (value === null || typeof value === "string") return value;
     if (typeof value === "number" || typeof value === "boolean") return value;
-    throw new PackageError("InvalidDefinition", `zarf.yaml: holds a ${typeof value}`);
+    throw packageError("InvalidDefinition", `zarf.yaml: holds a ${typeof value}`);
   };
   return copy(document);
 }

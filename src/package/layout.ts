@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../std/mod.ts";
 import * as v from "valibot";
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import { LAYOUT_FILES } from "./intake.ts";
 import { isRecord } from "./json.ts";
 import type { Limits } from "./limits.ts";
@@ -88,7 +88,7 @@ export interface Layout {
  */
 export function walkLayout(source: LayoutSource, limits: Limits): Layout {
   if (source.marker === undefined) {
-    throw new PackageError("MissingFile", `${LAYOUT_FILES.marker}: is not in the package`);
+    throw packageError("MissingFile", `${LAYOUT_FILES.marker}: is not in the package`);
   }
   parse(layoutSchema, source.marker, LAYOUT_FILES.marker);
   const { manifests: roots } = parse(indexSchema, source.index, LAYOUT_FILES.index);
@@ -128,7 +128,7 @@ class Walk {
     const isIndex = isIndexType(descriptor.mediaType);
     if (!isIndex && !MANIFEST_TYPES.includes(descriptor.mediaType)) return;
     if (this.found.size >= this.#limits.manifests) {
-      throw new PackageError(
+      throw packageError(
         "LimitExceeded",
         `images: there are more than ${this.#limits.manifests} manifests`,
       );
@@ -147,7 +147,7 @@ class Walk {
 
   #read(name: string, descriptor: RawDescriptor): Uint8Array {
     if (descriptor.size > this.#limits.manifestBytes) {
-      throw new PackageError(
+      throw packageError(
         "LimitExceeded",
         `${name}: has ${descriptor.size} bytes, the limit is ${this.#limits.manifestBytes}`,
       );
@@ -159,13 +159,13 @@ class Walk {
     const actual = this.#source.blobs.get(digest);
     if (actual === undefined) {
       if (mayBeAbsent(mediaType)) return;
-      throw new PackageError(
+      throw packageError(
         "MissingBlob",
         `${parent}: names ${digest}, which is not in the package`,
       );
     }
     if (actual === size) return;
-    throw new PackageError(
+    throw packageError(
       "InvalidImageLayout",
       `${parent}: says that ${digest} has ${size} bytes, but it has ${actual}`,
     );
@@ -197,16 +197,16 @@ function parse<const Schema extends v.GenericSchema>(
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new PackageError("InvalidImageLayout", `${name}: is not JSON`, { cause });
+    throw packageError("InvalidImageLayout", `${name}: is not JSON`, { cause });
   }
   // A list would pass for an object without keys.
   if (!isRecord(value)) {
-    throw new PackageError("InvalidImageLayout", `${name}: is not a JSON object`);
+    throw packageError("InvalidImageLayout", `${name}: is not a JSON object`);
   }
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw new PackageError(
+  throw packageError(
     "InvalidImageLayout",
     `${name}: ${v.getDotPath(issue) ?? "the document"}: ${issue.message}`,
   );

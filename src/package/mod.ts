@@ -13,7 +13,7 @@
  *
  * @module
  */
-export { isPackageError, PackageError, type PackageErrorReason } from "./errors.ts";
+export { PackageError, type PackageErrorReason } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type * from "./types.ts";
 export { parseDefinition } from "./definition.ts";

@@ -1,4 +1,4 @@
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 
 /** Control characters, and what Zarf refuses because one of its systems cannot store it. */
 // deno-lint-ignore no-control-regex
@@ -15,7 +15,7 @@ const FORBIDDEN = /[\x00-\x1f\x7f\\:]/;
  */
 export function safePath(label: string, name: string): string {
   const refuse = (why: string) =>
-    new PackageError("UnsafePath", `${label}: the name ${JSON.stringify(name)} ${why}`);
+    packageError("UnsafePath", `${label}: the name ${JSON.stringify(name)} ${why}`);
   if (FORBIDDEN.test(name)) throw refuse("has a character that is not allowed");
   if (name.startsWith("/")) throw refuse("is absolute");
   const trimmed = name.replace(/^(\.\/)+/, "").replace(/\/$/, "");
@@ -38,7 +38,7 @@ export function safePath(label: string, name: string): string {
  */
 export function checkLinkTarget(label: string, path: string, target: string): void {
   const refuse = (why: string) =>
-    new PackageError(
+    packageError(
       "UnsafePath",
       `${label}: the link ${JSON.stringify(path)} to ${JSON.stringify(target)} ${why}`,
     );
@@ -79,7 +79,7 @@ export class NameRegister {
     }
     const known = this.#names.get(path);
     if (known !== undefined && !(known === "implied directory" && kind === "directory")) {
-      throw new PackageError(
+      throw packageError(
         "DuplicateEntry",
         `${this.#label}: ${JSON.stringify(path)} is there twice`,
       );
@@ -91,7 +91,7 @@ export class NameRegister {
     const kind = this.#names.get(parent);
     if (kind === undefined) this.#names.set(parent, "implied directory");
     else if (kind === "file" || kind === "link") {
-      throw new PackageError(
+      throw packageError(
         "UnsafePath",
         `${this.#label}: ${JSON.stringify(path)} lies below ${JSON.stringify(parent)}, a ${kind}`,
       );

@@ -1,7 +1,7 @@
 import { digestHex } from "../std/mod.ts";
 import { CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
 import { parseDefinition, type ZarfPackage } from "./definition.ts";
-import { PackageError } from "./errors.ts";
+import { type PackageError, packageError } from "./errors.ts";
 import { checkDefinedImages, definedImages, hasIndex, nameImages } from "./images.ts";
 import { LAYOUT_FILES, PackageIntake } from "./intake.ts";
 import { type Layout, walkLayout } from "./layout.ts";
@@ -52,7 +52,7 @@ export async function readPackage(
 }
 
 function emptyFile(): PackageError {
-  return new PackageError("EmptyFile", "the file: is empty");
+  return packageError("EmptyFile", "the file: is empty");
 }
 
 /** Reads all of the source into the tar parser; returns how many bytes there were. */
@@ -98,7 +98,7 @@ function judge(
 ): PackageContents {
   const yaml = intake.held(DEFINITION);
   if (yaml === undefined) {
-    throw new PackageError("MissingFile", `${DEFINITION}: is not in the package`);
+    throw packageError("MissingFile", `${DEFINITION}: is not in the package`);
   }
   const definition = parseDefinition(yaml.content, limits.definitionBytes);
   checkIntegrity(intake, definition);
@@ -121,10 +121,10 @@ function judge(
 function checkIntegrity(intake: PackageIntake, definition: ZarfPackage): void {
   const list = intake.held(CHECKSUMS);
   if (list === undefined) {
-    throw new PackageError("MissingFile", `${CHECKSUMS}: is not in the package`);
+    throw packageError("MissingFile", `${CHECKSUMS}: is not in the package`);
   }
   if (digestHex(list.digest) !== definition.aggregateChecksum) {
-    throw new PackageError(
+    throw packageError(
       "AggregateMismatch",
       `${CHECKSUMS}: sha256 is ${digestHex(list.digest)} but ${DEFINITION} says ${
         definition.aggregateChecksum || "nothing"
@@ -148,7 +148,7 @@ function checkComponentTars(intake: PackageIntake, definition: ZarfPackage): voi
     const content = [charts, manifests, files, repos, dataInjections];
     const path = `components/${component.name}.tar`;
     if (content.every((list) => list.length === 0) || intake.ledger.has(path)) continue;
-    throw new PackageError(
+    throw packageError(
       "MissingFile",
       `${path}: is not in the package, but ${DEFINITION} has content for it`,
     );
@@ -164,7 +164,7 @@ function readLayout(intake: PackageIntake, sink: PackageSink, limits: Limits): L
   const index = intake.held(LAYOUT_FILES.index);
   if (index === undefined) {
     if (intake.blobs.size === 0) return { roots: [], manifests: new Map() };
-    throw new PackageError("MissingFile", `${LAYOUT_FILES.index}: is not in the package`);
+    throw packageError("MissingFile", `${LAYOUT_FILES.index}: is not in the package`);
   }
   return walkLayout({
     marker: intake.held(LAYOUT_FILES.marker)?.content,
@@ -191,7 +191,7 @@ function checkArchitecture(
     built === node || built === "multi" || (free && built !== "skeleton");
   const wrong = stated.find((built) => !accepted(built));
   if (wrong === undefined && (stated.length > 0 || free)) return;
-  throw new PackageError(
+  throw packageError(
     "ArchitectureMismatch",
     `${DEFINITION}: the package is for ${wrong ?? "no architecture"}, this node is ${node}`,
   );

@@ -1,4 +1,4 @@
-import { PackageError } from "./errors.ts";
+import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import {
   BLOCK,
@@ -95,7 +95,7 @@ export class TarParser {
   finish(): void {
     if (this.#mode === "ended") return;
     const where = this.#current === "" ? "before its first entry" : `at ${this.#current}`;
-    throw new PackageError("Truncated", `${this.#label}: ends ${where}, without the end mark`);
+    throw packageError("Truncated", `${this.#label}: ends ${where}, without the end mark`);
   }
 
   #pushBody(chunk: Uint8Array, at: number): number {
@@ -142,7 +142,7 @@ export class TarParser {
     }
     if (this.#zeroBlocks > 0) throw this.#refuse("Corrupt", "the end mark is half there");
     if (this.#headers === 0 && !checksumMatches(this.#block)) {
-      throw new PackageError("NotTar", `${this.#label}: is not a tar archive`);
+      throw packageError("NotTar", `${this.#label}: is not a tar archive`);
     }
     this.#headers++;
     const header = decodeHeader(this.#block, this.#refuse);
@@ -216,13 +216,13 @@ export class TarParser {
   #checkAfterEnd(rest: Uint8Array): void {
     this.#afterEnd += rest.length;
     if (!isZero(rest) || this.#afterEnd > MAX_PADDING) {
-      throw new PackageError("TrailingData", `${this.#label}: something follows its end mark`);
+      throw packageError("TrailingData", `${this.#label}: something follows its end mark`);
     }
   }
 
   readonly #refuse: Refuse = (reason, what) => {
     const where = this.#current === "" ? "" : ` (after ${JSON.stringify(this.#current)})`;
-    return new PackageError(reason, `${this.#label}: ${what}${where}`);
+    return packageError(reason, `${this.#label}: ${what}${where}`);
   };
 }
 

@@ -1,6 +1,6 @@
 import { createZstdDecompress } from "node:zlib";
 import { HoldfastError } from "../std/mod.ts";
-import { PackageError } from "./errors.ts";
+import { type PackageError, packageError } from "./errors.ts";
 import { FrameWalker } from "./frames.ts";
 
 /** Bytes per step out of the decompressor. */
@@ -106,7 +106,7 @@ export class ZstdDecoder {
 }
 
 function corruptData(cause?: unknown): PackageError {
-  return new PackageError("Corrupt", "the compressed data: cannot be decompressed", { cause });
+  return packageError("Corrupt", "the compressed data: cannot be decompressed", { cause });
 }
 
 function openDecompressor(): SyncDecompressor {
