@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import {
+  AdmissionError,
+  ensureAdmissionTls,
+  ensureWebhook,
+  type EnsureWebhookOptions,
+  loadAdmissionTls,
+  removeWebhook,
+  TLS_SECRET,
+} from "../../src/admission/mod.ts";
+import { issueCertificates } from "../../src/admission/certificates.ts";
+import { KubeClient, KubeError, type KubeObject } from "../../src/kube/mod.ts";
+import { type Clock, systemClock } from "../../src/std/mod.ts";
+import { Cluster, type ClusterNode, type NodeProcess, obstacle } from "../cluster/mod.ts";
+
+const PORT = 7471;
+const REGISTRY_ADDRESS = "127.0.0.1:31999";
+const NGINX = `${REGISTRY_ADDRESS}/library/nginx:1.27-zarf-3793515731`;
+const BUSYBOX = `${REGISTRY_ADDRESS}/library/busybox:latest-zarf-2140033595`;
+const SECRET = { apiVersion: "v1", kind: "Secret", namespace: "zarf", name: TLS_SECRET };
+const CONFIGURATION = {
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind: "MutatingWebhookConfiguration",
+  name: "holdfast",
+};
+
+interface Pod extends KubeObject {
+  spec: {
+    containers: { name: string; image: string }[];
+    ephemeralContainers?: { name: string; image: string }[];
+    imagePullSecrets?: { name: string }[];
+    [field: string]: unknown;
+  };
+}
+
+function pod(namespace: string, metadata: KubeObject["metadata"] = {}, image = "nginx:1.27"): Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { generateName: "trial-", namespace, ...metadata },
+    // Nobody runs it: what is tested is what the API server stores.
+    spec: { containers: [{ name: "web", image }], nodeSelector: { no: "node" } },
+  };
+}
+
+/** A clock that runs ten times as fast, for proofs that fail only when their time is up. */
+const hurried: Clock = {
+  now: () => new Date(),
+  monotonic: () => systemClock.monotonic() * 10,
+  sleep: (ms, signal) => systemClock.sleep(ms / 10, signal),
+};
+
+/** What the API server would store. */
+async function admitted(kube: KubeClient, wanted: Pod): Promise<Pod["spec"]> {
+  return (await kube.create(wanted, { dryRun: true })).spec;
+}
+
+async function failurePolicy(kube: KubeClient): Promise<unknown> {
+  const found = await kube.get<KubeObject & { webhooks: KubeObject[] }>(CONFIGURATION);
+  return found?.webhooks[0]?.failurePolicy;
+}
+
+async function startWebhook(cluster: Cluster, node: ClusterNode): Promise<NodeProcess> {
+  const script = fileURLToPath(new URL("support/admission_main.ts", import.meta.url));
+  const process = await node.spawn(
+    Deno.execPath(),
+    ["run", "-A", "--no-lock", script, cluster.kubeconfig(node), String(PORT)],
+    { env: { DENO_NO_UPDATE_CHECK: "1", DENO_DIR: denoDir() } },
+  );
+  const probe = ["-c", `exec 3<>/dev/tcp/127.0.0.1/${PORT}`];
+  for (let attempt = 0; (await node.exec("bash", probe)).code !== 0; attempt++) {
+    assert.ok(attempt < 100, await Deno.readTextFile(process.logPath));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return process;
+}
+
+function denoDir(): string {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+/** How many writes `action` makes. */
+async function writesOf(kube: KubeClient, action: () => Promise<unknown>): Promise<number> {
+  const before = kube.writes;
+  await action();
+  return kube.writes - before;
+}
+
+async function makeNamespace(cluster: Cluster, kube: KubeClient, name: string, agent: string) {
+  await cluster.kubectl(["create", "namespace", name]);
+  await cluster.kubectl(["label", "namespace", name, `zarf.dev/agent=${agent}`]);
+  const account = { apiVersion: "v1", kind: "ServiceAccount", namespace: name, name: "default" };
+  while (await kube.get(account) === undefined) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const reason = obstacle();
+if (reason !== undefined) {
+  Deno.stderr.writeSync(new TextEncoder().encode(`admission_e2e_test.ts is skipped: ${reason}\n`));
+}
+
+Deno.test({
+  name: "the API server calls the webhook, insists on it once it was proven, and never in vain",
+  ignore: reason !== undefined,
+  fn: async (t) => {
+    await using cluster = await Cluster.up({ name: `admission-${Deno.pid.toString(36)}` });
+    const [node] = cluster.nodes;
+    assert.ok(node);
+    const kube = KubeClient.fromKubeconfig(cluster.kubeconfig());
+    await makeNamespace(cluster, kube, "zarf", "mutate");
+    await makeNamespace(cluster, kube, "ignored", "ignore");
+    const url = `https://127.0.0.1:${PORT}/mutate/pod`;
+    const optionsWith = (caBundle: string): EnsureWebhookOptions => ({
+      url,
+      caBundle,
+      registryAddress: REGISTRY_ADDRESS,
+    });
+    let ca = "";
+    let webhook: NodeProcess | undefined;
+
+    await t.step("several agents that make the certificates at once get the same", async () => {
+      assert.equal(await loadAdmissionTls(kube), undefined);
+      const all = await Promise.all(Array.from({ length: 4 }, () => ensureAdmissionTls(kube)));
+      const [first] = all;
+      assert.ok(first);
+      for (const each of all) assert.deepEqual(each, first);
+      assert.deepEqual(await loadAdmissionTls(kube), first);
+      assert.equal(await writesOf(kube, () => ensureAdmissionTls(kube)), 0);
+      const secret = await kube.get<KubeObject & { type: string; data: object }>(SECRET);
+      assert.equal(secret?.type, "Opaque");
+      assert.equal(secret?.metadata.labels?.["app.kubernetes.io/managed-by"], "zarf");
+      assert.deepEqual(Object.keys(secret.data), ["ca.crt", "ca.key", "tls.crt", "tls.key"]);
+      ca = first.ca;
+    });
+
+    await t.step("a Secret that somebody spoilt is reported and left alone", async () => {
+      const { data } = await kube.get<KubeObject & { data: Record<string, string> }>(SECRET) ?? {};
+      const spoil = (key: unknown) =>
+        kube.patch(SECRET, { type: "merge", body: { data: { "tls.key": key } } });
+      for (const key of [null, btoa("no key"), data?.["ca.crt"]]) {
+        await spoil(key);
+        const writes = await writesOf(
+          kube,
+          () =>
+            assert.rejects(
+              ensureAdmissionTls(kube),
+              (error) =>
+                error instanceof AdmissionError && error.reason === "TlsInvalid" &&
+                error.message.includes("data.tls.key") && error.disposition === "wait",
+            ),
+        );
+        assert.equal(writes, 0);
+      }
+      await spoil(data?.["tls.key"]);
+      assert.equal((await loadAdmissionTls(kube))?.ca, ca);
+    });
+
+    await t.step("while no agent answers, pods are stored as they are", async () => {
+      const options = { ...optionsWith(ca), clock: hurried };
+      const state = await ensureWebhook(kube, options);
+      assert.ok(!state.proven);
+      assert.match(state.why, /came back unchanged/);
+      assert.equal(await failurePolicy(kube), "Ignore");
+      const { containers, imagePullSecrets } = await admitted(kube, pod("default"));
+      assert.equal(containers[0]?.image, "nginx:1.27");
+      assert.equal(imagePullSecrets, undefined);
+      const writes = await writesOf(kube, () => ensureWebhook(kube, options));
+      assert.equal(writes, 0);
+    });
+
+    await t.step("an agent whose certificate is another CA's is no proof", async () => {
+      webhook = await startWebhook(cluster, node);
+      const options = { ...optionsWith(issueCertificates().ca), clock: hurried };
+      const state = await ensureWebhook(kube, options);
+      assert.ok(!state.proven);
+      assert.equal(await failurePolicy(kube), "Ignore");
+    });
+
+    await t.step("an agent that answers is proven, and from then on insisted on", async () => {
+      assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), { proven: true });
+      assert.equal(await failurePolicy(kube), "Fail");
+      const writes = await writesOf(kube, async () => {
+        assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), { proven: true });
+      });
+      assert.equal(writes, 0);
+    });
+
+    await t.step("new pods come from the registry", async () => {
+      const { containers, imagePullSecrets } = await admitted(kube, pod("default"));
+      assert.equal(containers[0]?.image, NGINX);
+      assert.deepEqual(imagePullSecrets, [{ name: "private-registry" }]);
+      const labelled = pod("default", { labels: { "zarf-agent": "patched" } });
+      assert.equal((await admitted(kube, labelled)).containers[0]?.image, NGINX);
+    });
+
+    await t.step("kube-system and what opts out stay as they are", async () => {
+      const cases = [
+        pod("kube-system"),
+        pod("ignored"),
+        pod("default", { labels: { "zarf.dev/agent": "ignore" } }),
+        pod("default", { labels: { "zarf.dev/agent": "skip" } }),
+      ];
+      for (const each of cases) {
+        const { containers, imagePullSecrets } = await admitted(kube, each);
+        assert.equal(containers[0]?.image, "nginx:1.27");
+        assert.equal(imagePullSecrets, undefined);
+      }
+    });
+
+    await t.step("an image that is no reference is refused with its container", async () => {
+      await assert.rejects(
+        admitted(kube, pod("default", {}, "not an image")),
+        (error) =>
+          error instanceof KubeError && error.reason === "Invalid" &&
+          error.message.includes('container "web": "not an image" is not an image reference'),
+      );
+    });
+
+    await t.step("an update changes the image that it brings, and nothing else", async () => {
+      const ref = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "kept" };
+      const made = pod("default", { name: "kept", labels: { "zarf.dev/agent": "ignore" } });
+      await kube.create(made);
+      const labels = { "zarf.dev/agent": null, owner: "somebody" };
+      const labelled = await kube.patch<Pod>(ref, {
+        type: "merge",
+        body: { metadata: { labels } },
+      });
+      assert.equal(labelled.spec.containers[0]?.image, "nginx:1.27");
+      assert.equal(labelled.spec.imagePullSecrets, undefined);
+      const body = { spec: { containers: [{ name: "web", image: "busybox" }] } };
+      const changed = await kube.patch<Pod>(ref, { type: "strategic", body });
+      assert.equal(changed.spec.containers[0]?.image, BUSYBOX);
+      assert.equal(changed.metadata.annotations?.["zarf.dev/original-image-web"], "busybox");
+      assert.equal(changed.spec.imagePullSecrets, undefined);
+      const debug = { spec: { ephemeralContainers: [{ name: "debug", image: "busybox" }] } };
+      const subresource = { subresource: "ephemeralcontainers" };
+      const debugged = await kube.patch<Pod>(ref, { type: "strategic", body: debug }, subresource);
+      assert.equal(debugged.spec.ephemeralContainers?.[0]?.image, BUSYBOX);
+    });
+
+    await t.step("without the agent pods are refused, but not those that need it not", async () => {
+      await webhook?.kill("SIGKILL");
+      await webhook?.status;
+      await assert.rejects(
+        admitted(kube, pod("default")),
+        (error) => error instanceof KubeError && error.message.includes("pods.holdfast.dev"),
+      );
+      const ignoring = pod("default", { labels: { "zarf.dev/agent": "ignore" } });
+      for (const each of [pod("kube-system"), pod("ignored"), ignoring]) {
+        assert.equal((await admitted(kube, each)).containers[0]?.image, "nginx:1.27");
+      }
+    });
+
+    await t.step("an agent that comes back is called again", async () => {
+      await startWebhook(cluster, node);
+      assert.equal((await admitted(kube, pod("default"))).containers[0]?.image, NGINX);
+    });
+
+    await t.step("what somebody changed in the configuration is put right", async () => {
+      const body = [{ op: "replace", path: "/webhooks/0/timeoutSeconds", value: 30 }];
+      await kube.patch(CONFIGURATION, { type: "json", body });
+      assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), { proven: true });
+      const found = await kube.get<KubeObject & { webhooks: KubeObject[] }>(CONFIGURATION);
+      assert.equal(found?.webhooks[0]?.timeoutSeconds, 3);
+    });
+
+    await t.step("without the configuration pods are stored as they are", async () => {
+      assert.equal(await removeWebhook(kube), true);
+      assert.equal(await removeWebhook(kube), false);
+      for (let attempt = 0;; attempt++) {
+        const { containers } = await admitted(kube, pod("default"));
+        if (containers[0]?.image === "nginx:1.27") break;
+        assert.ok(attempt < 50, "the webhook is still called");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
+    kube.close();
+  },
+});
