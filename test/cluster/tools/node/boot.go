@@ -40,8 +40,11 @@ func boot(configPath string) error {
 	if err != nil {
 		return err
 	}
-	child := exec.Command("/proc/self/exe", "init", configPath)
-	child.Args[0] = os.Args[0]
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	child := exec.Command(self, "init", configPath)
 	child.Dir = "/"
 	child.ExtraFiles = []*os.File{readyWrite}
 	child.SysProcAttr = &syscall.SysProcAttr{

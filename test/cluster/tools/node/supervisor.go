@@ -62,8 +62,10 @@ func newSupervisor() *supervisor {
 func (s *supervisor) serve(listener net.Listener) error {
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
-	// A SIGHUP of the terminal that ran "cluster up" does not concern the node.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
+	// A signal of the terminal that ran "cluster up" does not concern the node. Caught and dropped,
+	// not ignored: an ignored signal stays ignored in every process that is started.
+	dropped := make(chan os.Signal, 1)
+	signal.Notify(dropped, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
 	go func() {
 		for range children {
 			s.reap()

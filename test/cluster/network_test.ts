@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { MAX_CLUSTERS, nodeIp, subnetOf } from "./layout.ts";
+import { cable, countOutside, fence, inNode } from "./network.ts";
+import { obstacle } from "./prerequisites.ts";
+import { run, tryRun } from "./run.ts";
+
+const canRun = obstacle() === undefined;
+/** Beyond what clusters use, and another one for every run at the same time. */
+const index = MAX_CLUSTERS + Deno.pid % (255 - MAX_CLUSTERS);
+const subnet = subnetOf(index);
+
+Deno.test("a node gets its address, a default route and a route to every other node's pods", () => {
+  assert.deepEqual(inNode(subnet, 2, 3).split("\n"), [
+    "link set lo up",
+    `addr add 172.29.${index}.12/24 dev eth0`,
+    "link set eth0 up",
+    `route add default via 172.29.${index}.1`,
+    `route add 10.244.1.0/24 via 172.29.${index}.11`,
+    `route add 10.244.3.0/24 via 172.29.${index}.13`,
+    "",
+  ]);
+  assert.equal(cable(subnet, 2), `hft${index}n2`);
+});
+
+Deno.test({
+  name: "nft takes the fence, and its counter starts at zero",
+  ignore: !canRun,
+  fn: async () => {
+    await run("nft", ["-f", "-"], { stdin: fence(subnet) });
+    try {
+      assert.equal(await countOutside(subnet), 0);
+      const rules = await run("nft", ["list", "table", "inet", subnet.bridge]);
+      assert.match(rules, /hook prerouting priority mangle/);
+      assert.match(
+        rules,
+        new RegExp(`iifname "${subnet.bridge}" oifname != "${subnet.bridge}" drop`),
+      );
+    } finally {
+      await run("nft", ["delete", "table", "inet", subnet.bridge]);
+    }
+    await assert.rejects(countOutside(subnet), /No such file/);
+  },
+});
+
+/**
+ * A host with a leg in the fence: a network namespace beside a bridge named as the fence expects.
+ * Every packet is made by ping or bash in it.
+ */
+async function inFence(see: (tryIt: (script: string) => Promise<void>) => Promise<void>) {
+  const namespace = `hft-test-${Deno.pid}`;
+  const setUp = `netns add ${namespace}
+link add ${subnet.bridge} type bridge
+addr add ${subnet.host}/24 dev ${subnet.bridge}
+link set ${subnet.bridge} up
+link add ${cable(subnet, 1)} type veth peer name eth0 netns ${namespace}
+link set ${cable(subnet, 1)} master ${subnet.bridge} up
+`;
+  try {
+    await run("nft", ["-f", "-"], { stdin: fence(subnet) });
+    await run("ip", ["-batch", "-"], { stdin: setUp });
+    await run("ip", ["-n", namespace, "-batch", "-"], { stdin: inNode(subnet, 1, 1) });
+    await see(async (script) => {
+      await run("ip", ["netns", "exec", namespace, "bash", "-c", `${script}; true`]);
+    });
+  } finally {
+    // First: the namespace is taken down later than its name.
+    await tryRun("ip", ["link", "del", cable(subnet, 1)]);
+    await tryRun("ip", ["netns", "del", namespace]);
+    await tryRun("ip", ["link", "del", subnet.bridge]);
+    await tryRun("nft", ["delete", "table", "inet", subnet.bridge]);
+  }
+}
+
+Deno.test({
+  name: "only packets to addresses outside the test's own networks are counted",
+  ignore: !canRun,
+  fn: async (t) => {
+    await inFence(async (tryIt) => {
+      const cases: [string, string, boolean][] = [
+        ["TCP to the internet", "timeout 0.3 bash -c '</dev/tcp/198.51.100.7/443'", true],
+        ["TCP to the host itself", `timeout 0.3 bash -c '</dev/tcp/${subnet.host}/22'`, true],
+        ["UDP to a resolver", "echo x > /dev/udp/203.0.113.53/53", true],
+        ["TCP to a Service that nobody has", "timeout 0.3 bash -c '</dev/tcp/10.96.3.3/80'", false],
+        ["TCP to a pod", "timeout 0.3 bash -c '</dev/tcp/10.244.7.7/80'", false],
+        [
+          "TCP to a node that is off",
+          `timeout 0.3 bash -c '</dev/tcp/172.29.${index}.19/80'`,
+          false,
+        ],
+        ["a broadcast", "echo x > /dev/udp/255.255.255.255/67", false],
+      ];
+      for (const [name, script, counted] of cases) {
+        await t.step(name, async () => {
+          const before = await countOutside(subnet);
+          await tryIt(`{ ${script}; } 2>/dev/null`);
+          assert.equal(await countOutside(subnet) > before, counted);
+        });
+      }
+    });
+  },
+});
+
+Deno.test({
+  name: "the host reaches a node through the fence",
+  ignore: !canRun,
+  fn: async () => {
+    await inFence(async () => {
+      // Nobody listens there: the refusal is the node's answer, and it came back.
+      await assert.rejects(
+        Deno.connect({ hostname: nodeIp(subnet, 1), port: 9 }),
+        Deno.errors.ConnectionRefused,
+      );
+      assert.equal(await countOutside(subnet), 0);
+    });
+  },
+});
