@@ -4,13 +4,19 @@ import { DeployError } from "./errors.ts";
 import { chartOverrides, type ComponentSource, planChart, planManifest } from "./plan.ts";
 
 function component(parts: Record<string, unknown>): ZarfComponent {
-  const [first] = parseDefinition(new TextEncoder().encode(JSON.stringify({
-    kind: "ZarfPackageConfig",
-    metadata: { name: "shop" },
-    components: [{ name: "web", ...parts }],
-  }))).components;
-  assert.ok(first);
-  return first;
+  return first(
+    parseDefinition(new TextEncoder().encode(JSON.stringify({
+      kind: "ZarfPackageConfig",
+      metadata: { name: "shop" },
+      components: [{ name: "web", ...parts }],
+    }))).components,
+  );
+}
+
+function first<T>(items: readonly T[]): T {
+  const [item] = items;
+  assert.ok(item !== undefined);
+  return item;
 }
 
 const VARIABLES = new Map([
@@ -56,7 +62,7 @@ Deno.test("a manifest entry becomes one release of its files and kustomizations"
     "manifests/m-1.yaml": "b: 1",
     "manifests/kustomization-m-0.yaml": "k: 1",
   });
-  const manifest = at.source.component.manifests[0]!;
+  const manifest = first(at.source.component.manifests);
   const planned = planManifest(manifest, at.source, at.directory, "0.1.7");
   assert.equal(planned.namespace, "shop");
   assert.match(planned.release, /^zarf-[0-9a-f]{40}$/);
@@ -88,7 +94,7 @@ Deno.test("a chart has its values in order, the variables last, and nobody else 
     "values/c-1.0.0-0": "t: ###ZARF_VAR_TITLE###",
     "values/c-1.0.0-1": "u: 1",
   });
-  const planned = planChart(at.source.component.charts[0]!, at.source, at.directory);
+  const planned = planChart(first(at.source.component.charts), at.source, at.directory);
   assert.equal(planned.release, "c");
   assert.equal(planned.chart, `${at.source.directory}/charts/c-1.0.0.tgz`);
   assert.deepEqual(planned.valuesFiles.map((file) => Deno.readTextFileSync(file)), [
@@ -104,7 +110,7 @@ Deno.test("a chart has its values in order, the variables last, and nobody else 
 Deno.test("a chart without a version has names without one, and may be called otherwise", () => {
   const parts = { charts: [{ name: "c", releaseName: "r", valuesFiles: ["x"] }] };
   using at = place(parts, { "values/c-0": "" });
-  const planned = planChart(at.source.component.charts[0]!, at.source, at.directory);
+  const planned = planChart(first(at.source.component.charts), at.source, at.directory);
   assert.equal(planned.chart, `${at.source.directory}/charts/c.tgz`);
   assert.equal(planned.release, "r");
   assert.equal(planned.namespace, "default");
@@ -116,7 +122,7 @@ Deno.test("a file that is missing or is no text is named", () => {
   });
   Deno.writeFileSync(`${at.source.directory}/manifests/m-1.yaml`, new Uint8Array([0xff, 0xfe, 0]));
   const attempt = () =>
-    planManifest(at.source.component.manifests[0]!, at.source, at.directory, "0.1.1");
+    planManifest(first(at.source.component.manifests), at.source, at.directory, "0.1.1");
   assert.throws(attempt, (error) => {
     assert.ok(error instanceof DeployError);
     assert.match(error.message, /component "web": manifests\/m-1\.yaml/);

@@ -85,9 +85,10 @@ Deno.test("a wrong value is never shown", () => {
 
 Deno.test("a variable of type file is its file's content, or nothing", () => {
   const files: Record<string, string> = { "/etc/ca.pem": "certificate" };
-  for (const [path, content] of [["/etc/ca.pem", "certificate"], ["/missing", ""], ["", ""]]) {
+  const rows = [["/etc/ca.pem", "certificate"], ["/missing", ""], ["", ""]] as const;
+  for (const [path, content] of rows) {
     const resolved = resolveVariables({
-      variables: [variable({ name: "CA", type: "file", default: path! })],
+      variables: [variable({ name: "CA", type: "file", default: path })],
     }, { given: {}, readTextFile: (name) => files[name] });
     assert.equal(resolved.get("CA")?.value, content);
   }

@@ -31,7 +31,7 @@ Deno.test("the pull secret is byte for byte the one that the real Zarf left", ()
 Deno.test("an IPv6 service address is written in brackets", () => {
   const state = newState({ registryAddress: "[::1]:31999", port: 31999, ipFamily: "ipv6" });
   const [secret] = pullSecrets("a", state, "fd00::5");
-  const config = JSON.parse(decodeBase64(secret!.data[".dockerconfigjson"]!));
+  const config = JSON.parse(decodeBase64(secret?.data[".dockerconfigjson"] ?? ""));
   assert.deepEqual(Object.keys(config.auths), [
     "[::1]:31999",
     "[fd00::5]:5000",
@@ -49,6 +49,6 @@ Deno.test("a configured git server adds a secret with its read-only user", () =>
   const secret = pullSecrets("a", state)[1];
   assert.equal(secret?.metadata.name, "private-git-server");
   assert.equal(secret?.type, "Opaque");
-  assert.equal(decodeBase64(secret!.data["username"]!), "zarf-git-read-user");
-  assert.equal(decodeBase64(secret!.data["password"]!), "pässword");
+  assert.equal(decodeBase64(secret?.data["username"] ?? ""), "zarf-git-read-user");
+  assert.equal(decodeBase64(secret?.data["password"] ?? ""), "pässword");
 });
