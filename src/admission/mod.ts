@@ -8,7 +8,14 @@
  *
  * @module
  */
-export { ANY_TIME, SERVER_DNS_NAME, type Validity } from "./certificates.ts";
+export {
+  ANY_TIME,
+  issueCertificates,
+  type IssuedCertificates,
+  type IssueOptions,
+  SERVER_DNS_NAME,
+  type Validity,
+} from "./certificates.ts";
 export {
   ensureWebhook,
   type EnsureWebhookOptions,

@@ -5,11 +5,11 @@ import {
   ensureAdmissionTls,
   ensureWebhook,
   type EnsureWebhookOptions,
+  issueCertificates,
   loadAdmissionTls,
   removeWebhook,
   TLS_SECRET,
 } from "../../src/admission/mod.ts";
-import { issueCertificates } from "../../src/admission/certificates.ts";
 import { KubeClient, KubeError, type KubeObject } from "../../src/kube/mod.ts";
 import { type Clock, systemClock } from "../../src/std/mod.ts";
 import { Cluster, type ClusterNode, type NodeProcess, obstacle } from "../cluster/mod.ts";
