@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { MAX_CLUSTERS, nodeIp, subnetOf } from "./layout.ts";
-import { cable, countOutside, fence, inNode } from "./network.ts";
+import { cable, countOutside, fence, inNode, plugIn, removeBridge, unplug } from "./network.ts";
 import { obstacle } from "./prerequisites.ts";
-import { run, tryRun } from "./run.ts";
+import { run } from "./run.ts";
+import { waitUntil } from "./wait.ts";
 
 const canRun = obstacle() === undefined;
 /** Beyond what clusters use, and another one for every run at the same time. */
@@ -47,27 +48,31 @@ Deno.test({
  * Every packet is made by ping or bash in it.
  */
 async function inFence(see: (tryIt: (script: string) => Promise<void>) => Promise<void>) {
-  const namespace = `hft-test-${Deno.pid}`;
-  const setUp = `netns add ${namespace}
-link add ${subnet.bridge} type bridge
+  const inside = new Deno.Command("unshare", { args: ["--net", "sleep", "100"] }).spawn();
+  const enter = ["-t", String(inside.pid), "-n"];
+  try {
+    const own = Deno.readLinkSync("/proc/self/ns/net");
+    await waitUntil(
+      "the namespace",
+      () => Deno.readLinkSync(`/proc/${inside.pid}/ns/net`) !== own,
+      { timeout: 5_000 },
+    );
+    await run("nft", ["-f", "-"], { stdin: fence(subnet) });
+    await run("ip", ["-batch", "-"], {
+      stdin: `link add ${subnet.bridge} type bridge
 addr add ${subnet.host}/24 dev ${subnet.bridge}
 link set ${subnet.bridge} up
-link add ${cable(subnet, 1)} type veth peer name eth0 netns ${namespace}
-link set ${cable(subnet, 1)} master ${subnet.bridge} up
-`;
-  try {
-    await run("nft", ["-f", "-"], { stdin: fence(subnet) });
-    await run("ip", ["-batch", "-"], { stdin: setUp });
-    await run("ip", ["-n", namespace, "-batch", "-"], { stdin: inNode(subnet, 1, 1) });
+`,
+    });
+    await plugIn(subnet, 1, 1, inside.pid);
     await see(async (script) => {
-      await run("ip", ["netns", "exec", namespace, "bash", "-c", `${script}; true`]);
+      await run("nsenter", [...enter, "bash", "-c", `${script}; true`]);
     });
   } finally {
-    // First: the namespace is taken down later than its name.
-    await tryRun("ip", ["link", "del", cable(subnet, 1)]);
-    await tryRun("ip", ["netns", "del", namespace]);
-    await tryRun("ip", ["link", "del", subnet.bridge]);
-    await tryRun("nft", ["delete", "table", "inet", subnet.bridge]);
+    await unplug(subnet, 1);
+    await removeBridge(subnet);
+    inside.kill("SIGKILL");
+    await inside.status;
   }
 }
 
