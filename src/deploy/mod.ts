@@ -21,9 +21,33 @@ export {
 export { DeployError, type DeployReason } from "./errors.ts";
 export { DEPLOY_FAILPOINTS, type DeployFailpoint } from "./failpoints.ts";
 export { type Health, type HealthStatus, statusOf } from "./health.ts";
-export type { PostRendererCommand } from "./helm.ts";
+export {
+  Helm,
+  type HelmOptions,
+  type PostRendererCommand,
+  type ReleaseOptions,
+  withPrivateDirectory,
+} from "./helm.ts";
 export type { NamedImage } from "./images.ts";
-export { runPostRenderer } from "./post_render.ts";
+export { type ComponentSource, planChart, planManifest, type PlannedRelease } from "./plan.ts";
+export {
+  postRender,
+  type PostRendered,
+  type PostRenderOptions,
+  runPostRenderer,
+  serializeSettings,
+} from "./post_render.ts";
+export { type RawChartName, rawChartName, writeRawChart } from "./raw_chart.ts";
 export { selectComponents } from "./select.ts";
 export { unsupported } from "./unsupported.ts";
 export { type WaitOptions, waitReady } from "./wait.ts";
+export {
+  type ReadTextFile,
+  type ResolvedVariable,
+  type ResolvedVariables,
+  resolveVariables,
+  templatesFor,
+  type VariableSources,
+} from "./variables.ts";
+export { type Template, type Templates } from "./template.ts";
+export { type Manifest, readObjects } from "./yaml.ts";

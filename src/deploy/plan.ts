@@ -113,7 +113,11 @@ function descend(
   path: string,
 ): Record<string, unknown> {
   const found = Object.hasOwn(parent, key) ? parent[key] : undefined;
-  if (found === undefined) return (parent[key] = Object.create(null)) as Record<string, unknown>;
+  if (found === undefined) {
+    const made: Record<string, unknown> = {};
+    parent[key] = made;
+    return made;
+  }
   if (typeof found === "object" && found !== null) return found as Record<string, unknown>;
   throw new DeployError({
     reason: "PackageBroken",

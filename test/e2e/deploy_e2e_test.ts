@@ -7,8 +7,9 @@ import {
   type DeployPackage,
   deployPackage,
   type DeployProgress,
+  rawChartName,
+  writeRawChart,
 } from "../../src/deploy/mod.ts";
-import { rawChartName, writeRawChart } from "../../src/deploy/raw_chart.ts";
 import { KubeClient, type KubeObject } from "../../src/kube/mod.ts";
 import { ensureState, listPackages, loadPackage, loadState } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";

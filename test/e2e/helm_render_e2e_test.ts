@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
-import { DeployError } from "../../src/deploy/mod.ts";
-import { Helm } from "../../src/deploy/helm.ts";
-import { postRender, serializeSettings } from "../../src/deploy/post_render.ts";
-import { writeRawChart } from "../../src/deploy/raw_chart.ts";
-import { type Manifest, readObjects } from "../../src/deploy/yaml.ts";
+import {
+  DeployError,
+  Helm,
+  type Manifest,
+  postRender,
+  readObjects,
+  serializeSettings,
+  writeRawChart,
+} from "../../src/deploy/mod.ts";
 import { exec } from "../../src/std/mod.ts";
 import { POST_RENDERER } from "./support/deploy_fixture.ts";
 

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
-import { Helm, withPrivateDirectory } from "../../src/deploy/helm.ts";
-import { planChart, planManifest } from "../../src/deploy/plan.ts";
-import { postRender } from "../../src/deploy/post_render.ts";
-import { resolveVariables, templatesFor } from "../../src/deploy/variables.ts";
-import type { Manifest } from "../../src/deploy/yaml.ts";
+import {
+  Helm,
+  type Manifest,
+  planChart,
+  planManifest,
+  postRender,
+  resolveVariables,
+  templatesFor,
+  withPrivateDirectory,
+} from "../../src/deploy/mod.ts";
 import { type PackageContents, type PackageSink, readPackage } from "../../src/package/mod.ts";
 import { exec } from "../../src/std/mod.ts";
 import { parseState } from "../../src/zarf/mod.ts";
