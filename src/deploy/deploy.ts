@@ -347,8 +347,8 @@ class Deployment {
     if (!(error instanceof HoldfastError)) return error;
     const message = `component "${component}": ${error.message}`;
     this.#say(component, "Failed", error.message);
-    if (error instanceof DeployError) return new DeployError({ ...partsOf(error), message });
-    return error;
+    const reason = error instanceof DeployError ? error.reason : "ClusterCallFailed";
+    return new DeployError({ ...partsOf(error), reason, message });
   }
 
   async #step(step: string, action: () => Promise<void>): Promise<void> {

@@ -14,6 +14,8 @@ export type DeployReason =
   | "NotBootstrapped"
   /** Helm refused or failed; the message is its own. */
   | "ChartFailed"
+  /** A call to the API server failed; the message is its own. */
+  | "ClusterCallFailed"
   /** Something deployed cannot become ready; the message says what. */
   | "NotReady"
   /** Something deployed was not ready in time; the message says what was missing. */
