@@ -152,7 +152,9 @@ class Reflector<T extends KubeObject> {
     if (this.signal.aborted) return;
     this.#failures++;
     const gone = error instanceof KubeError && error.reason === "Gone";
-    if (gone || this.#failures % FAILURES_BEFORE_RELIST === 0) this.#version = undefined;
+    // A server that was set back to an older state is silent until its versions catch up.
+    const silent = error instanceof KubeError && error.reason === "Timeout";
+    if (gone || silent || this.#failures % FAILURES_BEFORE_RELIST === 0) this.#version = undefined;
     const say = this.#failures === 1 && !gone ? "warn" : "debug";
     this.tools.logger[say]("the API server cannot be followed, trying again", {
       kind: this.ref.kind,

@@ -146,6 +146,19 @@ Deno.test("it waits for a server that refuses, and for one that is not there yet
   assert.ok(again.seen.length > 0);
 });
 
+Deno.test("a server that was set back is silent, and is listed again", async () => {
+  const world = new World();
+  await using peer = new ApiPeer(world.answer, { watchSilence: 150 });
+  const snapshots = peer.client.reflect(MAPS, { signal: new AbortController().signal });
+  await next(snapshots);
+  world.items = [configMap("restored", "3")];
+  world.version = "4";
+  assert.equal(await next(snapshots), "a/restored@3");
+  await world.watch(2);
+  assert.equal(world.watches[1]?.from, "4");
+  await snapshots.return(undefined);
+});
+
 Deno.test("after several failed watches everything is listed again", async () => {
   const world = new World();
   world.refuse = ({ query }) =>
