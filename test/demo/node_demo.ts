@@ -91,7 +91,7 @@ async function pullAll(agent: RunningAgent): Promise<PulledImage[]> {
 function describePulls(images: readonly PulledImage[]): string {
   const bytes = images.reduce((sum, image) => sum + image.bytes, 0);
   const blobs = images.reduce((sum, image) => sum + image.blobs, 0);
-  return `${images.length} image, ${blobs} blobs, ${renderBytes(bytes)}, all digests right`;
+  return `${images.length} images, ${blobs} blobs, ${renderBytes(bytes)}, all digests right`;
 }
 
 /** The size of the compiled program; nothing where there is none. */

@@ -10,6 +10,8 @@ export interface Output {
 
 /** Milliseconds between two drawings on a terminal. */
 const FRAME = 100;
+/** The longest line where there is no terminal, in characters. */
+const LINE_WIDTH = 160;
 /** Milliseconds between two lines of the same stage where there is no terminal. */
 const LINE_INTERVAL = 2_000;
 
@@ -92,7 +94,7 @@ export class Screen {
 
   #line(state: Stage["state"]): string {
     const { name, since, message, fraction } = this.#running ?? NOTHING;
-    const columns = this.#output.terminal ? this.#output.columns() : Infinity;
+    const columns = this.#output.terminal ? this.#output.columns() : LINE_WIDTH;
     return renderLine(
       {
         name,
