@@ -163,14 +163,17 @@ class Agent {
       logger: this.#logger,
     });
     while (!signal.aborted) {
-      const untilChanged = AbortSignal.any([signal, this.#facts.tlsChanged]);
+      const { tlsChanged } = this.#facts;
       const { tls } = this.#facts.current;
       if (tls === undefined) {
-        await whenAborted(untilChanged);
+        await whenAborted(signal, tlsChanged);
         continue;
       }
       const open = (signal: AbortSignal) => serveAdmission(handler, { ...address, tls, signal });
-      await keepListening(part, open, { logger: this.#logger, signal: untilChanged });
+      await keepListening(part, open, {
+        logger: this.#logger,
+        signal: AbortSignal.any([signal, tlsChanged]),
+      });
     }
   }
 
@@ -221,10 +224,16 @@ class Agent {
   }
 }
 
-function whenAborted(signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when one of the signals aborts. Not `AbortSignal.any`: Deno 2.7 may collect a composite
+ * signal that only its listeners hold, and then they are never called.
+ */
+function whenAborted(...signals: readonly AbortSignal[]): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener("abort", () => resolve(), { once: true });
+  for (const signal of signals) {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  }
   return promise;
 }
 

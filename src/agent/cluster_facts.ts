@@ -67,7 +67,7 @@ export class ClusterFacts {
       try {
         await this.refresh(kube);
       } catch (error) {
-        this.#logger.debug(`the cluster's facts could not be read: ${describeError(error)}`);
+        this.#logger.warn(`the cluster's facts could not be read: ${describeError(error)}`);
       }
       const complete = this.#facts.registry !== undefined && this.#facts.tls !== undefined;
       const pause = complete ? COMPLETE_INTERVAL : MISSING_INTERVAL;

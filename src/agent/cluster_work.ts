@@ -42,8 +42,8 @@ export class ClusterWork implements PackageActions {
   async lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { settings, store, facts, logger, part } = this.#options;
     try {
-      findTools(settings["tools-dir"]);
       const kube = this.#options.cluster.client();
+      findTools(settings["tools-dir"]);
       this.#adoptInitPackages();
       await lead(
         {

@@ -98,7 +98,8 @@ export async function removePayload(kube: KubeClient, signal?: AbortSignal): Pro
 }
 
 const namesSchema = v.object({
-  items: v.array(v.object({ metadata: v.object({ name: v.string() }) })),
+  // Go writes an empty list as null.
+  items: v.nullable(v.array(v.object({ metadata: v.object({ name: v.string() }) }))),
 });
 
 /** Asks for metadata only: the objects themselves are tens of megabytes. */
@@ -109,7 +110,7 @@ async function payloadNames(kube: KubeClient): Promise<string[]> {
     accept: "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
   });
   const { items } = v.parse(namesSchema, await response.json());
-  return items.map((item) => item.metadata.name);
+  return (items ?? []).map((item) => item.metadata.name);
 }
 
 /** The index in the cluster, if one is there. */

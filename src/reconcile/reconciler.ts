@@ -45,6 +45,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #clock: Clock;
   #wake: AbortController = new AbortController();
+  #said = "";
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -148,7 +149,8 @@ export class Reconciler {
     const { store, logger, onChange } = this.#options;
     const reason = error instanceof HoldfastError ? error.reason : "ClusterUnavailable";
     const message = `waiting for the cluster: ${describeError(error)}`;
-    logger.info(message, { reason });
+    if (this.#said !== message) logger.info(message, { reason });
+    this.#said = message;
     for (const record of this.#plan().deploy) {
       store.records.setPackageState(record.digest, record.state, { reason, message });
     }

@@ -94,6 +94,9 @@ export class Connection {
         return bytes;
       }
       if (this.#held === MAX_HEAD) return undefined;
+      // No method begins so; it is TLS. containerd tries that first on loopback and goes on with
+      // plain HTTP at once when it is answered in HTTP, but after ten seconds when it is not.
+      if (this.#held > 0 && !isCapital(this.#head[0])) return this.#head.slice(0, this.#held);
       const count = await this.#socket.read(this.#head.subarray(this.#held));
       if (count === null) return undefined;
       this.#held += count;
@@ -169,6 +172,10 @@ export class Connection {
       clearTimeout(timer);
     }
   }
+}
+
+function isCapital(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x41 && byte <= 0x5a;
 }
 
 function requestOf(head: RequestHead, signal: AbortSignal): Request | undefined {

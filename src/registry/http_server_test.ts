@@ -51,6 +51,21 @@ Deno.test("requests that come at once are answered in their order", () =>
     assert.match(answer, /connection: keep-alive[^]*connection: close/);
   }));
 
+Deno.test("a client that speaks TLS is told at once, in HTTP, that nobody here does", () =>
+  withServer(echo, async ({ port }) => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    const started = performance.now();
+    // The start of a ClientHello: containerd sends one before it tries plain HTTP.
+    await connection.write(
+      Uint8Array.of(0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x03),
+    );
+    const buffer = new Uint8Array(1_024);
+    const count = await connection.read(buffer) ?? 0;
+    assert.match(new TextDecoder().decode(buffer.subarray(0, count)), /^HTTP\/1\.1 400 /);
+    assert.equal(await connection.read(buffer), null, "and the connection ends");
+    assert(performance.now() - started < 2_000);
+  }));
+
 Deno.test("HTTP/1.0 gets one answer and the end", () =>
   withServer(echo, async (server) => {
     assert.deepEqual(bodies(await exchange(server, "GET /a HTTP/1.0\r\n\r\n")), ["GET /a"]);

@@ -1,0 +1,41 @@
+// Command helm is the real helm and the real kubectl in one binary: most of
+// their packages are the same, so one file is smaller than two. The name it is
+// called by picks the tool.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	helmcmd "helm.sh/helm/v4/pkg/cmd"
+	"helm.sh/helm/v4/pkg/kube"
+	_ "k8s.io/client-go/plugin/pkg/client/auth"
+	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+)
+
+func main() {
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl") {
+		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	// As upstream's main: otherwise the field manager follows the file's name.
+	kube.ManagedFieldsManager = "helm"
+	cmd, err := helmcmd.NewRootCmd(os.Stdout, os.Args[1:], helmcmd.SetupLogging)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "helm:", err)
+		os.Exit(1)
+	}
+	if err := cmd.Execute(); err != nil {
+		var failed helmcmd.CommandError
+		if errors.As(err, &failed) {
+			os.Exit(failed.ExitCode)
+		}
+		os.Exit(1)
+	}
+}
