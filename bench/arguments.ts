@@ -26,7 +26,7 @@ Runs every side of a benchmark in turns and prints median, spread and ratio. Res
 bench/results/NAME.json. Without a name all benchmarks run.
 
   --runs N  rounds after the one that warms up (default ${DEFAULT_RUNS})
-  --quick   little data and one round: shows that it works, not how fast
+  --quick   little data and one round: shows that it works, not how fast (NAME-quick.json)
   --svg     also draw docs/bench/NAME.svg
   --list    only say what there is`;
 

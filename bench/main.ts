@@ -71,13 +71,14 @@ async function measure(
   }
 }
 
-function save(result: Result, { svg }: BenchArguments): void {
+function save(result: Result, { svg, quick }: BenchArguments): void {
   print(["", ...reportLines(result), ""].join("\n"));
   Deno.mkdirSync(`${HERE}/results`, { recursive: true });
-  const json = `bench/results/${result.name}.json`;
+  // Kept apart: what --quick measures is no result.
+  const json = `bench/results/${result.name}${quick ? "-quick" : ""}.json`;
   Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${json}`, JSON.stringify(result, null, 2) + "\n");
   print(`written: ${json}`);
-  if (!svg) return;
+  if (!svg || quick) return;
   const drawing = `docs/bench/${result.name}.svg`;
   Deno.mkdirSync(`${REPOSITORY_ROOT}/docs/bench`, { recursive: true });
   Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${drawing}`, renderSvg(result));

@@ -7,6 +7,8 @@ export type FigureRows = (readonly [name: string, value: string])[];
 
 const MIB = 2 ** 20;
 const QUIET_MINUTE = 60_000;
+/** Milliseconds between two looks at a store that may still grow: more than an image's next file. */
+const SETTLE_INTERVAL = 500;
 const WRITES = "holdfast_api_writes_total";
 
 /** Resident memory now and at its highest, for each agent. */
@@ -25,6 +27,22 @@ export function memoryRows(agents: readonly RunningAgent[]): FigureRows {
 export async function storeUsage({ dataDir }: RunningAgent): Promise<number> {
   const parts = ["blobs", "packages"].map((part) => diskUsage(`${dataDir}/${part}`));
   return (await Promise.all(parts)).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/**
+ * The same once it has stopped growing: an agent that has just started takes the registry's image
+ * in beside its other work.
+ */
+export async function settledStoreUsage(
+  agent: RunningAgent,
+  signal: AbortSignal,
+): Promise<number> {
+  for (let last = -1;;) {
+    const now = await storeUsage(agent);
+    if (now === last) return now;
+    last = now;
+    await pause(SETTLE_INTERVAL, signal);
+  }
 }
 
 /** What a package took of the disk, as a multiple of its own size. */

@@ -1,5 +1,40 @@
 import assert from "node:assert/strict";
-import { diskRow, parseMetric, pause, quietWrites } from "./figures.ts";
+import type { RunningAgent } from "./agent.ts";
+import { diskRow, parseMetric, pause, quietWrites, settledStoreUsage } from "./figures.ts";
+
+function agentWith(known: Partial<RunningAgent>): RunningAgent {
+  return {
+    node: "n",
+    pid: Deno.pid,
+    statusUrl: "",
+    registryUrl: "",
+    dropDir: "",
+    dataDir: "",
+    logPath: "",
+    ended: new Promise<string>(() => {}),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+    ...known,
+  };
+}
+
+Deno.test("a store that still grows is measured when it has stopped", async () => {
+  const dataDir = await Deno.makeTempDir();
+  const grow = async (times: number) => {
+    for (let at = 0; at < times; at++) {
+      await Deno.writeFile(`${dataDir}/blobs/${at}`, new Uint8Array(100_000).fill(1));
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+  };
+  try {
+    await Promise.all(["blobs", "packages"].map((part) => Deno.mkdir(`${dataDir}/${part}`)));
+    const growing = grow(8);
+    const { signal } = new AbortController();
+    assert.ok(await settledStoreUsage(agentWith({ dataDir }), signal) >= 800_000);
+    await growing;
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
 
 Deno.test("a metric is read by its whole name", () => {
   const text = "# HELP a_total b\n# TYPE a_total counter\na_total_more 9\na_total 12\n";
@@ -29,17 +64,7 @@ Deno.test("an agent that gives no metrics fails the figure", async () => {
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
     return new Response("nothing\n");
   });
-  const agent = {
-    node: "n",
-    pid: Deno.pid,
-    statusUrl: `http://127.0.0.1:${server.addr.port}`,
-    registryUrl: "",
-    dropDir: "",
-    dataDir: "",
-    logPath: "",
-    ended: new Promise<string>(() => {}),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
   const { signal } = new AbortController();
+  const agent = agentWith({ statusUrl: `http://127.0.0.1:${server.addr.port}` });
   await assert.rejects(quietWrites([agent], signal), /no holdfast_api_writes_total/);
 });

@@ -1,6 +1,6 @@
 import { type RunningAgent, startLocalAgent } from "./agent.ts";
 import type { DemoArguments } from "./arguments.ts";
-import { diskRow, memoryRows, storeUsage } from "./figures.ts";
+import { diskRow, memoryRows, settledStoreUsage, storeUsage } from "./figures.ts";
 import { BINARY, EXAMPLE, nodeProgram } from "./program.ts";
 import { listImages, type PulledImage, pullImage } from "./pull.ts";
 import { pageText, renderBytes, renderDuration, renderTable } from "./render.ts";
@@ -45,7 +45,7 @@ export async function nodeDemo(
 }
 
 async function show(agent: RunningAgent, screen: Screen, signal: AbortSignal): Promise<void> {
-  const before = await storeUsage(agent);
+  const before = await settledStoreUsage(agent, signal);
   const { result: file } = await screen.stage("Drop", (tell) => {
     return dropSlowly(EXAMPLE, agent.dropDir, tell, signal);
   }, (path) => path);

@@ -1,6 +1,13 @@
 import { exampleAnswers } from "./answers.ts";
 import type { RunningAgent } from "./agent.ts";
-import { diskRow, type FigureRows, memoryRows, quietWrites, storeUsage } from "./figures.ts";
+import {
+  diskRow,
+  type FigureRows,
+  memoryRows,
+  quietWrites,
+  settledStoreUsage,
+  storeUsage,
+} from "./figures.ts";
 import { diskUsage } from "./memory.ts";
 import { binaryRow } from "./node_demo.ts";
 import { EXAMPLE } from "./program.ts";
@@ -30,7 +37,7 @@ export async function showPackage(show: Show): Promise<void> {
   const { agents, kubectl, screen, signal } = show;
   const [agent] = agents;
   if (agent === undefined) throw new Error("there is no agent to drop a package on");
-  const before = await storeUsage(agent);
+  const before = await settledStoreUsage(agent, signal);
   const { result: file } = await screen.stage("Drop", (tell) => {
     return dropSlowly(EXAMPLE, agent.dropDir, tell, signal);
   }, () => `on ${agent.node}: ${EXAMPLE.replace(/^.*\//, "")}`);
