@@ -48,7 +48,18 @@ export const TOOLS = {
   ctr: containerdTool("ctr", 1),
   node: { name: "node", module: "test/cluster/tools/node", package: ".", cpuMinutes: 1 },
   /** `helm` and, called by that name, `kubectl`. */
-  helm: { name: "helm", module: "extension/tools/helm", package: ".", cpuMinutes: 6 },
+  helm: {
+    name: "helm",
+    module: "extension/tools/helm",
+    package: ".",
+    // What `kubectl version --client` says: the version of its module in go.mod.
+    variables: {
+      [`${KUBE_VERSION}.gitVersion`]: "v1.36.1",
+      [`${KUBE_VERSION}.gitMajor`]: "1",
+      [`${KUBE_VERSION}.gitMinor`]: "36",
+    },
+    cpuMinutes: 6,
+  },
   registry: {
     name: "registry",
     module: "extension/tools/registry",
