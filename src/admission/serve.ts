@@ -1,5 +1,5 @@
-import { osErrorCode } from "../std/mod.ts";
-import { AdmissionError, type AdmissionReason } from "./errors.ts";
+import { listenFailure, osErrorCode } from "../std/mod.ts";
+import { AdmissionError } from "./errors.ts";
 import type { AdmissionTls } from "./tls_secret.ts";
 import type { AdmissionHandler } from "./webhook.ts";
 
@@ -55,39 +55,18 @@ export function serveAdmission(
   }
 }
 
-interface Failure {
-  readonly reason: AdmissionReason;
-  readonly why: string;
-  readonly remedy?: string;
-}
-
-const FAILURES: Readonly<Record<string, Failure>> = {
-  EADDRINUSE: { reason: "AddressInUse", why: "another program listens there" },
-  EADDRNOTAVAIL: { reason: "AddressNotAvailable", why: "this machine has no such address" },
-  EACCES: { reason: "Permission", why: "permission denied" },
-};
-
-function failureOf(cause: unknown): Failure {
-  const code = osErrorCode(cause);
-  const known = code === undefined ? undefined : FAILURES[code];
-  if (known !== undefined) return known;
-  if (code === undefined && !(cause instanceof Deno.errors.AddrInUse)) {
-    return {
-      reason: "TlsInvalid",
-      why: "its certificate and key cannot be used",
-      remedy: "delete Secret zarf/holdfast-admission-tls; it is made again",
-    };
-  }
-  return { reason: "ListenFailed", why: "the operating system does not let it" };
-}
-
 function listenError(hostname: string, port: number, cause: unknown): AdmissionError {
-  const failure = failureOf(cause);
-  return new AdmissionError({
-    reason: failure.reason,
-    message: `the admission webhook cannot listen on ${hostname}:${port}: ${failure.why}`,
-    remedy: failure.remedy ?? "free the address, or set another one with --admission-address",
-    disposition: "wait",
+  const failure = listenFailure(
+    { what: "the admission webhook", hostname, port, setting: "admission-address" },
     cause,
+  );
+  // The operating system has a code for everything that it refuses; what has none is TLS's.
+  if (osErrorCode(cause) !== undefined) return new AdmissionError(failure);
+  return new AdmissionError({
+    ...failure,
+    reason: "TlsInvalid",
+    message: `the admission webhook cannot listen on ${hostname}:${port}: ` +
+      "its certificate and key cannot be used",
+    remedy: "delete Secret zarf/holdfast-admission-tls; it is made again",
   });
 }

@@ -1,11 +1,8 @@
-import { HoldfastError } from "../std/mod.ts";
+import { HoldfastError, type ListenReason } from "../std/mod.ts";
 
 /** Why the registry cannot do its work. */
 export type RegistryReason =
-  | "AddressInUse"
-  | "AddressNotAvailable"
-  | "Permission"
-  | "ListenFailed"
+  | ListenReason
   | "UpstreamTimeout"
   | "UpstreamFailed"
   | "UpstreamInvalid";

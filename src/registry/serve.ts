@@ -1,5 +1,5 @@
-import { osErrorCode } from "../std/mod.ts";
-import { RegistryError, type RegistryReason } from "./errors.ts";
+import { listenFailure } from "../std/mod.ts";
+import { RegistryError } from "./errors.ts";
 import type { RegistryHandler } from "./handler.ts";
 import { HttpServer } from "./http_server.ts";
 
@@ -42,24 +42,11 @@ export function serveRegistry(handler: RegistryHandler, options: ServeOptions): 
       shutdown: () => server.shutdown(),
     };
   } catch (cause) {
-    throw listenError(hostname, port, cause);
+    throw new RegistryError(
+      listenFailure(
+        { what: "the node registry", hostname, port, setting: "registry-address" },
+        cause,
+      ),
+    );
   }
-}
-
-const LISTEN_FAILURES: Readonly<Record<string, readonly [RegistryReason, string]>> = {
-  EADDRINUSE: ["AddressInUse", "another program listens there"],
-  EADDRNOTAVAIL: ["AddressNotAvailable", "this machine has no such address"],
-  EACCES: ["Permission", "permission denied"],
-};
-
-function listenError(hostname: string, port: number, cause: unknown): RegistryError {
-  const [reason, why] = LISTEN_FAILURES[osErrorCode(cause) ?? ""] ??
-    ["ListenFailed", "the operating system does not let it"];
-  return new RegistryError({
-    reason,
-    message: `the node registry cannot listen on ${hostname}:${port}: ${why}`,
-    remedy: "free the address, or set another one with --registry-address",
-    disposition: "wait",
-    cause,
-  });
 }

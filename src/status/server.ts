@@ -1,10 +1,10 @@
-import { HoldfastError, osErrorCode } from "../std/mod.ts";
+import { HoldfastError, listenFailure, type ListenReason } from "../std/mod.ts";
 import { type Metric, renderMetrics } from "./metrics.ts";
 import { type NodeStatus, renderPage } from "./page.ts";
 import { packageStatus } from "./verdict.ts";
 
 /** Why the status page is not served. */
-export type StatusReason = "AddressInUse" | "ListenFailed";
+export type StatusReason = ListenReason;
 
 /** The status listener could not be opened; the rest of the agent works without it. */
 export class StatusError extends HoldfastError<StatusReason> {}
@@ -46,15 +46,12 @@ export function serveStatus(
       shutdown: () => server.shutdown(),
     };
   } catch (cause) {
-    const inUse = osErrorCode(cause) === "EADDRINUSE" || cause instanceof Deno.errors.AddrInUse;
     throw new StatusError({
-      reason: inUse ? "AddressInUse" : "ListenFailed",
-      message: `the status page cannot listen on ${hostname}:${port}` +
-        (inUse ? ": another program listens there" : ""),
+      ...listenFailure(
+        { what: "the status page", hostname, port, setting: "status-address" },
+        cause,
+      ),
       kept: "packages are taken in all the same",
-      remedy: "free the address, or set another one with --status-address",
-      disposition: "wait",
-      cause,
     });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The few helpers that everybody needs: errors with a reason, time, retries, log lines, atomic files,
- * digests, child processes and failpoints. It imports nothing of Holdfast.
+ * digests, child processes, listeners and failpoints. It imports nothing of Holdfast.
  *
  * @module
  */
@@ -10,5 +10,6 @@ export * from "./durable.ts";
 export * from "./errors.ts";
 export * from "./exec.ts";
 export * from "./failpoint.ts";
+export * from "./listen.ts";
 export * from "./log.ts";
 export * from "./retry.ts";
