@@ -117,7 +117,10 @@ export async function ensureWebhook(
   if (!isAsWanted(actual, trying)) await kube.apply(trying, { ...call, force: true });
   const why = await proveWebhook(kube, options.registryAddress, { ...call, clock });
   if (why !== undefined) {
-    logger.warn("the admission webhook is not enforced", { url, why });
+    logger.warn("the admission webhook is not enforced; pods are stored as they are", {
+      url,
+      why,
+    });
     return { proven: false, why };
   }
   await kube.apply(enforcing, { ...call, force: true });
