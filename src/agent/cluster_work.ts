@@ -5,9 +5,10 @@ import { describeError, type Logger } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import type { ClusterConnection } from "./cluster.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
-import { deployRecord } from "./deployer.ts";
+import { deployRecord, refillRegistry } from "./deployer.ts";
 import { lead, type LeadStage } from "./lead.ts";
 import type { Part } from "./listeners.ts";
+import { lacksImages } from "./registry_check.ts";
 import { adoptInitPackage } from "./seed_import.ts";
 import type { Settings } from "./settings.ts";
 import { Throttle } from "./throttle.ts";
@@ -82,6 +83,19 @@ export class ClusterWork implements PackageActions {
     const tools = findTools(settings["tools-dir"]);
     const { kubeconfig } = cluster;
     await deployRecord({ kube, kubeconfig, store, tools, access, onChange }, record, signal);
+  }
+
+  /** The registry may have started anew elsewhere, with nothing in it. */
+  damaged(record: PackageRecord): Promise<boolean> {
+    const { store, facts } = this.#options;
+    const { registry } = facts.current;
+    if (registry === undefined || record.kind === "ZarfInitConfig") return Promise.resolve(false);
+    return lacksImages(registry, store.records.images(record.digest));
+  }
+
+  async repair(record: PackageRecord, signal: AbortSignal): Promise<void> {
+    if (this.#leading === undefined) throw new Error("a package is repaired only while leading");
+    await refillRegistry(this.#options.store, this.#leading.access, record, signal);
   }
 
   /** An init package that was dropped may bring the registry's image. */

@@ -1,8 +1,9 @@
 import type { RegistryAccess } from "../bootstrap/mod.ts";
-import { deployPackage, type DeployProgress, preflight } from "../deploy/mod.ts";
+import { deployPackage, type DeployProgress, imagesToPush, preflight } from "../deploy/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
 import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
 import { blobSource, type ComponentRecord, type PackageRecord, type Store } from "../store/mod.ts";
+import { pushImages } from "../zarf/mod.ts";
 import { Throttle } from "./throttle.ts";
 import { postRendererCommand, type Tools } from "./tools.ts";
 
@@ -39,14 +40,8 @@ export async function deployRecord(
       dataDir: store.dir,
       kubeconfig: options.kubeconfig,
       tools: { helm: options.tools.helm, postRenderer: postRendererCommand() },
-      registry: {
-        url: access.url,
-        credentials: {
-          username: access.state.registryInfo.pushUsername,
-          password: access.state.registryInfo.pushPassword,
-        },
-        source: blobSource(store.blobs),
-      },
+      registry: pushTarget(store, access),
+      kubeVersion: await kube.version({ signal }),
       clusterIP: new URL(access.url).hostname,
       signal,
       onProgress: (progress) => tracker.progress(progress),
@@ -60,6 +55,23 @@ export async function deployRecord(
         }),
     },
   );
+}
+
+/** Puts every image of a package into the registry; what is there is not sent again. */
+export async function refillRegistry(
+  store: Store,
+  access: RegistryAccess,
+  record: PackageRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { url, ...target } = pushTarget(store, access);
+  const images = imagesToPush(store.records.images(record.digest));
+  await pushImages(images, { ...target, registryUrl: url, signal });
+}
+
+function pushTarget(store: Store, { url, state }: RegistryAccess) {
+  const { pushUsername: username, pushPassword: password } = state.registryInfo;
+  return { url, credentials: { username, password }, source: blobSource(store.blobs) };
 }
 
 async function readDefinition(store: Store, record: PackageRecord): Promise<ZarfPackage> {

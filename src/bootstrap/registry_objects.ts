@@ -97,12 +97,28 @@ export function registryDeployment(plan: RegistryPlan): KubeObject {
   };
 }
 
+/** How long the registry stays bound to a node that is gone, in seconds; Kubernetes' own is 300. */
+const AWAY_SECONDS = 60;
+
+/**
+ * Where nothing but control planes exists, the registry must run there; and it must leave a node that
+ * is gone sooner than others, because nobody can pull from it meanwhile.
+ */
+const TOLERATIONS = [
+  { key: "node-role.kubernetes.io/control-plane", operator: "Exists", effect: "NoSchedule" },
+  ...["not-ready", "unreachable"].map((state) => ({
+    key: `node.kubernetes.io/${state}`,
+    operator: "Exists",
+    effect: "NoExecute",
+    tolerationSeconds: AWAY_SECONDS,
+  })),
+];
+
 function podSpec(plan: RegistryPlan) {
   return {
     priorityClassName: "system-node-critical",
     automountServiceAccountToken: false,
-    // Nothing else can pull images while it is away: it must not wait for a tidy node.
-    tolerations: [{ operator: "Exists" }],
+    tolerations: TOLERATIONS,
     terminationGracePeriodSeconds: 5,
     securityContext: {
       runAsUser: REGISTRY_UID,

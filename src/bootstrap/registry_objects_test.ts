@@ -27,6 +27,7 @@ interface Deployment {
         }[];
         securityContext: unknown;
         priorityClassName: string;
+        tolerations: { key?: string; effect?: string; tolerationSeconds?: number }[];
       };
     };
   };
@@ -71,6 +72,17 @@ Deno.test("the Deployment is Zarf's where clients rely on it", async () => {
 
 Deno.test("no webhook touches the registry's own pod", () => {
   assert.equal(ours.spec.template.metadata.labels["zarf.dev/agent"], "ignore");
+});
+
+Deno.test("it may run on a control plane, and leaves a node that is cordoned or gone", () => {
+  const { tolerations } = ours.spec.template.spec;
+  assert(tolerations.some((one) => one.key === "node-role.kubernetes.io/control-plane"));
+  assert(tolerations.every((one) => one.key !== undefined), "no toleration of everything");
+  assert(!tolerations.some((one) => one.key === "node.kubernetes.io/unschedulable"));
+  const forever = tolerations.filter((one) =>
+    one.effect !== "NoSchedule" && one.tolerationSeconds === undefined
+  );
+  assert.deepEqual(forever, []);
 });
 
 Deno.test("the Service selects the Deployment's pods", () => {

@@ -28,7 +28,7 @@ export {
   type ReleaseOptions,
   withPrivateDirectory,
 } from "./helm.ts";
-export type { NamedImage } from "./images.ts";
+export { imagesToPush, type NamedImage } from "./images.ts";
 export { type ComponentSource, planChart, planManifest, type PlannedRelease } from "./plan.ts";
 export {
   postRender,

@@ -24,6 +24,10 @@ export interface PackageActions {
   lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Deploys one package and returns when everything in it is ready. */
   deploy(record: PackageRecord, signal: AbortSignal): Promise<void>;
+  /** Whether the cluster surely lacks something of a package that was Ready; it only reads. */
+  damaged(record: PackageRecord, signal: AbortSignal): Promise<boolean>;
+  /** Brings back what {@linkcode damaged} found missing. */
+  repair(record: PackageRecord, signal: AbortSignal): Promise<void>;
 }
 
 /** What {@linkcode Reconciler} works with. */
@@ -89,8 +93,10 @@ export class Reconciler {
    */
   async reconcile(signal: AbortSignal): Promise<void> {
     this.#supersede();
-    if (this.#plan().deploy.length === 0) return;
+    const damaged = await this.#damaged(signal);
+    if (this.#plan().deploy.length === 0 && damaged.length === 0) return;
     await this.#options.actions.lead(async (leading) => {
+      for (const record of damaged) await this.#repair(record, leading);
       const failed = new Set<string>();
       for (;;) {
         const next = this.#plan().deploy.find((record) => !failed.has(record.digest));
@@ -100,6 +106,24 @@ export class Reconciler {
       }
       if (failed.size > 0) throw new PackagesPending(failed.size);
     }, signal);
+  }
+
+  async #damaged(signal: AbortSignal): Promise<PackageRecord[]> {
+    const { store, actions } = this.#options;
+    const damaged: PackageRecord[] = [];
+    for (const record of store.records.listPackages()) {
+      if (record.state !== "ready") continue;
+      if (await actions.damaged(record, signal)) damaged.push(record);
+    }
+    return damaged;
+  }
+
+  async #repair(record: PackageRecord, signal: AbortSignal): Promise<void> {
+    const { logger, actions } = this.#options;
+    logger.warn("the cluster lost a part of a package; it is brought back", {
+      package: record.name,
+    });
+    await actions.repair(record, signal);
   }
 
   #plan() {

@@ -50,6 +50,8 @@ async function withBench(
         deployed.push(`${record.name}-${record.version}`);
         return Promise.resolve();
       },
+      damaged: () => Promise.resolve(false),
+      repair: () => Promise.reject(new Error("nothing was damaged")),
       ...actions,
     },
   });
@@ -82,6 +84,34 @@ Deno.test("without anything to do the cluster is not asked for", () =>
   }, async ({ reconciler }) => {
     await reconciler.reconcile(never);
   }));
+
+Deno.test("what the cluster lost of a ready package is brought back, and of no other", () => {
+  const repaired: string[] = [];
+  let leading = 0;
+  return withBench({
+    lead: (work, signal) => {
+      leading++;
+      return work(signal);
+    },
+    deploy: (record) =>
+      record.name === "bad" ? Promise.reject(new Refused("terminal")) : Promise.resolve(),
+    damaged: (record) => Promise.resolve(!repaired.includes(record.name)),
+    repair: (record) => {
+      repaired.push(record.name);
+      return Promise.resolve();
+    },
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("good", "1"));
+    store.records.putPackage(newPackage("bad", "1"));
+    await reconciler.reconcile(never);
+    assert.deepEqual(repaired, []);
+    await reconciler.reconcile(never);
+    assert.deepEqual(repaired, ["good"]);
+    assert.equal(state("good", "1")?.state, "ready");
+    await reconciler.reconcile(never);
+    assert.equal(leading, 2, "with nothing damaged nobody leads");
+  });
+});
 
 Deno.test("a newer version takes the older one's place when it is ready", () =>
   withBench({}, async ({ store, reconciler, state }) => {

@@ -32,9 +32,7 @@ Deno.test({
       const file = await holder.drop(HELLO);
       const [pod] = await eventually("running registry", async () => {
         const pods = await getPods(cluster, "zarf");
-        return pods.length === 1 && pods[0]?.status.containerStatuses?.[0]?.imageID !== ""
-          ? pods
-          : undefined;
+        return pods[0]?.status.containerStatuses?.[0]?.imageID ? pods : undefined;
       }, 120_000);
       assert.notEqual(pod?.spec.nodeName, holder.node.name);
       await cluster.kubectl(["uncordon", holder.node.name]);
@@ -99,14 +97,33 @@ Deno.test({
       assert.equal(lease.spec.holderIdentity ?? "", "");
     });
 
-    await t.step("the registry is killed and comes back wherever it is put", async () => {
+    await t.step("a registry that starts anew elsewhere is filled again", async () => {
+      const [before] = await getPods(cluster, "zarf");
+      assert(before);
+      await cluster.kubectl(["cordon", before.spec.nodeName]);
       await cluster.kubectl(["delete", "pod", "-n", "zarf", "--all", "--wait=true"]);
-      await eventually("registry that answers again", async () => {
+      const [pod] = await eventually("registry on another node", async () => {
         const pods = await getPods(cluster, "zarf");
-        return pods.length === 1 && pods[0]?.status.containerStatuses?.[0]?.imageID !== ""
-          ? true
-          : undefined;
+        return pods[0]?.status.containerStatuses?.[0]?.imageID ? pods : undefined;
       }, 60_000);
+      assert.notEqual(pod?.spec.nodeName, before.spec.nodeName);
+      await cluster.kubectl(["uncordon", before.spec.nodeName]);
+      // Neither has the package: what they serve comes from the registry.
+      for (const agent of [control, bystander]) {
+        await eventually(
+          `hello on ${agent.node.name}`,
+          async () => {
+            await using registry = agent.forward("127.0.0.1:31999");
+            const response = await fetch(
+              `http://${registry.address}/v2/library/hello/manifests/0.1.0`,
+            );
+            await response.body?.cancel();
+            return response.status === 200 ? true : undefined;
+          },
+          90_000,
+          () => holder.logTail(),
+        );
+      }
     });
 
     await t.step("not one packet went outside", async () => {
