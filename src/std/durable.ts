@@ -64,7 +64,8 @@ export function ensureDir(path: string, fs: DurableFs = systemFs): void {
   try {
     Deno.mkdirSync(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    // Somebody else may have made it meanwhile; a file of that name is another matter.
+    if (!(error instanceof Deno.errors.AlreadyExists) || !isDirectory(path)) throw error;
   }
   fs.fsyncDir(parent);
 }

@@ -33,6 +33,11 @@ export class ExecError extends HoldfastError<"CommandNotStarted"> {}
 const DEFAULT_MAX_OUTPUT = 1 << 20;
 /** How long a child may take over SIGTERM before SIGKILL, in milliseconds. */
 const KILL_GRACE = 5_000;
+/**
+ * How long the outputs may stay open once the child has ended, in milliseconds: a grandchild that it
+ * left behind has them, too.
+ */
+const OUTPUT_GRACE = 1_000;
 
 /**
  * Runs `command` and waits for its end; the time limit and the signal end it with SIGTERM, then
@@ -52,21 +57,18 @@ export const exec: Exec = async (command, options) => {
     timedOut = true;
     stop();
   }, options.timeout);
-  options.signal?.addEventListener("abort", stop, { once: true });
-  try {
-    const limit = options.maxOutput ?? DEFAULT_MAX_OUTPUT;
-    const [status, stdout, stderr] = await Promise.all([
-      child.status,
-      tail(child.stdout, limit),
-      tail(child.stderr, limit),
-      feed(child.stdin, options.stdin),
-    ]);
-    return { code: status.code, timedOut, stdout, stderr };
-  } finally {
-    clearTimeout(timer);
-    clearTimeout(forceTimer);
-    options.signal?.removeEventListener("abort", stop);
-  }
+  if (options.signal?.aborted) stop();
+  else options.signal?.addEventListener("abort", stop, { once: true });
+  const limit = options.maxOutput ?? DEFAULT_MAX_OUTPUT;
+  const stdout = new Tail(child.stdout, limit);
+  const stderr = new Tail(child.stderr, limit);
+  const fed = feed(child.stdin, options.stdin);
+  const { code } = await child.status;
+  clearTimeout(timer);
+  clearTimeout(forceTimer);
+  options.signal?.removeEventListener("abort", stop);
+  await atMost(OUTPUT_GRACE, Promise.all([stdout.ended, stderr.ended, fed]));
+  return { code, timedOut, stdout: await stdout.close(), stderr: await stderr.close() };
 };
 
 function start(command: string, options: ExecOptions): Deno.ChildProcess {
@@ -113,16 +115,44 @@ async function feed(
   }
 }
 
-async function tail(stream: ReadableStream<Uint8Array>, limit: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let held = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk);
-    held += chunk.length;
-    while (chunks[0] !== undefined && held - chunks[0].length >= limit) {
-      held -= chunks.shift()?.length ?? 0;
+/** Waits for `work`, but no longer than `ms` milliseconds. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}
+
+/** Reads a stream and keeps its last `limit` bytes. */
+class Tail {
+  /** Resolves when the stream has ended. */
+  readonly ended: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #limit: number;
+  readonly #chunks: Uint8Array[] = [];
+  #held = 0;
+
+  constructor(stream: ReadableStream<Uint8Array>, limit: number) {
+    this.#reader = stream.getReader();
+    this.#limit = limit;
+    this.ended = this.#read();
+  }
+
+  /** Stops reading and gives what was kept. */
+  async close(): Promise<string> {
+    await this.#reader.cancel();
+    const bytes = new Uint8Array(await new Blob(this.#chunks as BlobPart[]).arrayBuffer());
+    return new TextDecoder().decode(bytes.subarray(Math.max(0, bytes.length - this.#limit)));
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      if (done) return;
+      this.#chunks.push(value);
+      this.#held += value.length;
+      const first = () => this.#chunks[0]?.length ?? Infinity;
+      while (this.#held - first() >= this.#limit) this.#held -= this.#chunks.shift()?.length ?? 0;
     }
   }
-  const bytes = new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
-  return new TextDecoder().decode(bytes.subarray(Math.max(0, bytes.length - limit)));
 }

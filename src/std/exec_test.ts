@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { withDirectory } from "../../test/fakes/testing.ts";
+import { exec, ExecError, type ExecOptions } from "./exec.ts";
+
+const PATH = "/usr/bin:/bin";
+
+function sh(script: string, options: Partial<ExecOptions> = {}) {
+  return exec("/bin/sh", { args: ["-c", script], env: { PATH }, timeout: 30_000, ...options });
+}
+
+Deno.test("outputs and exit code are the child's, and the code is the caller's to judge", async () => {
+  assert.deepEqual(await sh("echo out; echo err >&2; exit 3"), {
+    code: 3,
+    timedOut: false,
+    stdout: "out\n",
+    stderr: "err\n",
+  });
+});
+
+Deno.test("arguments arrive as they are, whatever is in them", async () => {
+  const args = ["%s|", "a b", "$HOME", "x;y", "'", ""];
+  const { stdout } = await exec("/usr/bin/printf", { args, env: {}, timeout: 30_000 });
+  assert.equal(stdout, "a b|$HOME|x;y|'||");
+});
+
+Deno.test("a child gets the variables it is given and no others", async () => {
+  const inherited = Object.keys(Deno.env.toObject());
+  assert(inherited.length > 0, "this process has an environment");
+  const { stdout } = await exec("/usr/bin/env", { env: { ONE: "1", TWO: "2 2" }, timeout: 30_000 });
+  assert.deepEqual(stdout.trim().split("\n").sort(), ["ONE=1", "TWO=2 2"]);
+});
+
+Deno.test("a child starts in the directory it is given", () =>
+  withDirectory(async (dir) => {
+    const real = await Deno.realPath(dir);
+    assert.equal((await sh("pwd -P", { cwd: dir })).stdout.trim(), real);
+  }));
+
+Deno.test("a child reads what it is handed, and nothing where nothing is handed", async () => {
+  assert.equal((await sh("cat", { stdin: "grüße\n" })).stdout, "grüße\n");
+  assert.equal((await sh("cat", { stdin: new Uint8Array([65, 66]) })).stdout, "AB");
+  assert.equal((await sh("cat; echo end")).stdout, "end\n");
+});
+
+Deno.test("a child that does not read what it is handed is no failure", async () => {
+  const stdin = "x".repeat(1 << 20);
+  assert.equal((await sh("exit 0", { stdin })).code, 0);
+});
+
+Deno.test("of a long output the end is kept", async () => {
+  const script = "i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done; echo 'last line' >&2";
+  const { stdout, stderr } = await sh(script, { maxOutput: 100 });
+  assert.equal(stdout.length, 100);
+  assert(stdout.endsWith("19998\n19999\n"));
+  assert.equal(stderr, "last line\n");
+});
+
+Deno.test("an output of exactly the limit is whole", async () => {
+  assert.equal((await sh("printf 0123456789", { maxOutput: 10 })).stdout, "0123456789");
+  assert.equal((await sh("printf 0123456789", { maxOutput: 9 })).stdout, "123456789");
+});
+
+Deno.test("a child whose time is up is ended and says so", async () => {
+  const started = performance.now();
+  const result = await sh("echo before; exec sleep 60", { timeout: 200 });
+  assert.equal(result.timedOut, true);
+  assert.equal(result.stdout, "before\n");
+  assert.notEqual(result.code, 0);
+  assert(performance.now() - started < 4_000);
+});
+
+Deno.test("a child that does not heed SIGTERM is killed", async () => {
+  const started = performance.now();
+  const { code, timedOut } = await sh("trap '' TERM; while :; do sleep 0.05; done", {
+    timeout: 100,
+  });
+  assert.equal(code, 137);
+  assert.equal(timedOut, true);
+  const took = performance.now() - started;
+  assert(took > 4_900 && took < 15_000, `it took ${took} ms`);
+});
+
+Deno.test("a signal ends a child, which is not taken for a time limit", async () => {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 100);
+  const started = performance.now();
+  const result = await sh("exec sleep 60", { signal: abort.signal });
+  assert.deepEqual([result.timedOut, result.code], [false, 143]);
+  assert(performance.now() - started < 4_000);
+});
+
+Deno.test("a signal that has aborted lets no child run on", async () => {
+  const started = performance.now();
+  const { code } = await sh("exec sleep 60", { signal: AbortSignal.abort() });
+  assert.equal(code, 143);
+  assert(performance.now() - started < 4_000);
+});
+
+Deno.test("what a child leaves running in the background holds nobody up", async () => {
+  const started = performance.now();
+  const { code, stdout } = await sh("sleep 30 & echo $!");
+  try {
+    assert.equal(code, 0);
+    assert(performance.now() - started < 10_000);
+  } finally {
+    Deno.kill(Number(stdout), "SIGKILL");
+  }
+});
+
+Deno.test("a program that is not there is told by its name, with what to do", () =>
+  withDirectory(async (dir) => {
+    await Deno.writeTextFile(`${dir}/text`, "no program", { mode: 0o644 });
+    for (const path of [`${dir}/nothing`, `${dir}/text`]) {
+      await assert.rejects(exec(path, { env: {}, timeout: 1_000 }), (error) => {
+        assert(error instanceof ExecError);
+        assert.equal(error.reason, "CommandNotStarted");
+        assert(error.message.includes(path));
+        assert.notEqual(error.cause, undefined);
+        return true;
+      });
+    }
+  }));
