@@ -35,7 +35,7 @@ export async function assemblePayload(
 ): Promise<void> {
   const missing = index.blobs.filter((blob) => blobs.stat(blob.digest) === undefined);
   if (missing.length === 0) return;
-  const chunks = new ChunkReader(kube, index, options);
+  const chunks = new ChunkFetcher(kube, index, options);
   for (const blob of missing) {
     options.signal?.throwIfAborted();
     await blobs.write(blob.digest, blob.size, blobBytes(chunks, index, blob));
@@ -47,7 +47,7 @@ export async function assemblePayload(
 }
 
 async function* blobBytes(
-  chunks: ChunkReader,
+  chunks: ChunkFetcher,
   index: PayloadIndex,
   blob: PayloadBlob,
 ): AsyncGenerator<Uint8Array> {
@@ -64,7 +64,7 @@ async function* blobBytes(
 }
 
 /** Fetches chunks in order, some ahead, and keeps only those that are still to be used. */
-class ChunkReader {
+class ChunkFetcher {
   readonly #kube: KubeClient;
   readonly #index: PayloadIndex;
   readonly #signal: AbortSignal | undefined;

@@ -5,16 +5,16 @@ import { digestOf, failpoint, type Logger } from "../std/mod.ts";
 import type { BlobStore } from "../store/mod.ts";
 import { ZARF_NAMESPACE } from "../zarf/mod.ts";
 import { Pacer } from "./pacer.ts";
+import { ChunkReader } from "./chunk_reader.ts";
+import { ChunkSender, DIGEST_ANNOTATION } from "./chunk_sender.ts";
 import {
   CHUNK_BYTES,
   chunkCount,
   chunkName,
-  chunkSlices,
   INDEX_NAME,
   MAX_CHUNKS,
   PAYLOAD_LABELS,
   PAYLOAD_SELECTOR,
-  type PayloadBlob,
   type PayloadIndex,
   type Seed,
 } from "./payload.ts";
@@ -34,8 +34,8 @@ export type PublishProgress = (done: number, total: number) => void;
 
 /**
  * Makes the cluster hold the payload of `seed`: the index, so that every agent starts to assemble,
- * then all chunks, several in flight, then a mark on the index that all are there. A chunk that is
- * there already and right is left alone, so that a publisher that was killed goes on where it was.
+ * then all chunks, several in flight, then a mark on the index that all are there. With that mark on
+ * the same index nothing is written; without it every chunk is written again, whatever was there.
  *
  * @throws {KubeError} when the API server refuses for another reason than load; what was published
  * stays and is used by the next attempt.
@@ -56,15 +56,20 @@ export async function publishPayload(
   const text = JSON.stringify(index);
   const found = await readIndex(kube);
   const current = found?.data?.[INDEX_KEY] === text;
-  if (!current) await putConfigMap(kube, INDEX_NAME, indexConfigMap(text));
+  if (found === undefined) await kube.create(indexConfigMap(text));
+  else if (!current) await kube.replace(indexConfigMap(text));
   failpoint("bootstrap.index");
   await options.onIndex?.();
   if (current && found?.metadata.annotations?.[COMPLETE_ANNOTATION] === "true") return index;
   const pacer = new Pacer({ overload: overloadOf });
+  const sender = new ChunkSender(kube);
+  const reader = new ChunkReader(blobs, index.blobs);
   let done = 0;
   await pacer.run(index.chunks, async (chunk) => {
-    const bytes = await readChunk(blobs, index.blobs, index.chunks.indexOf(chunk));
-    await putConfigMap(kube, chunk.name, chunkConfigMap(chunk.name, chunk.digest, bytes));
+    await reader.use(
+      index.chunks.indexOf(chunk),
+      (bytes) => sender.send(chunk.name, chunk.digest, bytes),
+    );
     failpoint("bootstrap.chunk");
     options.onProgress?.(++done, index.chunks.length);
   }, options.signal);
@@ -158,59 +163,17 @@ async function planPayload(blobs: BlobStore, seed: Seed): Promise<PayloadIndex> 
     });
   }
   const chunks = [];
+  const reader = new ChunkReader(blobs, seed.blobs);
   for (let number = 0; number < count; number++) {
-    const bytes = await readChunk(blobs, seed.blobs, number);
-    chunks.push({ name: chunkName(number), digest: digestOf(bytes), size: bytes.length });
+    chunks.push(
+      await reader.use(number, (bytes) => ({
+        name: chunkName(number),
+        digest: digestOf(bytes),
+        size: bytes.length,
+      })),
+    );
   }
   return { version: 1, image: seed.image, blobs: seed.blobs, chunks };
-}
-
-async function readChunk(
-  store: BlobStore,
-  blobs: readonly PayloadBlob[],
-  number: number,
-): Promise<Uint8Array> {
-  const slices = chunkSlices(blobs, number);
-  const chunk = new Uint8Array(slices.reduce((sum, slice) => sum + slice.length, 0));
-  let filled = 0;
-  for (const slice of slices) {
-    using file = await Deno.open(store.path(slice.digest), { read: true });
-    await file.seek(slice.offset, Deno.SeekMode.Start);
-    const part = chunk.subarray(filled, filled + slice.length);
-    await readFull(file, part);
-    filled += slice.length;
-  }
-  return chunk;
-}
-
-async function readFull(file: Deno.FsFile, into: Uint8Array): Promise<void> {
-  let filled = 0;
-  while (filled < into.length) {
-    const count = await file.read(into.subarray(filled));
-    if (count === null) {
-      throw new BootstrapError({
-        reason: "SeedUnreadable",
-        message: "a blob of the seed image is shorter than its size says",
-        disposition: "retry",
-      });
-    }
-    filled += count;
-  }
-}
-
-const DIGEST_ANNOTATION = "holdfast.dev/digest";
-
-function chunkConfigMap(name: string, digest: string, bytes: Uint8Array): ConfigMap {
-  return {
-    ...CONFIG_MAPS,
-    metadata: {
-      name,
-      namespace: ZARF_NAMESPACE,
-      labels: { ...PAYLOAD_LABELS },
-      annotations: { [DIGEST_ANNOTATION]: digest },
-    },
-    binaryData: { [name]: bytes.toBase64() },
-  };
 }
 
 function indexConfigMap(text: string): ConfigMap {
@@ -224,21 +187,4 @@ function indexConfigMap(text: string): ConfigMap {
     },
     data: { [INDEX_KEY]: text },
   };
-}
-
-/** Creates it; where one is already that is not the same, replaces it. */
-async function putConfigMap(
-  kube: KubeClient,
-  name: string,
-  wanted: ConfigMap,
-): Promise<void> {
-  try {
-    await kube.create(wanted);
-  } catch (error) {
-    if (!(error instanceof KubeError) || error.reason !== "AlreadyExists") throw error;
-    const found = await kube.get<ConfigMap>({ ...CONFIG_MAPS, name });
-    const same = JSON.stringify([found?.data, found?.binaryData]) ===
-      JSON.stringify([wanted.data, wanted.binaryData]);
-    if (!same) await kube.apply(wanted, { force: true });
-  }
 }
