@@ -1,0 +1,280 @@
+/**
+ * The objects of an API server in memory, over real HTTPS: enough of GET, LIST, WATCH, POST, PUT,
+ * PATCH (merge, apply) and DELETE for level-based code to be started, killed and started again in
+ * milliseconds. Nothing is validated, nothing runs, nobody is refused: whether a cluster likes what is
+ * written is for the tests in test/e2e, which have a real one.
+ *
+ * @module
+ */
+import type { KubeClient, KubeClientOptions, KubeObject } from "../../src/kube/mod.ts";
+import { ApiPeer, Pipe, type SeenRequest, status } from "./api_peer.ts";
+
+/** An object, looked at without its type. */
+// deno-lint-ignore no-explicit-any
+export type AnyObject = KubeObject & Record<string, any>;
+
+/** Where a request goes. */
+interface Target {
+  /** `/api/v1` or `/apis/<group>/<version>`. */
+  readonly group: string;
+  readonly plural: string;
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+interface Change {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED";
+  readonly version: number;
+  readonly key: string;
+  readonly object: AnyObject;
+}
+
+/** See the module's comment. */
+export class ApiObjects implements AsyncDisposable {
+  readonly client: KubeClient;
+  readonly peer: ApiPeer;
+  /** Writing requests that were carried out: `POST configmaps/zarf-payload-000`. */
+  readonly writes: string[] = [];
+  /** Answers in the server's place where it gives something. */
+  intercept: (request: SeenRequest) => Response | Promise<Response> | undefined = () => undefined;
+  /** Called after each change, as a controller is that acts on it. */
+  onChange: (object: AnyObject, type: Change["type"]) => void = () => {};
+  readonly #objects = new Map<string, AnyObject>();
+  readonly #applied = new Map<string, unknown>();
+  readonly #changes: Change[] = [];
+  readonly #watches = new Set<(change: Change) => void>();
+  #version = 1;
+
+  constructor(options: KubeClientOptions = {}) {
+    this.peer = new ApiPeer((request, raw) => this.#answer(request, raw), options);
+    this.client = this.peer.client;
+    for (const name of ["default", "kube-system"]) this.put(namespace(name));
+  }
+
+  /** Puts an object there, as somebody else would; it is not among the {@linkcode writes}. */
+  put(object: KubeObject): void {
+    this.#store(keyOf(targetOf(object)), structuredClone(object) as AnyObject);
+  }
+
+  /** The object of a kind's plural with this name, whatever its namespace. */
+  find(plural: string, name: string): AnyObject | undefined {
+    return this.all(plural).find((one) => one.metadata.name === name);
+  }
+
+  /** All objects of a kind's plural, in the order of their keys. */
+  all(plural: string): AnyObject[] {
+    return [...this.#objects].filter(([key]) => key.split("|")[1] === plural)
+      .sort(([a], [b]) => a < b ? -1 : 1).map(([, object]) => object);
+  }
+
+  /** Takes an object away, as somebody else would. */
+  remove(object: KubeObject): void {
+    this.#drop(keyOf(targetOf(object)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.peer[Symbol.asyncDispose]();
+  }
+
+  async #answer(request: SeenRequest, raw: Request): Promise<Response> {
+    const instead = await this.intercept(request);
+    if (instead !== undefined) return instead;
+    if (request.path === "/version") return Response.json({ gitVersion: "v1.36.3" });
+    const target = targetOfPath(request.path);
+    if (target === undefined) return status(404, "NotFound");
+    if (request.method === "GET") {
+      if (target.name !== undefined) return this.#one(target);
+      return request.query.get("watch") === "true"
+        ? this.#watch(target, request, raw)
+        : this.#list(target, request);
+    }
+    const answer = this.#write(target, request);
+    if (answer.ok && request.query.get("dryRun") === null) {
+      const name = target.name ?? JSON.parse(request.body).metadata.name;
+      this.writes.push(`${request.method} ${target.plural}/${name}`);
+    }
+    return answer;
+  }
+
+  #one(target: Target): Response {
+    const found = this.#objects.get(keyOf(target));
+    return found === undefined ? notFound(target) : Response.json(found);
+  }
+
+  #list(target: Target, { query, headers }: SeenRequest): Response {
+    const start = Number(query.get("continue") ?? 0);
+    const end = start + Number(query.get("limit") ?? Infinity);
+    const all = [...this.#objects].filter(([key, object]) => isChosen(key, object, target, query))
+      .map(([, { apiVersion: _, kind: __, ...object }]) => object);
+    const page = all.slice(start, end);
+    const partial = headers.get("accept")?.includes("as=PartialObjectMetadataList") === true;
+    const items = partial ? page.map(({ metadata }) => ({ metadata })) : page;
+    const next = end < all.length ? { continue: String(end) } : {};
+    return Response.json({
+      metadata: { resourceVersion: String(this.#version), ...next },
+      items: partial && items.length === 0 ? null : items,
+    });
+  }
+
+  #watch(target: Target, { query }: SeenRequest, raw: Request): Response {
+    const pipe = new Pipe();
+    const from = Number(query.get("resourceVersion") ?? 0);
+    const tell = ({ key, object, type, version }: Change) => {
+      if (version > from && isChosen(key, object, target, query)) pipe.event(type, object);
+    };
+    this.#changes.forEach(tell);
+    this.#watches.add(tell);
+    const end = () => this.#watches.delete(tell);
+    void pipe.cancelled.then(end);
+    raw.signal.addEventListener("abort", end);
+    return new Response(pipe.stream);
+  }
+
+  #write(target: Target, { method, body, query, headers }: SeenRequest): Response {
+    const key = keyOf(target);
+    const current = this.#objects.get(key);
+    const { namespace } = target;
+    if (namespace !== undefined && !this.#objects.has(`/api/v1|namespaces||${namespace}`)) {
+      return status(404, "NotFound", `namespaces "${namespace}" not found`);
+    }
+    const dryRun = query.get("dryRun") !== null;
+    if (method === "DELETE") {
+      if (current === undefined) return notFound(target);
+      if (!dryRun) this.#drop(key);
+      return Response.json({ kind: "Status", status: "Success", metadata: {} });
+    }
+    const given = JSON.parse(body);
+    if (method === "POST") {
+      const { name = `${given.metadata.generateName}x7k2p` } = given.metadata;
+      const created = keyOf({ ...target, name });
+      if (this.#objects.has(created)) return status(409, "AlreadyExists", `"${name}" exists`);
+      return this.#answerStored(
+        created,
+        { ...given, metadata: { ...given.metadata, name } },
+        dryRun,
+      );
+    }
+    const type = headers.get("content-type") ?? "";
+    if (type === "application/apply-patch+yaml") {
+      const owner = `${query.get("fieldManager")} ${key}`;
+      const rest = without(current ?? {}, this.#applied.get(owner), given);
+      if (!dryRun) this.#applied.set(owner, given);
+      return this.#answerStored(key, merge(rest, given) as AnyObject, dryRun);
+    }
+    if (current === undefined) return notFound(target);
+    const { resourceVersion } = given.metadata ?? {};
+    if (resourceVersion !== undefined && resourceVersion !== current.metadata.resourceVersion) {
+      return status(409, "Conflict", "the object has been modified");
+    }
+    const next = method === "PUT" ? given : merge(current, given);
+    return this.#answerStored(key, next as AnyObject, dryRun);
+  }
+
+  #answerStored(key: string, object: AnyObject, dryRun: boolean): Response {
+    return Response.json(dryRun ? object : this.#store(key, object));
+  }
+
+  #store(key: string, object: AnyObject): AnyObject {
+    const [, , namespace] = key.split("|");
+    const { stringData, ...stored } = object;
+    if (namespace) stored.metadata = { ...stored.metadata, namespace };
+    for (const [name, text] of Object.entries(stringData ?? {})) {
+      stored.data = { ...stored.data, [name]: new TextEncoder().encode(String(text)).toBase64() };
+    }
+    const before = this.#objects.get(key);
+    const unversioned = (one: AnyObject) =>
+      JSON.stringify({ ...one, metadata: { ...one.metadata, resourceVersion: undefined } });
+    if (before !== undefined && unversioned(before) === unversioned(stored)) return before;
+    stored.metadata = { ...stored.metadata, resourceVersion: String(++this.#version) };
+    this.#objects.set(key, stored);
+    this.#changed(key, stored, before === undefined ? "ADDED" : "MODIFIED");
+    return this.#objects.get(key) ?? stored;
+  }
+
+  #drop(key: string): void {
+    const object = this.#objects.get(key);
+    if (object === undefined) return;
+    this.#objects.delete(key);
+    for (const owner of this.#applied.keys()) if (owner.endsWith(key)) this.#applied.delete(owner);
+    const metadata = { ...object.metadata, resourceVersion: String(++this.#version) };
+    this.#changed(key, { ...object, metadata }, "DELETED");
+  }
+
+  #changed(key: string, object: AnyObject, type: Change["type"]): void {
+    const change = { key, object, type, version: this.#version };
+    this.#changes.push(change);
+    for (const tell of this.#watches) tell(change);
+    this.onChange(object, type);
+  }
+}
+
+/** A namespace, as it comes without anything in it. */
+export function namespace(name: string): KubeObject {
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+}
+
+function keyOf({ group, plural, namespace = "", name = "" }: Target): string {
+  return `${group}|${plural}|${namespace}|${name}`;
+}
+
+function targetOf({ apiVersion, kind, metadata }: KubeObject): Target {
+  const group = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const { namespace, name = "" } = metadata;
+  const plural = `${kind.toLowerCase()}s`;
+  return { group, plural, name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+function targetOfPath(path: string): Target | undefined {
+  const [, group = "", rest = ""] = /^(\/api\/v1|\/apis\/[^/]+\/[^/]+)\/(.+)$/.exec(path) ?? [];
+  const parts = rest.split("/").map(decodeURIComponent);
+  const namespaced = parts[0] === "namespaces" && parts.length > 2;
+  const [plural = "", name] = namespaced ? parts.slice(2) : parts;
+  if (group === "" || plural === "") return undefined;
+  return {
+    group,
+    plural,
+    ...(namespaced && parts[1] !== undefined ? { namespace: parts[1] } : {}),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+function isChosen(key: string, object: AnyObject, target: Target, query: URLSearchParams): boolean {
+  const [group, plural, namespace] = key.split("|");
+  if (group !== target.group || plural !== target.plural) return false;
+  if (target.namespace !== undefined && target.namespace !== namespace) return false;
+  const pairs = (text: string | null) =>
+    (text ?? "").split(",").filter(Boolean).map((pair) => pair.split("="));
+  const { labels = {}, name } = object.metadata;
+  return pairs(query.get("labelSelector")).every(([key = "", value]) => labels[key] === value) &&
+    pairs(query.get("fieldSelector")).every(([, value]) => name === value);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON merge patch (RFC 7386). */
+function merge(into: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch;
+  const merged: Record<string, unknown> = isRecord(into) ? { ...into } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else merged[key] = merge(merged[key], value);
+  }
+  return merged;
+}
+
+/** `object` without the fields that were applied before and are not applied any more. */
+function without(object: unknown, before: unknown, now: unknown): unknown {
+  if (!isRecord(object) || !isRecord(before)) return object;
+  const rest = { ...object };
+  for (const [key, value] of Object.entries(before)) {
+    if (!isRecord(now) || !(key in now)) delete rest[key];
+    else rest[key] = without(rest[key], value, now[key]);
+  }
+  return rest;
+}
+
+function notFound({ plural, name }: Target): Response {
+  return status(404, "NotFound", `${plural} "${name}" not found`);
+}
