@@ -29,9 +29,12 @@ export function findTools(directory: string | undefined): Tools {
   });
 }
 
+/** As it was at the start: a file that is replaced later is called "… (deleted)" by the kernel. */
+const EXECUTABLE = Deno.execPath();
+
 /** A directory that lies beside the executable, if it does. */
 export function besideExecutable(name: string): string | undefined {
-  const path = `${Deno.execPath().replace(/\/[^/]*$/, "")}/${name}`;
+  const path = `${EXECUTABLE.replace(/\/[^/]*$/, "")}/${name}`;
   try {
     return Deno.statSync(path).isDirectory ? path : undefined;
   } catch {
@@ -41,7 +44,7 @@ export function besideExecutable(name: string): string | undefined {
 
 /** How this program is called again as Helm's post-renderer. */
 export function postRendererCommand(): { readonly command: string; readonly args: string[] } {
-  const command = Deno.execPath();
+  const command = EXECUTABLE;
   // From source the executable is Deno itself, which must be told what to run.
   const source = import.meta.url.endsWith(".ts");
   const main = new URL("../../main.ts", import.meta.url).pathname;
