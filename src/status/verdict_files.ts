@@ -4,6 +4,7 @@ import {
   ensureDir,
   type Logger,
   osErrorCode,
+  removeUnfinished,
   writeFileAtomic,
 } from "../std/mod.ts";
 import { packageStatus, sameVerdict, type Verdict } from "./verdict.ts";
@@ -24,6 +25,7 @@ export class VerdictFiles {
   readonly #now: () => Date;
   readonly #last = new Map<string, Verdict>();
   readonly #unwritable = new Set<string>();
+  readonly #swept = new Set<string>();
 
   constructor(dataDir: string, logger: Logger, now: () => Date = () => new Date()) {
     this.#directory = `${dataDir}/status`;
@@ -47,6 +49,7 @@ export class VerdictFiles {
 
   #beside(file: string, text: string): void {
     const directory = dirname(file);
+    this.#sweep(directory);
     try {
       writeFileAtomic(file + VERDICT_SUFFIX, text, { name: "status.verdict" });
       this.#unwritable.delete(directory);
@@ -63,7 +66,15 @@ export class VerdictFiles {
     }
   }
 
+  /** Before the first verdict in a directory: what a killed run left of one goes away. */
+  #sweep(directory: string): void {
+    if (this.#swept.has(directory)) return;
+    this.#swept.add(directory);
+    removeUnfinished(directory, VERDICT_SUFFIX);
+  }
+
   #under(file: string, text: string): void {
+    this.#sweep(this.#directory);
     try {
       ensureDir(this.#directory);
       const name = file.slice(file.lastIndexOf("/") + 1);

@@ -91,3 +91,19 @@ Deno.test("no temporary file is left, neither after success nor after failure", 
     const names = [...Deno.readDirSync(drop)].map((entry) => entry.name).sort();
     assert.deepEqual(names, [`taken.tar${VERDICT_SUFFIX}`, `web.tar.zst${VERDICT_SUFFIX}`]);
   }));
+
+Deno.test("what a killed run left of a verdict goes away with the first new one", () =>
+  withDirectories(async (drop, data) => {
+    await Deno.mkdir(`${data}/status`);
+    for (const directory of [drop, `${data}/status`]) {
+      await Deno.writeTextFile(`${directory}/old.tar${VERDICT_SUFFIX}.0123abcd.tmp`, "{");
+      await Deno.writeTextFile(`${directory}/other.0123abcd.tmp`, "somebody else's");
+    }
+    new VerdictFiles(data, silentLogger).write(verdict(`${drop}/web.tar.zst`));
+    for (const directory of [drop, `${data}/status`]) {
+      assert.deepEqual([...Deno.readDirSync(directory)].map((entry) => entry.name).sort(), [
+        "other.0123abcd.tmp",
+        `web.tar.zst${VERDICT_SUFFIX}`,
+      ]);
+    }
+  }));

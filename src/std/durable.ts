@@ -56,6 +56,26 @@ export function writeFileAtomic(
   fs.fsyncDir(dirname(path));
 }
 
+/**
+ * Removes from `directory` what {@linkcode writeFileAtomic} left of files whose name ends with
+ * `suffix` when the process was killed in it. Nobody may be writing such a file meanwhile.
+ */
+export function removeUnfinished(directory: string, suffix: string): void {
+  for (const name of namesIn(directory)) {
+    const target = name.replace(/\.[0-9a-f]{8}\.tmp$/, "");
+    if (target !== name && target.endsWith(suffix)) removeQuietly(`${directory}/${name}`);
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map((entry) => entry.name);
+  } catch {
+    // Not there, or not readable: nothing was written in it either.
+    return [];
+  }
+}
+
 /** Creates `path` and its parents and makes their names durable. */
 export function ensureDir(path: string, fs: DurableFs = systemFs): void {
   if (isDirectory(path)) return;

@@ -5,6 +5,7 @@ import {
   type DurableFs,
   ensureDir,
   removeQuietly,
+  removeUnfinished,
   systemFs,
   writeFileAtomic,
 } from "./durable.ts";
@@ -175,3 +176,36 @@ for (const [path, directory] of directories) {
     assert.equal(dirname(path), directory);
   });
 }
+
+Deno.test("what a killed writer left of the named files is removed, and nothing else", () =>
+  withDirectory((dir) => {
+    const kept = ["a.json", "b.json.tmp", "c.txt.0123abcd.tmp", "d.json.0123ABCD.tmp", "e.tmp"];
+    for (const name of [...kept, "a.json.0123abcd.tmp", "b.json.89ef4567.tmp"]) {
+      Deno.writeTextFileSync(`${dir}/${name}`, "x");
+    }
+    removeUnfinished(dir, ".json");
+    assert.deepEqual(names(dir), kept);
+    removeUnfinished(`${dir}/nowhere`, ".json");
+  }));
+
+Deno.test("an unfinished file of the real writer is known by its name", () =>
+  withDirectory((dir) => {
+    const { fs } = tracing(dir, {
+      rename: () => {
+        throw new Error("killed here");
+      },
+    });
+    const kept: DurableFs = {
+      ...fs,
+      writeNew: (path, bytes) => {
+        systemFs.writeNew(path, bytes);
+        Deno.linkSync(path, `${dir}/kept`);
+        Deno.writeTextFileSync(`${dir}/name`, path);
+      },
+    };
+    assert.throws(() => writeFileAtomic(`${dir}/a.json`, "x", { fs: kept }));
+    // As a kill would have left it: the writer's own clean-up undone.
+    Deno.renameSync(`${dir}/kept`, Deno.readTextFileSync(`${dir}/name`));
+    removeUnfinished(dir, ".json");
+    assert.deepEqual(names(dir), ["name"]);
+  }));
