@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { buildPackage, writePackage } from "../fixtures/make_package.ts";
+import { PACKAGES } from "./support/agent.ts";
+import { badPackages } from "./support/bad_packages.ts";
+import { LocalAgent } from "./support/local_agent.ts";
+import { storeState } from "./support/store_state.ts";
+
+/** The most resident memory that reading packages may take, in bytes (design.md §7). */
+const MEMORY_LIMIT = 200 << 20;
+/** Bytes of the large package. */
+const LARGE = 300_000_000;
+/** Milliseconds in which one file must be refused, and all of them. */
+const REFUSAL_LIMIT = 10_000;
+const ALL_LIMIT = 30_000;
+
+/** What must not change when a package is refused: everything but what is said about its file. */
+function kept(agent: LocalAgent) {
+  const { files, tables } = storeState(agent.dataDir);
+  const { drops: _, ...rest } = tables;
+  return {
+    files: Object.fromEntries(
+      Object.entries(files).filter(([path]) => !path.startsWith("status/")),
+    ),
+    tables: rest,
+  };
+}
+
+/** Everything that was accepted says that it waits, and nothing more is written. */
+async function atRest(agent: LocalAgent, path: string): Promise<void> {
+  await agent.settled(path, { where: ({ reason }) => reason === "NoKubeconfig" });
+}
+
+Deno.test("packages of the real zarf are accepted", async () => {
+  await using agent = new LocalAgent();
+  await agent.started();
+  const files = [...Deno.readDirSync(PACKAGES)]
+    .map((entry) => entry.name)
+    .filter((name) => /\.tar(\.zst)?$/.test(name));
+  assert.ok(files.length >= 6);
+  const paths = await Promise.all(files.map((name) => agent.drop(`${PACKAGES}/${name}`)));
+  for (const path of paths) {
+    // Of two with one name the later one is wanted.
+    const verdict = await agent.settled(path, { phases: ["Accepted", "Superseded", "Rejected"] });
+    assert.notEqual(verdict.phase, "Rejected", verdict.message);
+    assert.equal(verdict.progress.bytes, verdict.progress.totalBytes);
+    assert.match(verdict.package?.digest ?? "", /^sha256:[0-9a-f]{64}$/);
+  }
+  const { packages } = storeState(agent.dataDir).tables;
+  assert.equal(packages?.length, files.length);
+  assert.ok(agent.memory("VmHWM") < MEMORY_LIMIT, `${agent.memory("VmHWM")} bytes`);
+});
+
+Deno.test("a package at fault is refused by its part, and changes nothing", async (t) => {
+  await using agent = new LocalAgent();
+  await agent.started();
+  const good = await agent.drop(`${PACKAGES}/zarf-package-hello-amd64-0.1.0.tar.zst`);
+  await atRest(agent, good);
+  const before = kept(agent);
+  const bads = badPackages();
+  const names = bads.map(({ name, format }) => `${name}.${format}`);
+  assert.equal(new Set(names).size, names.length);
+  const paths = await Promise.all(bads.map(({ bytes }, at) => agent.drop(bytes, names[at])));
+  const deadline = performance.now() + ALL_LIMIT;
+
+  for (const [at, { reason, part }] of bads.entries()) {
+    await t.step(names[at] ?? "", async () => {
+      const verdict = await agent.settled(paths[at] ?? "", {
+        timeout: deadline - performance.now(),
+      });
+      assert.equal(verdict.phase, "Rejected");
+      assert.match(verdict.reason, reason, verdict.message);
+      assert.ok(
+        typeof part === "string" ? verdict.message.includes(part) : part.test(verdict.message),
+        verdict.message,
+      );
+      assert.match(verdict.message, /nothing of the package was taken in/);
+      assert.equal(verdict.package, undefined);
+    });
+  }
+
+  await t.step("the store is as it was, and the agent works on", async () => {
+    assert.deepEqual(kept(agent), before);
+    assert.equal((await agent.verdict(good))?.phase, "Accepted");
+    assert.ok(agent.memory("VmHWM") < MEMORY_LIMIT, `${agent.memory("VmHWM")} bytes`);
+    await assert.rejects(Deno.stat("/etc/holdfast-evil"), Deno.errors.NotFound);
+    await assert.rejects(Deno.stat(`${agent.directory}/evil`), Deno.errors.NotFound);
+    const later = await agent.drop(buildPackage({ name: "later" }), "later.tar.zst");
+    assert.equal((await agent.settled(later)).phase, "Accepted");
+  });
+
+  await t.step("one alone is refused within seconds", async () => {
+    const started = performance.now();
+    const path = await agent.drop(buildPackage({ architecture: "arm64" }), "alone.tar.zst");
+    assert.equal((await agent.settled(path)).reason, "ArchitectureMismatch");
+    assert.ok(performance.now() - started < REFUSAL_LIMIT, `${performance.now() - started} ms`);
+  });
+
+  await t.step("a refusal outlives the agent, and a right file of the name is taken", async () => {
+    assert.equal((await agent.stop()).code, 0);
+    await agent.started();
+    const path = paths[0] ?? "";
+    assert.equal((await agent.verdict(path))?.phase, "Rejected");
+    await agent.drop(buildPackage({ name: "mended" }), names[0] ?? "");
+    const verdict = await agent.settled(path, { phases: ["Accepted"] });
+    assert.equal(verdict.package?.name, "mended");
+  });
+});
+
+Deno.test("a large package that is wrong at its end leaves nothing, in flat memory", async () => {
+  await using agent = new LocalAgent();
+  await agent.started();
+  const first = await agent.drop(buildPackage({ name: "first" }), "first.tar.zst");
+  await atRest(agent, first);
+  const before = kept(agent);
+  const file = `${agent.directory}/large.tar.zst`;
+  await writePackage(file, {
+    name: "large",
+    images: [{ reference: "docker.io/library/large:1", layers: [{ size: LARGE, seed: 3 }] }],
+    // zarf.yaml is the last entry: everything before it is read and written.
+    hooks: {
+      definition: (definition) => definition.metadata["aggregateChecksum"] = "0".repeat(64),
+    },
+  });
+  const path = `${agent.dropDir}/large.tar.zst`;
+  await Deno.rename(file, path);
+  await agent.eventually(
+    "bytes of it in the staging directory",
+    () => [...Deno.readDirSync(`${agent.dataDir}/tmp`)].length > 0 ? true : undefined,
+  );
+  const verdict = await agent.settled(path, { timeout: 60_000 });
+  assert.equal(verdict.reason, "AggregateMismatch", verdict.message);
+  assert.deepEqual(kept(agent), before);
+  assert.ok(agent.memory("VmHWM") < MEMORY_LIMIT, `${agent.memory("VmHWM")} bytes`);
+});
