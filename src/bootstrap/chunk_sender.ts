@@ -1,4 +1,4 @@
-import { errorOfResponse, type KubeClient, KubeError } from "../kube/mod.ts";
+import { type KubeClient, KubeError, valueOfResponse } from "../kube/mod.ts";
 import type { Digest } from "../std/mod.ts";
 import { ZARF_NAMESPACE } from "../zarf/mod.ts";
 import { CHUNK_BYTES, PAYLOAD_LABELS } from "./payload.ts";
@@ -48,10 +48,7 @@ export class ChunkSender {
 
   async #write(method: "POST" | "PUT", path: string, body: Uint8Array): Promise<void> {
     const response = await this.#kube.request(method, path, { body, accept: ACCEPT });
-    const answer: unknown = await response.json();
-    if (response.ok) return;
-    const retryAfter = response.headers.get("retry-after");
-    throw errorOfResponse(`${method} ${path}`, response.status, retryAfter, answer);
+    await valueOfResponse(`${method} ${path}`, response);
   }
 }
 

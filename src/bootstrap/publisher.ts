@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
-import { KubeError } from "../kube/mod.ts";
+import { KubeError, valueOfResponse } from "../kube/mod.ts";
 import { digestOf, failpoint, type Logger } from "../std/mod.ts";
 import type { BlobStore } from "../store/mod.ts";
 import { ZARF_NAMESPACE } from "../zarf/mod.ts";
@@ -114,7 +114,7 @@ async function payloadNames(kube: KubeClient): Promise<string[]> {
     query: { labelSelector: PAYLOAD_SELECTOR },
     accept: "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
   });
-  const { items } = v.parse(namesSchema, await response.json());
+  const { items } = v.parse(namesSchema, await valueOfResponse(`GET ${path}`, response));
   return (items ?? []).map((item) => item.metadata.name);
 }
 

@@ -1,4 +1,4 @@
-import { KubeError } from "./errors.ts";
+import { errorOfResponse, KubeError } from "./errors.ts";
 import type { KubeObject, ObjectRef, ResourceRef } from "./types.ts";
 
 /** A request's body: texts and bytes as they are, anything else as JSON. */
@@ -14,6 +14,19 @@ export function decode(bytes: Uint8Array): unknown {
   } catch {
     return text;
   }
+}
+
+/**
+ * The value in an answer of `KubeClient.request`.
+ *
+ * @param what What was asked, for example `GET /api/v1/pods`.
+ * @throws {KubeError} when the answer is not a success. Its body may be anything: an overloaded API
+ * server refuses with a plain text (apiserver, server/filters/maxinflight.go).
+ */
+export async function valueOfResponse(what: string, response: Response): Promise<unknown> {
+  const value = decode(await response.bytes());
+  if (response.ok) return value;
+  throw errorOfResponse(what, response.status, response.headers.get("retry-after"), value);
 }
 
 /** `?a=b&c=d` of what is given; empty when nothing is. */

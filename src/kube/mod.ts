@@ -9,6 +9,7 @@
  */
 export * from "./access.ts";
 export * from "./client.ts";
+export { valueOfResponse } from "./encoding.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./kubeconfig.ts";
