@@ -1,12 +1,13 @@
-import type { KubeClient } from "../kube/mod.ts";
+import { errorOfResponse, type KubeClient } from "../kube/mod.ts";
 import { type Clock, digestOf, type Logger, systemClock } from "../std/mod.ts";
 import type { BlobStore } from "../store/mod.ts";
 import { BootstrapError } from "./errors.ts";
 import { blobOffset, CHUNK_BYTES, type PayloadBlob, type PayloadIndex } from "./payload.ts";
-import { CONFIG_MAPS, type ConfigMap } from "./publisher.ts";
+import { ZARF_NAMESPACE } from "../zarf/mod.ts";
+import { decodeChunk } from "./chunk_decode.ts";
 
 /** How many chunks are fetched ahead of the one that is written. */
-const READ_AHEAD = 4;
+const READ_AHEAD = 3;
 /** How long a chunk may take to be published, in milliseconds. */
 const CHUNK_TIMEOUT = 60_000;
 /** Milliseconds between two looks at a chunk that is not there yet. */
@@ -70,6 +71,8 @@ class ChunkFetcher {
   readonly #signal: AbortSignal | undefined;
   readonly #clock: Clock;
   readonly #fetched = new Map<number, Promise<Uint8Array>>();
+  /** One for each chunk that is kept; which one follows from the chunk's number. */
+  readonly #buffers = Array.from({ length: READ_AHEAD + 1 }, () => new Uint8Array(CHUNK_BYTES));
 
   constructor(kube: KubeClient, index: PayloadIndex, options: AssembleOptions) {
     this.#kube = kube;
@@ -78,6 +81,7 @@ class ChunkFetcher {
     this.#clock = options.clock ?? systemClock;
   }
 
+  /** The chunk's bytes; valid until a chunk that comes READ_AHEAD + 1 later is asked for. */
   read(number: number): Promise<Uint8Array> {
     for (const kept of this.#fetched.keys()) if (kept < number) this.#fetched.delete(kept);
     const last = Math.min(number + READ_AHEAD, this.#index.chunks.length - 1);
@@ -94,10 +98,11 @@ class ChunkFetcher {
   async #fetch(number: number): Promise<Uint8Array> {
     const chunk = this.#index.chunks[number];
     if (chunk === undefined) throw incomplete(`it has no chunk ${number}`);
+    const buffer = this.#buffers[number % this.#buffers.length] ?? new Uint8Array(CHUNK_BYTES);
     const deadline = this.#clock.monotonic() + CHUNK_TIMEOUT;
     for (;;) {
       this.#signal?.throwIfAborted();
-      const bytes = await this.#get(chunk.name);
+      const bytes = await this.#get(chunk.name, buffer);
       if (bytes !== undefined && digestOf(bytes) === chunk.digest) return bytes;
       if (this.#clock.monotonic() >= deadline) {
         const what = bytes === undefined ? "is not there" : "is not what the index says";
@@ -107,13 +112,15 @@ class ChunkFetcher {
     }
   }
 
-  async #get(name: string): Promise<Uint8Array | undefined> {
-    const found = await this.#kube.get<ConfigMap>(
-      { ...CONFIG_MAPS, name },
-      this.#signal === undefined ? {} : { signal: this.#signal },
-    );
-    const text = found?.binaryData?.[name];
-    return text === undefined ? undefined : Uint8Array.fromBase64(text);
+  async #get(name: string, into: Uint8Array): Promise<Uint8Array | undefined> {
+    const path = `/api/v1/namespaces/${ZARF_NAMESPACE}/configmaps/${name}`;
+    const response = await this.#kube.request("GET", path, {
+      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
+    });
+    const body = await response.bytes();
+    if (response.ok) return decodeChunk(body, name, into);
+    if (response.status === 404) return undefined;
+    throw errorOfResponse(`GET ${path}`, response.status, null, undefined);
   }
 }
 
