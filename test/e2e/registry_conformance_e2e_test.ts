@@ -1,14 +1,14 @@
 /**
- * The OCI distribution conformance suite against the node registry, with push switched off: the data
+ * The OCI distribution conformance suite against the compiled agent's node registry, with push switched off: the data
  * is a real package's image layout and an artifact that refers to one of its images.
  *
  * @module
  */
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
-import { createRegistry, serveRegistry } from "../../src/registry/mod.ts";
-import { type Digest, digestOf, isDigest, silentLogger } from "../../src/std/mod.ts";
+import { type Digest, digestOf, isDigest } from "../../src/std/mod.ts";
 import { type DescriptorRecord, type ImageRecord, SEED_OWNER, Store } from "../../src/store/mod.ts";
+import { LocalAgent } from "./support/local_agent.ts";
 
 const LAYOUT = new URL("../fixtures/images-testdata/crane-oci-layout/images", import.meta.url)
   .pathname;
@@ -82,7 +82,7 @@ function imageOf(descriptor: DescriptorRecord, tag: string): ImageRecord {
 /** Runs the suite and returns what it says of each test, as `name: verdict` lines. */
 async function runSuite(
   tool: string,
-  port: number,
+  registry: string,
   results: string,
   preset: Preset,
 ): Promise<string[]> {
@@ -91,7 +91,7 @@ async function runSuite(
     cwd: results,
     env: {
       HOME: results,
-      OCI_REGISTRY: `127.0.0.1:${port}`,
+      OCI_REGISTRY: registry,
       OCI_TLS: "disabled",
       OCI_REPO1: REPOSITORY,
       OCI_RESULTS_DIR: results,
@@ -119,39 +119,32 @@ function count(lines: readonly string[], line: string): number {
 }
 
 Deno.test("the node registry passes the OCI conformance suite with preset data", async () => {
-  const dir = await Deno.makeTempDir({ prefix: "holdfast-conformance-" });
-  const results = `${dir}/results`;
+  await using agent = new LocalAgent();
+  const results = `${agent.directory}/results`;
   await Deno.mkdir(results);
-  const store = Store.open(`${dir}/data`);
-  const handler = createRegistry({ store, upstreams: [], logger: silentLogger });
-  const server = serveRegistry(handler, { hostname: "127.0.0.1", port: 0 });
-  try {
-    const preset = await fill(store);
-    const tool = await ensureTool(TOOLS.conformance);
-    const lines = await runSuite(tool, server.port, results, preset);
-    assert.deepEqual(lines.filter((line) => !/: (Pass|Disabled)$/.test(line)), []);
-    for (
-      const [test, times] of [
-        ["ping", 1],
-        ["empty/referrers", 1],
-        ["read-only/tag-list", 1],
-        ["read-only/head/manifest-head-by-tag", preset.tags.length],
-        ["read-only/head/manifest-head-by-digest", preset.manifests.length],
-        ["read-only/head/blob-head", preset.blobs.length],
-        ["read-only/pull/manifest-by-tag", preset.tags.length],
-        ["read-only/pull/manifest-by-digest", preset.manifests.length],
-        ["read-only/pull/blob-get", preset.blobs.length],
-        ["read-only/referrers", 1],
-        ["missing-manifest/by-digest", 1],
-        ["missing-manifest/by-tag", 1],
-        ["invalid-digest-format/manifest-get", 1],
-      ] as const
-    ) {
-      assert.equal(count(lines, `${test}: Pass`), times, `${test}\n${lines.join("\n")}`);
-    }
-  } finally {
-    await server.shutdown();
-    store.close();
-    await Deno.remove(dir, { recursive: true });
+  const store = Store.open(agent.dataDir);
+  const preset = await fill(store).finally(() => store.close());
+  await agent.started();
+  const tool = await ensureTool(TOOLS.conformance);
+  const lines = await runSuite(tool, agent.addresses.registry, results, preset);
+  assert.deepEqual(lines.filter((line) => !/: (Pass|Disabled)$/.test(line)), []);
+  for (
+    const [test, times] of [
+      ["ping", 1],
+      ["empty/referrers", 1],
+      ["read-only/tag-list", 1],
+      ["read-only/head/manifest-head-by-tag", preset.tags.length],
+      ["read-only/head/manifest-head-by-digest", preset.manifests.length],
+      ["read-only/head/blob-head", preset.blobs.length],
+      ["read-only/pull/manifest-by-tag", preset.tags.length],
+      ["read-only/pull/manifest-by-digest", preset.manifests.length],
+      ["read-only/pull/blob-get", preset.blobs.length],
+      ["read-only/referrers", 1],
+      ["missing-manifest/by-digest", 1],
+      ["missing-manifest/by-tag", 1],
+      ["invalid-digest-format/manifest-get", 1],
+    ] as const
+  ) {
+    assert.equal(count(lines, `${test}: Pass`), times, `${test}\n${lines.join("\n")}`);
   }
 });
