@@ -1,3 +1,4 @@
+import { MANIFEST_TYPES } from "../registry/mod.ts";
 import type { ImageRecord } from "../store/mod.ts";
 
 /** How long one question may take, in milliseconds. */
@@ -28,13 +29,6 @@ export async function lacksImages(
   }
   return false;
 }
-
-const MANIFEST_TYPES = [
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-].join(", ");
 
 async function ask(registry: RegistryReader, path: string): Promise<number | undefined> {
   const authorization = `Basic ${btoa(`${registry.username}:${registry.password}`)}`;

@@ -14,4 +14,9 @@ export { createRegistry, type RegistryHandler, type RegistryOptions } from "./ha
 export { createRegistryMetrics } from "./metrics.ts";
 export { type RegistryServer, type ServeOptions, serveRegistry } from "./serve.ts";
 export * from "./types.ts";
-export { type Credentials, httpUpstream, type HttpUpstreamOptions } from "./upstream.ts";
+export {
+  type Credentials,
+  httpUpstream,
+  type HttpUpstreamOptions,
+  MANIFEST_TYPES,
+} from "./upstream.ts";

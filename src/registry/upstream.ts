@@ -26,7 +26,8 @@ export interface HttpUpstreamOptions {
   readonly client?: Deno.HttpClient;
 }
 
-const MANIFEST_TYPES = [
+/** What a client accepts that takes manifests and indexes of both kinds. */
+export const MANIFEST_TYPES: string = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
