@@ -55,16 +55,19 @@ export function stallGuarded(
   limits: TransferLimits = LIMITS,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const onAbort = () => aborted.reject(failed(name, signal.reason));
+  // Each read has a promise of its own to be broken off by. Raced with one that lives as long as the
+  // body, every chunk would be held until the end: a race's loser keeps the result.
+  let breakOff: ((reason: unknown) => void) | undefined;
+  const onAbort = () => breakOff?.(failed(name, signal.reason));
   const finish = () => signal.removeEventListener("abort", onAbort);
   signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const read = Promise.race([reader.read(), aborted.promise]);
+        const { promise: brokenOff, reject } = Promise.withResolvers<never>();
+        breakOff = reject;
+        if (signal.aborted) onAbort();
+        const read = Promise.race([reader.read(), brokenOff]);
         const { value, done } = await within(read, limits.stall, () => timeout(name, limits.stall));
         if (!done) return controller.enqueue(value);
         finish();

@@ -54,6 +54,32 @@ Deno.test("an abort ends a read that would never end", async () => {
   await assert.rejects(() => pending, reasonIs("UpstreamFailed"));
 });
 
+Deno.test("an abort before the first read breaks the body off", async () => {
+  const reader = stallGuarded("far", new ReadableStream(), AbortSignal.abort(), LIMITS)
+    .getReader();
+  await assert.rejects(() => reader.read(), reasonIs("UpstreamFailed"));
+});
+
+Deno.test("what has passed is not held, however long the body is", async () => {
+  const chunk = 1 << 20;
+  const chunks = 400;
+  let left = chunks;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (left-- === 0) controller.close();
+      else controller.enqueue(new Uint8Array(chunk).fill(left));
+    },
+  }, { highWaterMark: 0 });
+  const before = Deno.memoryUsage().rss;
+  let most = 0;
+  for await (const passed of stallGuarded("far", body, new AbortController().signal)) {
+    assert.equal(passed.length, chunk);
+    most = Math.max(most, Deno.memoryUsage().rss - before);
+  }
+  assert.equal(left, -1);
+  assert.ok(most < chunks * chunk / 2, `${most} bytes were held`);
+});
+
 Deno.test("a body is read whole up to the limit and not further", async () => {
   const { signal } = new AbortController();
   const bytes = new Uint8Array([1, 2, 3]);
