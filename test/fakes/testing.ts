@@ -20,10 +20,12 @@ export async function withDirectory<T>(action: (dir: string) => T | Promise<T>):
 export class TestClock implements Clock {
   /** Milliseconds of each sleep, in order. */
   readonly slept: number[] = [];
-  #time: number;
+  readonly #speed: number;
+  #time = 0;
 
-  constructor(start = 0) {
-    this.#time = start;
+  /** @param speed By how much more than it was asked to each sleep moves the clock. */
+  constructor(speed = 1) {
+    this.#speed = speed;
   }
 
   now(): Date {
@@ -37,7 +39,7 @@ export class TestClock implements Clock {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return;
     this.slept.push(ms);
-    this.#time += ms;
+    this.#time += ms * this.#speed;
     // A loop that only sleeps on this clock must not keep real answers from arriving.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
