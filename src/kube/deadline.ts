@@ -8,16 +8,16 @@ export class Deadline {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal | undefined;
   readonly #onOuterAbort: () => void;
-  readonly #aborted: Promise<never>;
+  /** The waits that an abort breaks off. */
+  readonly #waits = new Set<(reason: unknown) => void>();
   #timer: ReturnType<typeof setTimeout>;
   #expired = false;
 
   constructor(milliseconds: number, signal?: AbortSignal) {
     this.milliseconds = milliseconds;
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.#aborted = promise;
-    this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
+    this.signal.addEventListener("abort", () => {
+      for (const reject of this.#waits) reject(this.signal.reason);
+    }, { once: true });
     this.#outer = signal;
     this.#onOuterAbort = () => this.#controller.abort(signal?.reason);
     this.#timer = this.#arm();
@@ -47,7 +47,8 @@ export class Deadline {
   }
 
   /**
-   * Waits for `promise`, but not longer than this.
+   * Waits for `promise`, but not longer than this. Each wait has a promise of its own to lose to: one
+   * that lives as long as a watch would hold every result that it was raced with.
    *
    * @param late What becomes of a result that came too late.
    */
@@ -55,7 +56,10 @@ export class Deadline {
     if (late !== undefined) {
       promise.then((result) => this.signal.aborted ? late(result) : undefined).catch(() => {});
     }
-    return Promise.race([promise, this.#aborted]);
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    if (this.signal.aborted) reject(this.signal.reason);
+    else this.#waits.add(reject);
+    return Promise.race([promise, aborted]).finally(() => this.#waits.delete(reject));
   }
 
   /** The timer and the listener go; to be called in any case. */

@@ -51,3 +51,18 @@ Deno.test("a result that comes too late is handed over to be thrown away", async
   assert.ok(inTime.signal.aborted && !inTime.expired);
   deadline.end();
 });
+
+Deno.test("what was waited for is not held as long as the deadline lives", async () => {
+  const chunk = 1 << 20;
+  const chunks = 300;
+  const deadline = new Deadline(60_000);
+  const before = Deno.memoryUsage().rss;
+  let most = 0;
+  for (let at = 0; at < chunks; at++) {
+    const read = await deadline.race(pause(0).then(() => new Uint8Array(chunk).fill(at)));
+    assert.equal(read.length, chunk);
+    most = Math.max(most, Deno.memoryUsage().rss - before);
+  }
+  deadline.end();
+  assert.ok(most < chunks * chunk / 2, `${most} bytes were held`);
+});
