@@ -113,7 +113,7 @@ export class SeedFollower {
     const { kube, store, nodeName, nameImage } = this.#options;
     const registry = this.#options.registry();
     if (knownSeed(store) !== undefined || registry === undefined) return;
-    const parsed = /^[^/]+\/(.+):([^:/]+)$/.exec(await deployedImage(kube) ?? "");
+    const parsed = /^[^/]+\/([^@]+):([^:/]+)$/.exec(await deployedImage(kube) ?? "");
     const [, repository, tag] = parsed ?? [];
     if (repository === undefined || tag === undefined) return;
     const manifest = await registry.manifest(repository, tag);
