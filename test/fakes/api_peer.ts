@@ -53,6 +53,17 @@ export class ApiPeer implements AsyncDisposable {
     return this.#server.addr.port;
   }
 
+  /** A kubeconfig that leads here, as JSON, which is YAML. */
+  get kubeconfig(): string {
+    const cluster = { server: this.url, "certificate-authority-data": btoa(pem("ca.crt")) };
+    return JSON.stringify({
+      "current-context": "peer",
+      clusters: [{ name: "peer", cluster }],
+      contexts: [{ name: "peer", context: { cluster: "peer", user: "peer" } }],
+      users: [{ name: "peer", user: {} }],
+    });
+  }
+
   /** Ends the server at once; the client stays. */
   async stop(): Promise<void> {
     this.#stop.abort();
