@@ -1,5 +1,6 @@
-import { type RunningAgent } from "./agent.ts";
+import type { RunningAgent } from "./agent.ts";
 import { diskUsage, memoryOf } from "./memory.ts";
+import { BINARY } from "./program.ts";
 import { renderBytes } from "./render.ts";
 
 /** Names and values, as they are printed. */
@@ -94,4 +95,14 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) aborted();
   else signal.addEventListener("abort", aborted, { once: true });
   return promise;
+}
+
+/** The size of the compiled program; nothing where there is none. */
+export async function binaryRow(): Promise<FigureRows> {
+  try {
+    return [["size of the binary", renderBytes((await Deno.stat(BINARY)).size)]];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { type RunningAgent, startLocalAgent } from "./agent.ts";
 import type { DemoArguments } from "./arguments.ts";
-import { diskRow, memoryRows, settledStoreUsage, storeUsage } from "./figures.ts";
-import { BINARY, EXAMPLE, nodeProgram } from "./program.ts";
+import { binaryRow, diskRow, memoryRows, settledStoreUsage, storeUsage } from "./figures.ts";
+import { EXAMPLE, nodeProgram } from "./program.ts";
 import { listImages, type PulledImage, pullImage } from "./pull.ts";
 import { pageText, renderBytes, renderDuration, renderTable } from "./render.ts";
 import type { Screen } from "./screen.ts";
@@ -92,14 +92,4 @@ function describePulls(images: readonly PulledImage[]): string {
   const bytes = images.reduce((sum, image) => sum + image.bytes, 0);
   const blobs = images.reduce((sum, image) => sum + image.blobs, 0);
   return `${images.length} images, ${blobs} blobs, ${renderBytes(bytes)}, all digests right`;
-}
-
-/** The size of the compiled program; nothing where there is none. */
-export async function binaryRow(): Promise<(readonly [string, string])[]> {
-  try {
-    return [["size of the binary", renderBytes((await Deno.stat(BINARY)).size)]];
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
 }

@@ -65,7 +65,7 @@ function kubectlWith(kubeconfig: string): Kubectl {
   return async (args) => {
     const result = await exec(KUBECTL, {
       args: ["--kubeconfig", kubeconfig, ...args],
-      env: { PATH: "/usr/bin:/bin", HOME: Deno.env.get("HOME") ?? "/root" },
+      env: { PATH: "/usr/bin:/bin", HOME: Deno.env.get("HOME") ?? "/" },
       timeout: args.includes("delete") ? DELETE_TIMEOUT : KUBECTL_TIMEOUT,
     });
     if (result.code === 0) return result.stdout;

@@ -1,6 +1,7 @@
 import { exampleAnswers } from "./answers.ts";
 import type { RunningAgent } from "./agent.ts";
 import {
+  binaryRow,
   diskRow,
   type FigureRows,
   memoryRows,
@@ -9,7 +10,6 @@ import {
   storeUsage,
 } from "./figures.ts";
 import { diskUsage } from "./memory.ts";
-import { binaryRow } from "./node_demo.ts";
 import { EXAMPLE } from "./program.ts";
 import { renderBytes, renderDuration, renderTable } from "./render.ts";
 import type { Screen } from "./screen.ts";
