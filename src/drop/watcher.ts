@@ -95,12 +95,16 @@ export class DropWatcher {
       for (const file of scan.files) {
         present.add(file.path);
         if (signal.aborted) return true;
-        if (!isFinal(await this.#consider(file, signal))) busy = true;
+        if (!isFinal(await this.#considered(file, signal))) busy = true;
       }
     }
     this.#settle.keepOnly(present);
     for (const path of this.#attempts.keys()) if (!present.has(path)) this.#attempts.delete(path);
     for (const path of this.#reported.keys()) if (!present.has(path)) this.#reported.delete(path);
+    for (const path of this.#complained.keys()) {
+      const known = present.has(path) || this.#options.directories.includes(path);
+      if (!known) this.#complained.delete(path);
+    }
     return busy;
   }
 
@@ -120,11 +124,24 @@ export class DropWatcher {
     }
   }
 
-  /** Logs a state of a directory when it changes, not at every look. */
-  #complain(directory: string, complaint: string): void {
-    if ((this.#complained.get(directory) ?? "") === complaint) return;
-    this.#complained.set(directory, complaint);
-    if (complaint !== "") this.#options.logger.warn(complaint, { directory });
+  /** Logs a state of a directory or file when it changes, not at every look. */
+  #complain(path: string, complaint: string): void {
+    if ((this.#complained.get(path) ?? "") === complaint) return;
+    if (complaint === "") this.#complained.delete(path);
+    else this.#complained.set(path, complaint);
+    if (complaint !== "") this.#options.logger.warn(complaint, { path });
+  }
+
+  /** A store that does not answer for one file must not keep the others from being looked at. */
+  async #considered(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
+    try {
+      return await this.#consider(file, signal);
+    } catch (error) {
+      const reason = error instanceof HoldfastError ? error.reason : "ReadFailed";
+      const message = describeError(error);
+      this.#complain(file.path, `nothing can be said of a file: ${message}`);
+      return this.#report(file, { phase: "Receiving", reason, message, bytes: 0 });
+    }
   }
 
   async #consider(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
@@ -134,7 +151,7 @@ export class DropWatcher {
     const attempt = this.#attemptOn(file);
     if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
       const { reason, message } = attempt;
-      return this.#remember(file, { phase: "Rejected", reason, message });
+      return this.#refuse(file, { phase: "Rejected", reason, message });
     }
     if (unchanged < SETTLE_TIME) return this.#report(file, receiving(file, "BeingCopied"));
     if (attempt !== undefined && this.#clock.monotonic() < attempt.retryAt) {
@@ -211,6 +228,17 @@ export class DropWatcher {
       this.#options.logger.warn(text, { file: file.path, reason });
     }
     return attempt;
+  }
+
+  /** A refusal holds also when it cannot be recorded now; the next look records it. */
+  #refuse(file: FileIdentity, outcome: Extract<DropOutcome, { phase: "Rejected" }>): DropOutcome {
+    try {
+      this.#remember(file, outcome);
+      this.#complain(file.path, "");
+    } catch (error) {
+      this.#complain(file.path, `a refusal could not be recorded: ${describeError(error)}`);
+    }
+    return this.#report(file, outcome);
   }
 
   #remember(file: FileIdentity, outcome: Exclude<DropOutcome, { phase: "Receiving" }>) {

@@ -80,7 +80,7 @@ export class Reconciler {
       await this.reconcile(signal);
       return undefined;
     } catch (error) {
-      if (!signal.aborted) this.#waiting(error);
+      if (!signal.aborted) this.#tryTelling(error);
       return error;
     }
   }
@@ -164,6 +164,15 @@ export class Reconciler {
       if (terminal) set("failed", reason, text);
       else set("deploying", reason, `${text}; it is tried again`);
       return terminal;
+    }
+  }
+
+  /** A full disk is one of the reasons to wait, and may keep them from being recorded. */
+  #tryTelling(error: unknown): void {
+    try {
+      this.#waiting(error);
+    } catch (refusal) {
+      this.#options.logger.warn(`nothing can be recorded: ${describeError(refusal)}`);
     }
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { digestOf, HoldfastError, silentLogger } from "../std/mod.ts";
 import { type NewPackage, type PackageRecord, Store } from "../store/mod.ts";
 import { type PackageActions, Reconciler } from "./reconciler.ts";
@@ -177,6 +178,33 @@ Deno.test("while there is no cluster every waiting package says why, and then is
     assert.equal(state("a", "1")?.state, "accepted");
     reachable = true;
     reconciler.wake();
+    await until(() => state("a", "1")?.state === "ready");
+    abort.abort();
+    await running;
+  });
+});
+
+Deno.test("when nothing can be recorded it goes on all the same", () => {
+  let attempts = 0;
+  return withBench({
+    lead: (work, signal) =>
+      ++attempts < 3 ? Promise.reject(new Error("connection refused")) : work(signal),
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    using other = new DatabaseSync(`${store.dir}/holdfast.db`);
+    other.exec(
+      "CREATE TRIGGER refuse BEFORE UPDATE ON packages BEGIN SELECT RAISE(FAIL, 'no'); END",
+    );
+    const abort = new AbortController();
+    const running = reconciler.run(abort.signal);
+    await until(() => attempts === 1);
+    assert.equal(state("a", "1")?.message, "");
+    other.exec("DROP TRIGGER refuse");
+    for (let tries = 0; tries < 2; tries++) {
+      const before = attempts;
+      reconciler.wake();
+      await until(() => attempts > before);
+    }
     await until(() => state("a", "1")?.state === "ready");
     abort.abort();
     await running;
