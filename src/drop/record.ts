@@ -12,8 +12,8 @@ export function packageRecord(
   return {
     digest,
     name: definition.metadata.name,
-    version: definition.metadata.version ?? "",
-    architecture: definition.build?.architecture ?? definition.metadata.architecture ?? "",
+    version: definition.metadata.version,
+    architecture: definition.architecture,
     kind: definition.kind,
     // Keys are not checked yet, so a signature says nothing more than that there is one.
     signature: contents.signature === "none" ? "Unsigned" : "Unverified",

@@ -1,119 +1,294 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { buildPackage } from "../../test/fixtures/make_package.ts";
-import { createLogger } from "../std/mod.ts";
+import { systemClock } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
+import { parseOutcome } from "./outcome.ts";
+import { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
 import type { DroppedFile } from "./types.ts";
-import { DropWatcher } from "./watcher.ts";
+import { DROP_FAILPOINTS, DropWatcher, MAX_RETRY_PAUSE } from "./watcher.ts";
 
-interface Bench {
+const never = new AbortController().signal;
+
+class Stage {
   readonly drop: string;
-  readonly store: Store;
-  readonly log: string[];
-  /** What was last said of a file, by its name. */
-  said(name: string): DroppedFile["outcome"] | undefined;
-  /** Lets time pass and looks again, so often. */
-  look(times?: number): Promise<void>;
-  /** Makes the database refuse every new outcome, or no longer. */
-  refuseOutcomes(refuse: boolean): void;
-}
+  readonly clock = new TestClock();
+  readonly seen: DroppedFile[] = [];
+  readonly log = loggerOf();
+  readonly watcher: DropWatcher;
 
-/** More than a file must rest before it is refused, in milliseconds. */
-const STEP = 6_000;
+  constructor(readonly dir: string, readonly store: Store) {
+    this.drop = `${dir}/drop`;
+    Deno.mkdirSync(this.drop, { recursive: true });
+    this.watcher = this.another();
+  }
 
-async function withWatcher(action: (bench: Bench) => Promise<void>) {
-  const directory = await Deno.makeTempDir();
-  const drop = `${directory}/drop`;
-  await Deno.mkdir(drop);
-  using store = Store.open(`${directory}/data`);
-  const outcomes = new Map<string, DroppedFile["outcome"]>();
-  const log: string[] = [];
-  let time = 0;
-  const watcher = new DropWatcher({
-    directories: [drop],
-    store,
-    architecture: "amd64",
-    logger: createLogger({ level: "info", format: "text", write: (line) => log.push(line) }),
-    onChange: ({ path, outcome }) => outcomes.set(path.slice(drop.length + 1), outcome),
-    clock: { now: () => new Date(), monotonic: () => time, sleep: () => Promise.resolve() },
-  });
-  const abort = new AbortController();
-  using other = new DatabaseSync(`${directory}/data/holdfast.db`);
-  try {
-    await action({
-      drop,
-      store,
-      log,
-      said: (name) => outcomes.get(name),
-      async look(times = 1) {
-        for (let i = 0; i < times; i++) {
-          time += STEP;
-          await watcher.look(abort.signal);
-        }
-      },
-      refuseOutcomes(refuse) {
-        other.exec(
-          refuse
-            ? "CREATE TRIGGER refuse BEFORE INSERT ON drops BEGIN SELECT RAISE(FAIL, 'no'); END"
-            : "DROP TRIGGER refuse",
-        );
-      },
+  /** A watcher that knows nothing but what the store holds. */
+  another(directories = [this.drop]): DropWatcher {
+    return new DropWatcher({
+      directories,
+      store: this.store,
+      architecture: "amd64",
+      logger: this.log.logger,
+      onChange: (file) => void this.seen.push(file),
+      clock: this.clock,
     });
-  } finally {
-    abort.abort();
-    await watcher.run(abort.signal);
-    await Deno.remove(directory, { recursive: true });
+  }
+
+  /** Looks after some time has passed; says whether there is more to do. */
+  async look(after = 0, watcher = this.watcher): Promise<boolean> {
+    this.clock.advance(after);
+    return await watcher.look(never);
+  }
+
+  put(name: string, bytes: Uint8Array): void {
+    Deno.writeFileSync(`${this.drop}/${name}`, bytes);
+  }
+
+  /** What was said last about a file, and all the different things before it. */
+  said(name: string): string[] {
+    return this.seen.filter(({ path }) => path.endsWith(`/${name}`)).map(({ outcome }) =>
+      "reason" in outcome ? `${outcome.phase} ${outcome.reason}` : outcome.phase
+    );
   }
 }
 
-Deno.test("a package is taken in once it rests, and a bad file is refused", () =>
-  withWatcher(async ({ drop, store, said, look }) => {
-    await Deno.writeFile(`${drop}/good.tar`, buildPackage({ format: "tar" }));
-    await Deno.writeFile(`${drop}/bad.tar`, new Uint8Array());
-    await look();
-    assert.equal(said("good.tar")?.phase, "Receiving");
-    await look(2);
-    assert.equal(said("good.tar")?.phase, "Accepted");
-    assert.equal(said("bad.tar")?.phase, "Rejected");
-    assert.equal(store.records.listPackages().length, 1);
-    assert.equal(store.records.listDrops().length, 2);
+function staged(action: (stage: Stage) => Promise<void>): Promise<void> {
+  return withDirectory(async (dir) => {
+    using store = Store.open(`${dir}/data`);
+    const stage = new Stage(dir, store);
+    try {
+      await action(stage);
+    } finally {
+      // Closes the file events of a watcher that was only made to look.
+      await stage.watcher.run(AbortSignal.abort());
+    }
+  });
+}
+
+const GOOD = buildPackage({ name: "web" });
+
+Deno.test("a file is read once it has not changed for a while, and is then in the store", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD);
+    assert.equal(await stage.look(), true);
+    assert.equal(await stage.look(SETTLE_TIME - 1), true);
+    assert.deepEqual(stage.said("web.tar.zst"), ["Receiving BeingCopied"]);
+    assert.equal(await stage.look(1), false, "there is nothing more to do");
+    assert.deepEqual(stage.said("web.tar.zst"), [
+      "Receiving BeingCopied",
+      "Receiving Reading",
+      "Accepted",
+    ]);
+    const [record] = stage.store.records.listPackages();
+    assert.deepEqual([record?.name, record?.state], ["web", "accepted"]);
+    assert.equal(stage.store.records.images(record?.digest ?? "sha256:").length, 1);
   }));
 
-Deno.test("a refusal that cannot be recorded is said all the same, told once, and recorded later", () =>
-  withWatcher(async ({ drop, store, log, said, look, refuseOutcomes }) => {
-    refuseOutcomes(true);
-    await Deno.writeFile(`${drop}/bad.tar`, new Uint8Array());
-    await look(5);
-    const outcome = said("bad.tar");
-    assert(outcome?.phase === "Rejected" && outcome.reason === "EmptyFile");
-    assert.equal(store.records.listDrops().length, 0);
-    assert.equal(log.filter((line) => line.includes("could not be recorded")).length, 1);
-    refuseOutcomes(false);
-    await look();
-    assert.equal(store.records.listDrops().length, 1);
+Deno.test("a file that is still written to is not read", () =>
+  staged(async (stage) => {
+    const parts = [0, 300, 600, 900].map((from) => GOOD.subarray(0, from + 300));
+    for (const part of parts) {
+      stage.put("web.tar.zst", part);
+      await stage.look(SETTLE_TIME - 1);
+    }
+    assert.deepEqual(
+      stage.said("web.tar.zst"),
+      parts.map(() => "Receiving BeingCopied").slice(0, 1),
+    );
+    stage.put("web.tar.zst", GOOD);
+    await stage.look(5_000);
+    await stage.look(SETTLE_TIME);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
   }));
 
-Deno.test("a package that cannot be recorded waits and is taken in later", () =>
-  withWatcher(async ({ drop, store, said, look, refuseOutcomes }) => {
-    refuseOutcomes(true);
-    await Deno.writeFile(`${drop}/good.tar`, buildPackage({ format: "tar" }));
-    await look(2);
-    assert.equal(said("good.tar")?.phase, "Receiving");
-    refuseOutcomes(false);
-    await look(2);
-    assert.equal(said("good.tar")?.phase, "Accepted");
-    assert.equal(store.records.listPackages().length, 1);
+Deno.test("a half-copied file that paused is not refused when the rest comes in time", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD.subarray(0, 500));
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Receiving Truncated");
+    await stage.look(REFUSE_TIME - SETTLE_TIME - 1);
+    stage.put("web.tar.zst", GOOD);
+    await stage.look(1);
+    await stage.look(SETTLE_TIME);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    assert(!stage.said("web.tar.zst").some((one) => one.startsWith("Rejected")));
   }));
 
-Deno.test("a store that does not answer ends nothing", () =>
-  withWatcher(async ({ drop, store, log, said, look }) => {
-    await Deno.writeFile(`${drop}/a.tar`, buildPackage({ format: "tar" }));
-    using other = new DatabaseSync(`${store.dir}/holdfast.db`);
-    other.exec("ALTER TABLE drops RENAME TO gone");
-    await look(3);
-    assert.equal(said("a.tar")?.phase, "Receiving");
-    assert.equal(log.filter((line) => line.includes("nothing can be said")).length, 1);
-    other.exec("ALTER TABLE gone RENAME TO drops");
-    await look(2);
-    assert.equal(said("a.tar")?.phase, "Accepted");
+Deno.test("a file at fault is refused when it has not changed for longer, and read only once", () =>
+  staged(async (stage) => {
+    stage.put("bad.tar.zst", GOOD.subarray(0, 500));
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    await stage.look(REFUSE_TIME - SETTLE_TIME);
+    assert.equal(await stage.look(60_000), false);
+    const said = stage.said("bad.tar.zst");
+    assert.equal(said.at(-1), "Rejected Truncated");
+    assert.equal(said.filter((one) => one === "Receiving Reading").length, 1);
+    assert.equal(stage.log.lines.filter((line) => /package rejected/.test(line)).length, 1);
+    assert.deepEqual(stage.store.records.listPackages(), []);
   }));
+
+Deno.test("what is decided is known after a restart, without reading again", () =>
+  staged(async (stage) => {
+    stage.put("good.tar.zst", GOOD);
+    stage.put("bad.tar.zst", GOOD.subarray(0, 500));
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    await stage.look(REFUSE_TIME);
+    stage.seen.length = 0;
+    const again = stage.another();
+    assert.equal(await stage.look(0, again), false);
+    assert.deepEqual(stage.said("good.tar.zst"), ["Accepted"]);
+    assert.deepEqual(stage.said("bad.tar.zst"), ["Rejected Truncated"]);
+    await again.run(AbortSignal.abort());
+  }));
+
+Deno.test("a file of the same name with other content is another file", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD.subarray(0, 500));
+    for (const after of [0, SETTLE_TIME, REFUSE_TIME]) await stage.look(after);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Rejected Truncated");
+    stage.put("web.tar.zst", buildPackage({ name: "web", version: "2.0.0" }));
+    for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    assert.deepEqual(stage.store.records.listPackages().map(({ version }) => version), ["2.0.0"]);
+  }));
+
+Deno.test("the same package under two names is one package", () =>
+  staged(async (stage) => {
+    stage.put("a.tar.zst", GOOD);
+    stage.put("b.tar.zst", GOOD);
+    for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    assert.deepEqual([stage.said("a.tar.zst").at(-1), stage.said("b.tar.zst").at(-1)], [
+      "Accepted",
+      "Accepted",
+    ]);
+    assert.equal(stage.store.records.listPackages().length, 1);
+  }));
+
+Deno.test("removing a file changes nothing, and dropping it again is nothing new", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD);
+    for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    Deno.renameSync(`${stage.drop}/web.tar.zst`, `${stage.dir}/aside`);
+    assert.equal(await stage.look(), false);
+    assert.equal(stage.store.records.listPackages().length, 1);
+    Deno.renameSync(`${stage.dir}/aside`, `${stage.drop}/web.tar.zst`);
+    stage.seen.length = 0;
+    await stage.look();
+    assert.deepEqual(stage.said("web.tar.zst"), ["Accepted"]);
+  }));
+
+Deno.test("a failure that may pass is tried again, ever more slowly, until it passes", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD);
+    // The worker cannot make its staging directory: the store says so, and it is no fault of the file.
+    const tmp = `${stage.store.dir}/tmp`;
+    Deno.removeSync(tmp, { recursive: true });
+    Deno.writeTextFileSync(tmp, "in the way");
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    const reads = () => stage.said("web.tar.zst").filter((one) => one.endsWith("Reading")).length;
+    assert.equal(reads(), 1);
+    await stage.look(900);
+    assert.equal(reads(), 1, "the first pause is at least a second");
+    for (let look = 0; look < 40; look++) await stage.look(10_000);
+    const tries = reads();
+    assert(tries > 5 && tries < 15, `${tries} tries in 400 s`);
+    assert(!stage.said("web.tar.zst").some((one) => one.startsWith("Rejected")));
+    assert(stage.log.lines.some((line) => /could not be taken in and is tried again/.test(line)));
+    Deno.removeSync(tmp);
+    Deno.mkdirSync(tmp);
+    assert.equal(await stage.look(MAX_RETRY_PAUSE), false);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+  }));
+
+Deno.test("a drop directory that is not there is said once, and found when it comes", () =>
+  staged(async (stage) => {
+    Deno.removeSync(stage.drop);
+    const about = () => stage.log.lines.filter((line) => /drop directory is not there/.test(line));
+    for (let look = 0; look < 3; look++) assert.equal(await stage.look(1_000), false);
+    assert.equal(about().length, 1);
+    Deno.mkdirSync(stage.drop);
+    stage.put("web.tar.zst", GOOD);
+    for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    Deno.removeSync(stage.drop, { recursive: true });
+    await stage.look();
+    assert.equal(about().length, 2, "it is said again when it goes again");
+  }));
+
+Deno.test("a drop directory that cannot be read does not keep the others from being looked at", () =>
+  staged(async (stage) => {
+    Deno.writeTextFileSync(`${stage.dir}/file`, "no directory");
+    stage.put("web.tar.zst", GOOD);
+    const watcher = stage.another([`${stage.dir}/file`, stage.drop]);
+    for (const after of [0, SETTLE_TIME]) await stage.look(after, watcher);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    assert.equal(
+      stage.log.lines.filter((line) => /drop directory cannot be read/.test(line)).length,
+      1,
+    );
+    await watcher.run(AbortSignal.abort());
+  }));
+
+Deno.test("each thing is said once, however often one looks", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD);
+    for (let look = 0; look < 5; look++) await stage.look(SETTLE_TIME / 10);
+    assert.equal(stage.seen.length, 1);
+    for (let look = 0; look < 5; look++) await stage.look(SETTLE_TIME);
+    assert.equal(stage.seen.length, 3);
+    assert.equal(stage.seen[0]?.size, GOOD.length);
+  }));
+
+Deno.test("running it takes a file in by itself, and ends with its signal", () =>
+  staged(async (stage) => {
+    const abort = new AbortController();
+    const watcher = new DropWatcher({
+      directories: [stage.drop],
+      store: stage.store,
+      architecture: "amd64",
+      logger: stage.log.logger,
+      onChange: (file) => void stage.seen.push(file),
+      clock: systemClock,
+    });
+    const running = watcher.run(abort.signal);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const dropped = performance.now();
+    stage.put(".web.tar.zst", GOOD);
+    Deno.renameSync(`${stage.drop}/.web.tar.zst`, `${stage.drop}/web.tar.zst`);
+    await eventually(() => stage.said("web.tar.zst").at(-1) === "Accepted");
+    assert(performance.now() - dropped < 4_500, "the event wakes it before its next look");
+    abort.abort();
+    await running;
+  }));
+
+const CHILD = fileURLToPath(import.meta.resolve("./watcher_test_child.ts"));
+
+async function takeIn(dir: string, failpoint?: string): Promise<Deno.CommandStatus> {
+  return await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", CHILD, `${dir}/data`, `${dir}/drop`],
+    env: failpoint === undefined ? {} : { HOLDFAST_FAILPOINT: failpoint },
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn().status;
+}
+
+for (const name of DROP_FAILPOINTS) {
+  Deno.test(`killed at ${name} and started again, the package is in the store once`, () =>
+    withDirectory(async (dir) => {
+      Deno.mkdirSync(`${dir}/drop`);
+      Deno.writeFileSync(`${dir}/drop/web.tar.zst`, GOOD);
+      assert.equal((await takeIn(dir, name)).signal, "SIGKILL", `${name} was not passed`);
+      assert.equal((await takeIn(dir)).code, 0);
+      using store = Store.open(`${dir}/data`);
+      assert.deepEqual(store.records.listPackages().map(({ name }) => name), ["web"]);
+      const [drop] = store.records.listDrops();
+      assert.equal(parseOutcome(drop?.outcome)?.phase, "Accepted");
+      assert.deepEqual([...Deno.readDirSync(`${dir}/data/tmp`)], []);
+    }));
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
+import { buildPackage, writePackage } from "../../test/fixtures/make_package.ts";
+import { digestOf } from "../std/mod.ts";
+import { Store } from "../store/mod.ts";
+import { ingest, IngestError } from "./ingest.ts";
+import type { IngestRequest } from "./types.ts";
+
+const never = new AbortController().signal;
+
+interface Stage {
+  readonly store: Store;
+  readonly dir: string;
+  take(bytes: Uint8Array, change?: Partial<IngestRequest>): ReturnType<typeof ingest>;
+}
+
+function staged(action: (stage: Stage) => Promise<void>): Promise<void> {
+  return withDirectory(async (dir) => {
+    using store = Store.open(`${dir}/data`, { logger: loggerOf().logger });
+    const take = async (bytes: Uint8Array, change: Partial<IngestRequest> = {}) => {
+      const path = `${dir}/package.tar.zst`;
+      await Deno.writeFile(path, bytes);
+      return await ingest(requestOf(store, path, change), () => {}, never);
+    };
+    await action({ store, dir, take });
+  });
+}
+
+function requestOf(store: Store, path: string, change: Partial<IngestRequest>): IngestRequest {
+  return {
+    path,
+    format: "tar.zst",
+    architecture: "amd64",
+    dataDir: store.dir,
+    stagingId: "ingest",
+    ...change,
+  };
+}
+
+const count = (dir: string): number =>
+  [...Deno.readDirSync(dir)].reduce(
+    (sum, entry) => sum + (entry.isDirectory ? count(`${dir}/${entry.name}`) : 1),
+    0,
+  );
+
+/** Nothing of a package that was refused is left in the store. */
+function assertUntouched(store: Store): void {
+  for (const name of ["tmp", "blobs", "packages"]) assert.equal(count(`${store.dir}/${name}`), 0);
+}
+
+Deno.test("every blob and file of a package is in the store when it was read", () =>
+  staged(async ({ store, take }) => {
+    const contents = await take(buildPackage({ name: "web" }));
+    assert.equal(contents.definition.metadata.name, "web");
+    for (const { digest, size } of contents.blobs) {
+      assert.equal(store.blobs.stat(digest)?.size, size);
+      assert.equal(digestOf(Deno.readFileSync(store.blobs.path(digest))), digest);
+    }
+    const definition = Deno.readFileSync(`${store.packagePath(contents.digest)}/zarf.yaml`);
+    assert.equal(digestOf(definition), contents.digest);
+    assert.equal(count(`${store.dir}/tmp`), 0);
+    assert.deepEqual(store.records.listPackages(), [], "the record is the caller's");
+  }));
+
+Deno.test("a package may be read twice", () =>
+  staged(async ({ store, take }) => {
+    const bytes = buildPackage();
+    const first = await take(bytes);
+    const blobs = count(`${store.dir}/blobs`);
+    assert.equal((await take(bytes)).digest, first.digest);
+    assert.equal(count(`${store.dir}/blobs`), blobs);
+  }));
+
+Deno.test("progress is told while a large package is read, and only grows", () =>
+  withDirectory(async (dir) => {
+    using store = Store.open(`${dir}/data`);
+    const path = `${dir}/large.tar`;
+    const reference = "docker.io/library/large:1";
+    await writePackage(path, {
+      format: "tar",
+      images: [{ reference, layers: [{ size: 20_000_000, seed: 1 }] }],
+    });
+    const seen: number[] = [];
+    const request = requestOf(store, path, { format: "tar" });
+    await ingest(request, (bytes) => void seen.push(bytes), never);
+    assert(seen.length >= 3 && seen.length <= 6, `${seen.length} times`);
+    assert.deepEqual(seen, [...seen].sort((a, b) => a - b));
+    assert((seen.at(-1) ?? 0) <= Deno.statSync(path).size);
+  }));
+
+const noPackage = new TextEncoder().encode("no package at all, whatever its name says");
+
+const refusals: readonly [string, () => Uint8Array, string][] = [
+  ["that is empty", () => new Uint8Array(), "EmptyFile"],
+  ["that is no zstd", () => noPackage, "NotZstd"],
+  ["with a damaged middle", () => damaged(buildPackage()), "Corrupt"],
+  ["that was cut off", () => buildPackage().subarray(0, -40), "Truncated"],
+  ["for another processor", () => buildPackage({ architecture: "arm64" }), "ArchitectureMismatch"],
+];
+
+function damaged(bytes: Uint8Array): Uint8Array {
+  return bytes.fill(0xa5, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 64);
+}
+
+for (const [what, make, reason] of refusals) {
+  Deno.test(`a file ${what} is refused for ever, and leaves nothing in the store`, () =>
+    staged(async ({ store, take }) => {
+      await assert.rejects(take(make()), (error) => {
+        assert(error instanceof IngestError);
+        assert.equal(error.reason, reason, error.message);
+        assert.equal(error.disposition, "terminal");
+        return true;
+      });
+      assertUntouched(store);
+    }));
+}
+
+Deno.test("a file that is not there any more is looked for again", () =>
+  staged(async ({ store, dir }) => {
+    const request = requestOf(store, `${dir}/gone.tar`, {});
+    await assert.rejects(ingest(request, () => {}, never), (error) => {
+      assert(error instanceof IngestError);
+      assert.deepEqual([error.reason, error.disposition], ["FileRemoved", "retry"]);
+      return true;
+    });
+  }));
+
+Deno.test("a file that cannot be read is tried again, with the system's words", () =>
+  staged(async ({ store, dir }) => {
+    await Deno.mkdir(`${dir}/directory.tar`);
+    const request = requestOf(store, `${dir}/directory.tar`, {});
+    await assert.rejects(ingest(request, () => {}, never), (error) => {
+      assert(error instanceof IngestError);
+      assert.deepEqual([error.reason, error.disposition], ["ReadFailed", "retry"]);
+      assert.match(error.message, /the file could not be read: .*directory/i);
+      return true;
+    });
+    assertUntouched(store);
+  }));
+
+Deno.test("a data directory that takes no files is named by the store", () =>
+  staged(async ({ dir, take }) => {
+    await Deno.writeTextFile(`${dir}/file`, "in the way");
+    await assert.rejects(take(buildPackage(), { dataDir: `${dir}/file` }), (error) => {
+      assert(error instanceof IngestError);
+      assert.notEqual(error.disposition, "terminal");
+      return true;
+    });
+  }));
+
+Deno.test("a signal ends the reading, which goes on from the beginning the next time", () =>
+  withDirectory(async (dir) => {
+    using store = Store.open(`${dir}/data`);
+    const path = `${dir}/large.tar`;
+    const reference = "docker.io/library/large:1";
+    const layers = [{ size: 60_000_000, seed: 2 }];
+    await writePackage(path, { format: "tar", images: [{ reference, layers }] });
+    const abort = new AbortController();
+    const request = requestOf(store, path, { format: "tar" });
+    await assert.rejects(ingest(request, () => abort.abort(), abort.signal), { reason: "Stopped" });
+    await assert.rejects(ingest(request, () => {}, AbortSignal.abort()), { reason: "Stopped" });
+    assert.equal(count(`${store.dir}/packages`), 0);
+    const contents = await ingest(request, () => {}, never);
+    assert(contents.blobs.every((blob) => store.blobs.stat(blob.digest)?.size === blob.size));
+  }));
