@@ -105,6 +105,7 @@ export class ApiObjects implements AsyncDisposable {
     const start = Number(query.get("continue") ?? 0);
     const end = start + Number(query.get("limit") ?? Infinity);
     const all = [...this.#objects].filter(([key, object]) => isChosen(key, object, target, query))
+      .sort(([a], [b]) => a < b ? -1 : 1)
       .map(([, { apiVersion: _, kind: __, ...object }]) => object);
     const page = all.slice(start, end);
     const partial = headers.get("accept")?.includes("as=PartialObjectMetadataList") === true;
