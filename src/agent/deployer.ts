@@ -1,14 +1,11 @@
 import type { RegistryAccess } from "../bootstrap/mod.ts";
-import { deployPackage, type DeployProgress, imagesToPush, preflight } from "../deploy/mod.ts";
+import { deployPackage, imagesToPush, preflight } from "../deploy/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
 import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
-import { blobSource, type ComponentRecord, type PackageRecord, type Store } from "../store/mod.ts";
+import { blobSource, type PackageRecord, type Store } from "../store/mod.ts";
 import { pushImages } from "../zarf/mod.ts";
-import { Throttle } from "./throttle.ts";
+import { ComponentTracker } from "./component_tracker.ts";
 import { postRendererCommand, type Tools } from "./tools.ts";
-
-/** Milliseconds between two messages of the same phase: each is a durable write. */
-const PROGRESS_INTERVAL = 500;
 
 /** What deploying one package works with. */
 export interface DeployerOptions {
@@ -31,7 +28,11 @@ export async function deployRecord(
   // The registry and the webhook, which the caller has brought up, are what an init package is for.
   if (record.kind === "ZarfInitConfig") return;
   const definition = await readDefinition(store, record);
-  const tracker = new ComponentTracker(options, record);
+  const tracker = new ComponentTracker({
+    store,
+    digest: record.digest,
+    onChange: options.onChange,
+  });
   tracker.begin(preflight(definition).components.map((component) => component.name));
   await deployPackage(
     { definition, digest: record.digest, images: store.records.images(record.digest) },
@@ -77,49 +78,3 @@ function pushTarget(store: Store, { url, state }: RegistryAccess) {
 async function readDefinition(store: Store, record: PackageRecord): Promise<ZarfPackage> {
   return parseDefinition(await Deno.readFile(`${store.packagePath(record.digest)}/zarf.yaml`));
 }
-
-/** Writes what a deployment reports into the record of its package. */
-class ComponentTracker {
-  readonly #options: DeployerOptions;
-  readonly #record: PackageRecord;
-  readonly #throttle = new Throttle(PROGRESS_INTERVAL);
-  #components: ComponentRecord[] = [];
-  #phase = "";
-
-  constructor(options: DeployerOptions, record: PackageRecord) {
-    this.#options = options;
-    this.#record = record;
-  }
-
-  begin(names: readonly string[]): void {
-    this.#components = names.map((name) => ({ name, phase: "Waiting", message: "not begun" }));
-    this.#save("the package is being deployed");
-  }
-
-  progress({ component, phase, message }: DeployProgress): void {
-    const fresh = this.#phase !== `${component} ${phase}`;
-    if (!this.#throttle.due() && !fresh) return;
-    this.#phase = `${component} ${phase}`;
-    this.#components = this.#components.map((one) =>
-      one.name === component ? { name: one.name, phase: PHASES[phase], message } : one
-    );
-    this.#save(component === undefined ? message : `component ${component}: ${message}`);
-  }
-
-  #save(message: string): void {
-    this.#options.store.records.setPackageState(this.#record.digest, "deploying", {
-      reason: "Deploying",
-      message,
-      components: this.#components,
-    });
-    this.#options.onChange();
-  }
-}
-
-const PHASES: Readonly<Record<DeployProgress["phase"], string>> = {
-  Images: "Deploying",
-  Deploying: "Deploying",
-  Waiting: "Deploying",
-  Succeeded: "Ready",
-  Failed: "Failed",
-};
