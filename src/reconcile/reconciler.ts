@@ -93,8 +93,10 @@ export class Reconciler {
    */
   async reconcile(signal: AbortSignal): Promise<void> {
     this.#supersede();
-    const damaged = await this.#damaged(signal);
-    if (this.#plan().deploy.length === 0 && damaged.length === 0) return;
+    const toDeploy = this.#plan().deploy.length > 0;
+    // Whoever waits to be deployed is not kept waiting for a look at what is deployed.
+    const damaged = toDeploy ? [] : await this.#damaged(signal);
+    if (!toDeploy && damaged.length === 0) return;
     await this.#options.actions.lead(async (leading) => {
       for (const record of damaged) await this.#repair(record, leading);
       const failed = new Set<string>();
