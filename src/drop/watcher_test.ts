@@ -164,7 +164,13 @@ Deno.test("the same package under two names is one package", () =>
       "Accepted",
       "Accepted",
     ]);
-    assert.equal(stage.store.records.listPackages().length, 1);
+    const [record] = stage.store.records.listPackages();
+    stage.store.records.setPackageState(record?.digest ?? "sha256:", "ready", { message: "up" });
+    stage.put("c.tar.zst", GOOD);
+    for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    assert.equal(stage.said("c.tar.zst").at(-1), "Accepted");
+    const all = stage.store.records.listPackages();
+    assert.deepEqual(all.map(({ state, message }) => [state, message]), [["ready", "up"]]);
   }));
 
 Deno.test("removing a file changes nothing, and dropping it again is nothing new", () =>
