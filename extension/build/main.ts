@@ -9,6 +9,7 @@ import { describeError } from "../../src/std/mod.ts";
 import { ensureDenort } from "../../test/build/denort.ts";
 import { bundle } from "./bundle.ts";
 import { compile } from "./compile.ts";
+import { requireDeno } from "./deno_version.ts";
 import { cacheDir, ensureTool, REPOSITORY_ROOT, TOOLS } from "./go_tools.ts";
 import { pinnedRegistryVersion, seedImage, writeSeed } from "./seed.ts";
 import { writeTools } from "./tools.ts";
@@ -29,6 +30,7 @@ export async function build(
   parts: readonly Part[] = PARTS,
   say: (line: string) => void = sayOnStderr,
 ): Promise<void> {
+  requireDeno();
   for (const part of PARTS) {
     if (!parts.includes(part)) continue;
     const started = performance.now();

@@ -1,3 +1,4 @@
+import { DENO_VERSION } from "../../extension/build/deno_version.ts";
 import { Digester, ensureDir, exec, HoldfastError } from "../../src/std/mod.ts";
 
 /**
@@ -37,7 +38,6 @@ export class DenortError
   extends HoldfastError<"UnsupportedPlatform" | "DownloadFailed" | "WrongSum"> {}
 
 const TARGET = "x86_64-unknown-linux-gnu";
-const DENO_VERSION = "2.7.11";
 /** How long npm and tar may take, in milliseconds. */
 const FETCH_TIMEOUT = 300_000;
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { requireDeno } from "../../extension/build/deno_version.ts";
 import { readImports } from "./graph.ts";
 import { checkText } from "./hygiene.ts";
 import { checkCycles, checkDoors, checkImports, type Finding } from "./rules.ts";
@@ -46,6 +47,7 @@ async function filesBelow(root: string, directory: string): Promise<string[]> {
 }
 
 if (import.meta.main) {
+  requireDeno();
   const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
   const findings = await lint(root);
   const report = findings.map(({ file, line, message }) => `${file}:${line}: ${message}\n`);
