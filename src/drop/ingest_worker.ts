@@ -6,7 +6,7 @@
  * @module
  */
 /// <reference lib="webworker" />
-import { PackageError, readPackage } from "../package/mod.ts";
+import { readPackage } from "../package/mod.ts";
 import { describeError, HoldfastError } from "../std/mod.ts";
 import { Staging } from "../store/mod.ts";
 import type { IngestFailure, IngestMessage, IngestRequest } from "./types.ts";
@@ -23,7 +23,6 @@ async function ingest(request: IngestRequest): Promise<IngestMessage> {
   try {
     using file = Deno.openSync(request.path, { read: true });
     const size = file.statSync().size;
-    if (size === 0) throw emptyFile();
     staging = Staging.create(request.dataDir, request.stagingId);
     const contents = await readPackage(
       { size, read: (buffer) => file.readSync(buffer) ?? 0 },
@@ -40,10 +39,6 @@ async function ingest(request: IngestRequest): Promise<IngestMessage> {
     staging?.discard();
     return { kind: "failed", failure: failureOf(error) };
   }
-}
-
-function emptyFile(): PackageError {
-  return new PackageError({ reason: "EmptyFile", message: "the file is empty" });
 }
 
 function progressReporter(): (bytes: number) => void {

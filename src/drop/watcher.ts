@@ -202,10 +202,8 @@ export class DropWatcher {
   }
 
   #record(file: FileIdentity, contents: PackageContents): void {
-    const { records } = this.#options.store;
-    if (records.getPackage(contents.digest) === undefined) {
-      records.putPackage(packageRecord(file, contents, this.#clock.now()));
-    }
+    const record = packageRecord(file, contents, this.#clock.now());
+    this.#options.store.records.putPackage(record);
     failpoint("drop.recorded");
   }
 

@@ -173,6 +173,18 @@ Deno.test("the same package under two names is one package", () =>
     assert.deepEqual(all.map(({ state, message }) => [state, message]), [["ready", "up"]]);
   }));
 
+Deno.test("an older version that is dropped again is accepted anew", () =>
+  staged(async (stage) => {
+    const versions = ["1.0.0", "2.0.0", "1.0.0"];
+    for (const [at, version] of versions.entries()) {
+      stage.put(`${at}.tar.zst`, buildPackage({ name: "web", version }));
+      for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    }
+    const bySequence = stage.store.records.listPackages()
+      .sort((a, b) => a.sequence - b.sequence).map(({ version, state }) => [version, state]);
+    assert.deepEqual(bySequence, [["2.0.0", "accepted"], ["1.0.0", "accepted"]]);
+  }));
+
 Deno.test("removing a file changes nothing, and dropping it again is nothing new", () =>
   staged(async (stage) => {
     stage.put("web.tar.zst", GOOD);
