@@ -58,8 +58,8 @@ function buildProgram(terminal: Terminal): Command {
 
 function addAgent(program: Command, terminal: Terminal): void {
   const command: Command = new Command("agent")
+    .copyInheritedSettings(program)
     .description("run the agent of this node until it is told to stop")
-    .exitOverride()
     .option("--config <FILE>", "YAML file with the settings below as keys")
     .option("--print-config", "print the settings and where each came from, and end");
   for (const name of settingNames()) {

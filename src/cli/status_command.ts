@@ -58,6 +58,7 @@ async function fetchStatus(address: string): Promise<unknown> {
       signal: AbortSignal.timeout(TIMEOUT),
     });
     if (response.ok) return await response.json();
+    await response.body?.cancel();
     throw new Error(`the answer is ${response.status}`);
   } catch (cause) {
     throw new StatusUnavailable({
