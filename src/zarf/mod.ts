@@ -12,15 +12,14 @@ export * from "./names.ts";
 export * from "./package_record.ts";
 export { ensurePullSecrets, pullSecrets, type SecretManifest } from "./pull_secrets.ts";
 export { type RandomBytes, randomPassword } from "./random.ts";
+export { type PushImage, type PushSource } from "./push_plan.ts";
 export { type Credentials } from "./registry_client.ts";
 export {
   DEFAULT_PUSH_CONCURRENCY,
-  type PushImage,
   pushImages,
   type PushOptions,
   type PushProgress,
   type PushResult,
-  type PushSource,
 } from "./registry_push.ts";
 export {
   hasGitServer,
