@@ -1,133 +1,36 @@
 import type { KubeClient } from "../kube/mod.ts";
-import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
+import type { ZarfComponent } from "../package/mod.ts";
 import {
   type Clock,
-  type Digest,
   digestHex,
-  type Exec,
   exec as systemExec,
   HoldfastError,
   systemClock,
 } from "../std/mod.ts";
 import {
   type ConnectStrings,
-  type Credentials,
   type InstalledChart,
   loadState,
   pushImages,
-  type PushSource,
   type ZarfState,
 } from "../zarf/mod.ts";
+import {
+  DEFAULT_TIMEOUT,
+  type DeployContext,
+  type DeployOutcome,
+  type DeployPackage,
+  type DeployProgress,
+} from "./context.ts";
 import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
-import { Helm, type PostRendererCommand, withPrivateDirectory } from "./helm.ts";
-import { imagesToPush, type NamedImage } from "./images.ts";
+import { Helm, withPrivateDirectory } from "./helm.ts";
+import { imagesToPush } from "./images.ts";
 import { type InstallContext, installRelease, partsOf } from "./install.ts";
 import { type ComponentSource, planChart, planManifest, type PlannedRelease } from "./plan.ts";
+import { preflight } from "./preflight.ts";
 import { DeploymentRecord } from "./record.ts";
-import { selectComponents } from "./select.ts";
-import { unsupported } from "./unsupported.ts";
-import { type ResolvedVariables, resolveVariables, templatesFor } from "./variables.ts";
+import { type ResolvedVariables, templatesFor } from "./variables.ts";
 import { waitReady } from "./wait.ts";
-
-/** How long one release may take until it is ready (Zarf 0.84, src/config: 15 min). */
-export const DEFAULT_TIMEOUT = 15 * 60_000;
-
-/** The package to deploy, as the store holds it. */
-export interface DeployPackage {
-  readonly definition: ZarfPackage;
-  /** Of the package. */
-  readonly digest: Digest;
-  /** Its images, from the store's records. */
-  readonly images: readonly NamedImage[];
-}
-
-/** How far a deployment is. */
-export interface DeployProgress {
-  /** Undefined while the package as a whole is worked on. */
-  readonly component: string | undefined;
-  readonly phase: "Images" | "Deploying" | "Waiting" | "Succeeded" | "Failed";
-  readonly message: string;
-  /** While images go into the registry. */
-  readonly bytes?: number;
-  readonly totalBytes?: number;
-}
-
-/** What a deployment works with. */
-export interface DeployContext {
-  readonly kube: KubeClient;
-  /** The data directory; packages are at `packages/<digest>`, temporary files go to `tmp`. */
-  readonly dataDir: string;
-  /** Path of the kubeconfig for Helm. */
-  readonly kubeconfig: string;
-  readonly tools: {
-    /** Path of Helm 4. */
-    readonly helm: string;
-    /** What Helm calls as post-renderer: Holdfast's own executable with `post-render`. */
-    readonly postRenderer: PostRendererCommand;
-  };
-  /** The in-cluster registry. Undefined when the images are there already. */
-  readonly registry?: {
-    /** `http://<clusterIP>:5000` */
-    readonly url: string;
-    readonly credentials: Credentials;
-    readonly source: PushSource;
-    /** Uploads at once. */
-    readonly concurrency?: number;
-  };
-  /** Of Service `zarf-docker-registry`. */
-  readonly clusterIP?: string;
-  /** Of the API server (`v1.36.1`). */
-  readonly kubeVersion?: string;
-  /** The site's values of variables, by name. @default none */
-  readonly variables?: Readonly<Record<string, string>>;
-  /** Milliseconds for each release. @default DEFAULT_TIMEOUT */
-  readonly timeout?: number;
-  /** How long an image may be missing and the like, in milliseconds. @default 90 s */
-  readonly troubleGrace?: number;
-  readonly signal?: AbortSignal;
-  readonly clock?: Clock;
-  readonly exec?: Exec;
-  readonly onProgress?: (progress: DeployProgress) => void;
-  /** Called before and after every step, so that it can be journalled. */
-  readonly journal?: (step: string, state: "begin" | "done") => void | Promise<void>;
-}
-
-/** What a deployment came to. */
-export interface DeployOutcome {
-  /** Zarf's count of the deployments of this package. */
-  readonly generation: number;
-  /** Names of the components that were deployed, in order. */
-  readonly components: readonly string[];
-  readonly connectStrings: ConnectStrings;
-}
-
-/**
- * What would be refused before anything is touched: features that this version does not have, values
- * that are missing or wrong.
- *
- * @throws {DeployError} `Unsupported`, `VariableMissing` or `VariableInvalid`.
- */
-export function preflight(
-  definition: ZarfPackage,
-  variables: Readonly<Record<string, string>> = {},
-): { components: ZarfComponent[]; variables: ResolvedVariables } {
-  const components = selectComponents(definition);
-  const features = unsupported(definition, components);
-  if (features.length > 0) {
-    throw new DeployError({
-      reason: "Unsupported",
-      message: `package "${definition.metadata.name}" needs what this version cannot do: ` +
-        features.join("; "),
-      kept: "the cluster was not touched",
-      remedy: "build the package without it",
-    });
-  }
-  return {
-    components,
-    variables: resolveVariables(definition, { given: variables, readTextFile }),
-  };
-}
 
 /**
  * Deploys a package: images into the registry, then component by component, each chart and manifest
@@ -359,17 +262,5 @@ class Deployment {
 
   #say(component: string | undefined, phase: DeployProgress["phase"], message: string): void {
     this.#context.onProgress?.({ component, phase, message });
-  }
-}
-
-/** The longest file that a variable may name, in bytes. */
-const MAX_VARIABLE_FILE = 1 << 20;
-
-function readTextFile(path: string): string | undefined {
-  try {
-    if (Deno.statSync(path).size > MAX_VARIABLE_FILE) return undefined;
-    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
-  } catch {
-    return undefined;
   }
 }

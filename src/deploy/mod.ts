@@ -14,10 +14,9 @@ export {
   type DeployContext,
   type DeployOutcome,
   type DeployPackage,
-  deployPackage,
   type DeployProgress,
-  preflight,
-} from "./deploy.ts";
+} from "./context.ts";
+export { deployPackage } from "./deploy.ts";
 export { DeployError, type DeployReason } from "./errors.ts";
 export { DEPLOY_FAILPOINTS, type DeployFailpoint } from "./failpoints.ts";
 export { type Health, type HealthStatus, statusOf } from "./health.ts";
@@ -38,6 +37,7 @@ export {
   serializeSettings,
 } from "./post_render.ts";
 export { type RawChartName, rawChartName, writeRawChart } from "./raw_chart.ts";
+export { preflight } from "./preflight.ts";
 export { selectComponents } from "./select.ts";
 export { unsupported } from "./unsupported.ts";
 export { type WaitOptions, waitReady } from "./wait.ts";

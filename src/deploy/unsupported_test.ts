@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseDefinition } from "../package/mod.ts";
-import { preflight } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
+import { preflight } from "./preflight.ts";
 import { selectComponents } from "./select.ts";
 import { unsupported } from "./unsupported.ts";
 

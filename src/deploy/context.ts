@@ -1,0 +1,78 @@
+import type { KubeClient } from "../kube/mod.ts";
+import type { ZarfPackage } from "../package/mod.ts";
+import type { Clock, Digest, Exec } from "../std/mod.ts";
+import type { ConnectStrings, Credentials, PushSource } from "../zarf/mod.ts";
+import type { PostRendererCommand } from "./helm.ts";
+import type { NamedImage } from "./images.ts";
+
+/** How long one release may take until it is ready (Zarf 0.84, src/config: 15 min). */
+export const DEFAULT_TIMEOUT = 15 * 60_000;
+
+/** The package to deploy, as the store holds it. */
+export interface DeployPackage {
+  readonly definition: ZarfPackage;
+  /** Of the package. */
+  readonly digest: Digest;
+  /** Its images, from the store's records. */
+  readonly images: readonly NamedImage[];
+}
+
+/** How far a deployment is. */
+export interface DeployProgress {
+  /** Undefined while the package as a whole is worked on. */
+  readonly component: string | undefined;
+  readonly phase: "Images" | "Deploying" | "Waiting" | "Succeeded" | "Failed";
+  readonly message: string;
+  /** While images go into the registry. */
+  readonly bytes?: number;
+  readonly totalBytes?: number;
+}
+
+/** What a deployment works with. */
+export interface DeployContext {
+  readonly kube: KubeClient;
+  /** The data directory; packages are at `packages/<digest>`, temporary files go to `tmp`. */
+  readonly dataDir: string;
+  /** Path of the kubeconfig for Helm. */
+  readonly kubeconfig: string;
+  readonly tools: {
+    /** Path of Helm 4. */
+    readonly helm: string;
+    /** What Helm calls as post-renderer: Holdfast's own executable with `post-render`. */
+    readonly postRenderer: PostRendererCommand;
+  };
+  /** The in-cluster registry. Undefined when the images are there already. */
+  readonly registry?: {
+    /** `http://<clusterIP>:5000` */
+    readonly url: string;
+    readonly credentials: Credentials;
+    readonly source: PushSource;
+    /** Uploads at once. */
+    readonly concurrency?: number;
+  };
+  /** Of Service `zarf-docker-registry`. */
+  readonly clusterIP?: string;
+  /** Of the API server (`v1.36.1`). */
+  readonly kubeVersion?: string;
+  /** The site's values of variables, by name. @default none */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Milliseconds for each release. @default DEFAULT_TIMEOUT */
+  readonly timeout?: number;
+  /** How long an image may be missing and the like, in milliseconds. @default 90 s */
+  readonly troubleGrace?: number;
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+  readonly exec?: Exec;
+  readonly onProgress?: (progress: DeployProgress) => void;
+  /** Called before and after every step, so that it can be journalled. */
+  readonly journal?: (step: string, state: "begin" | "done") => void | Promise<void>;
+}
+
+/** What a deployment came to. */
+export interface DeployOutcome {
+  /** Zarf's count of the deployments of this package. */
+  readonly generation: number;
+  /** Names of the components that were deployed, in order. */
+  readonly components: readonly string[];
+  readonly connectStrings: ConnectStrings;
+}
