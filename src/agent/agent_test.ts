@@ -118,7 +118,7 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
 
     const told_to_stop = performance.now();
     agent.kill("SIGTERM");
-    assert.deepEqual(await agent.ended, { success: true, code: 0, signal: null });
+    assert.equal((await agent.ended).code, 0);
     assert(performance.now() - told_to_stop < 4_000);
     assert.equal(agent.log.at(-1)?.msg, "holdfast has stopped");
     assert.equal(agent.out, "", "what an agent says is log, not output");

@@ -5,10 +5,11 @@ import { describeError, type Logger } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import type { ClusterConnection } from "./cluster.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
-import { deployRecord, refillRegistry } from "./deployer.ts";
+import { deployRecord } from "./deployer.ts";
 import { lead, type LeadStage } from "./lead.ts";
 import type { Part } from "./listeners.ts";
 import { lacksImages } from "./registry_check.ts";
+import { fillRegistry, type RegistryFillOptions } from "./registry_fill.ts";
 import { adoptInitPackage } from "./seed_import.ts";
 import type { Settings } from "./settings.ts";
 import { Throttle } from "./throttle.ts";
@@ -75,14 +76,19 @@ export class ClusterWork implements PackageActions {
   }
 
   async deploy(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    const { settings, store, cluster, onChange } = this.#options;
-    if (this.#leading === undefined || cluster.kubeconfig === undefined) {
-      throw new Error("a package is deployed only while leading");
-    }
-    const { kube, access } = this.#leading;
-    const tools = findTools(settings["tools-dir"]);
+    const { settings, cluster, onChange } = this.#options;
     const { kubeconfig } = cluster;
-    await deployRecord({ kube, kubeconfig, store, tools, access, onChange }, record, signal);
+    if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
+    const tools = findTools(settings["tools-dir"]);
+    await deployRecord({ ...this.#filling(), kubeconfig, tools, onChange }, record, signal);
+  }
+
+  #filling(): RegistryFillOptions {
+    const { settings, store, logger } = this.#options;
+    if (this.#leading === undefined) {
+      throw new Error("the cluster is written to only while leading");
+    }
+    return { ...this.#leading, store, logger, nodeName: settings["node-name"] };
   }
 
   /** The registry may have started anew elsewhere, with nothing in it. */
@@ -94,8 +100,7 @@ export class ClusterWork implements PackageActions {
   }
 
   async repair(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    if (this.#leading === undefined) throw new Error("a package is repaired only while leading");
-    await refillRegistry(this.#options.store, this.#leading.access, record, signal);
+    await fillRegistry(this.#filling(), record.digest, signal);
   }
 
   /** An init package that was dropped may bring the registry's image. */

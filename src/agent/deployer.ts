@@ -1,19 +1,14 @@
-import type { RegistryAccess } from "../bootstrap/mod.ts";
-import { deployPackage, imagesToPush, preflight } from "../deploy/mod.ts";
-import type { KubeClient } from "../kube/mod.ts";
+import { deployPackage, preflight } from "../deploy/mod.ts";
 import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
-import { blobSource, type PackageRecord, type Store } from "../store/mod.ts";
-import { pushImages } from "../zarf/mod.ts";
+import type { PackageRecord, Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
+import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import { postRendererCommand, type Tools } from "./tools.ts";
 
 /** What deploying one package works with. */
-export interface DeployerOptions {
-  readonly kube: KubeClient;
+export interface DeployerOptions extends RegistryFillOptions {
   readonly kubeconfig: string;
-  readonly store: Store;
   readonly tools: Tools;
-  readonly access: RegistryAccess;
   /** Told after the record of the package has changed. */
   readonly onChange: () => void;
 }
@@ -34,6 +29,7 @@ export async function deployRecord(
     onChange: options.onChange,
   });
   tracker.begin(preflight(definition).components.map((component) => component.name));
+  await linkImages(options, record.digest);
   await deployPackage(
     { definition, digest: record.digest, images: store.records.images(record.digest) },
     {
@@ -41,7 +37,7 @@ export async function deployRecord(
       dataDir: store.dir,
       kubeconfig: options.kubeconfig,
       tools: { helm: options.tools.helm, postRenderer: postRendererCommand() },
-      registry: pushTarget(store, access),
+      registry: pushTarget(options),
       kubeVersion: await kube.version({ signal }),
       clusterIP: new URL(access.url).hostname,
       signal,
@@ -56,23 +52,6 @@ export async function deployRecord(
         }),
     },
   );
-}
-
-/** Puts every image of a package into the registry; what is there is not sent again. */
-export async function refillRegistry(
-  store: Store,
-  access: RegistryAccess,
-  record: PackageRecord,
-  signal: AbortSignal,
-): Promise<void> {
-  const { url, ...target } = pushTarget(store, access);
-  const images = imagesToPush(store.records.images(record.digest));
-  await pushImages(images, { ...target, registryUrl: url, signal });
-}
-
-function pushTarget(store: Store, { url, state }: RegistryAccess) {
-  const { pushUsername: username, pushPassword: password } = state.registryInfo;
-  return { url, credentials: { username, password }, source: blobSource(store.blobs) };
 }
 
 async function readDefinition(store: Store, record: PackageRecord): Promise<ZarfPackage> {

@@ -1,4 +1,4 @@
-import { ensureAdmissionTls, ensureWebhook } from "../admission/mod.ts";
+import { AdmissionError, ensureAdmissionTls, ensureWebhook } from "../admission/mod.ts";
 import { type BootstrapStage, ensureRegistry, type RegistryAccess } from "../bootstrap/mod.ts";
 import { acquireLease, type KubeClient } from "../kube/mod.ts";
 import type { Logger } from "../std/mod.ts";
@@ -29,6 +29,8 @@ export interface LeadOptions {
 /**
  * Takes the lease, brings the cluster to a registry that answers and a webhook that works, calls
  * `work`, and gives the lease back. The signal that `work` gets aborts when the lease is lost.
+ *
+ * @throws what keeps the cluster from being prepared: `work` is then not called.
  */
 export async function lead(
   options: LeadOptions,
@@ -62,19 +64,35 @@ export async function lead(
   }
 }
 
-/** Makes the webhook's certificate and puts the webhook in, if images are rewritten at all. */
+/**
+ * Makes the webhook's certificate and puts the webhook in, if images are rewritten at all.
+ *
+ * @throws {AdmissionError} `WebhookNotEnforced`.
+ */
 async function admit(options: LeadOptions, signal: AbortSignal): Promise<void> {
   const { kube, facts, logger, onStage } = options;
   if (!options.rewrite) return;
   onStage("Admission", "putting the webhook in");
   const tls = await ensureAdmissionTls(kube);
   facts.wake();
-  // Unproven it stays at `Ignore` and says so itself; pods are admitted unchanged until then.
-  await ensureWebhook(kube, {
+  const state = await ensureWebhook(kube, {
     url: `https://${options.admissionAddress}/mutate/pod`,
     caBundle: tls.ca,
     registryAddress: options.registryAddress,
     logger,
     signal,
+  });
+  if (!state.proven) throw notEnforced(state.why);
+}
+
+/** A pod that is stored with its own image now would never get another one. */
+function notEnforced(why: string): AdmissionError {
+  return new AdmissionError({
+    reason: "WebhookNotEnforced",
+    message: `the admission webhook is not enforced: ${why}`,
+    kept: "nothing is deployed meanwhile: its pods would keep images that cannot be pulled",
+    remedy: "see what keeps the webhook of the API server's node from listening, or use " +
+      "--image-mode mirror",
+    disposition: "wait",
   });
 }

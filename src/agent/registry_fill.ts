@@ -1,0 +1,69 @@
+import {
+  REGISTRY_GID,
+  REGISTRY_UID,
+  type RegistryAccess,
+  registryIsHere,
+} from "../bootstrap/mod.ts";
+import { imagesToPush } from "../deploy/mod.ts";
+import type { KubeClient } from "../kube/mod.ts";
+import { describeError, type Digest, type Logger } from "../std/mod.ts";
+import { blobSource, RegistryStorage, type Store } from "../store/mod.ts";
+import { type Credentials, pushImages, type PushSource } from "../zarf/mod.ts";
+
+/** What filling the in-cluster registry works with. */
+export interface RegistryFillOptions {
+  readonly kube: KubeClient;
+  readonly store: Store;
+  readonly access: RegistryAccess;
+  readonly nodeName: string;
+  readonly logger: Logger;
+}
+
+/** Where and as whom images are pushed, and from what. */
+export interface PushTarget {
+  readonly url: string;
+  readonly credentials: Credentials;
+  readonly source: PushSource;
+}
+
+/** The in-cluster registry as the target of a push out of the store. */
+export function pushTarget({ store, access }: RegistryFillOptions): PushTarget {
+  const { pushUsername: username, pushPassword: password } = access.state.registryInfo;
+  return {
+    url: access.url,
+    credentials: { username, password },
+    source: blobSource(store.blobs),
+  };
+}
+
+/**
+ * Where the registry runs on this node, hands it a package's blobs as hard links, so that a push finds
+ * them there. It never fails: what cannot be linked is pushed.
+ */
+export async function linkImages(options: RegistryFillOptions, owner: Digest): Promise<void> {
+  const { kube, store, nodeName, logger } = options;
+  const directory = `${store.dir}/registry`;
+  try {
+    if (!await registryIsHere(kube, nodeName, directory)) return;
+    const owning = { uid: REGISTRY_UID, gid: REGISTRY_GID };
+    const storage = new RegistryStorage(directory, store.blobs, owning);
+    const bytes = storage.link(imagesToPush(store.records.images(owner)));
+    logger.info("images are linked into the registry's storage", { package: owner, bytes });
+  } catch (error) {
+    logger.warn(
+      `images cannot be linked into the registry and are pushed: ${describeError(error)}`,
+    );
+  }
+}
+
+/** Puts every image of a package into the registry; what is there is not sent again. */
+export async function fillRegistry(
+  options: RegistryFillOptions,
+  owner: Digest,
+  signal: AbortSignal,
+): Promise<void> {
+  await linkImages(options, owner);
+  const { url, ...target } = pushTarget(options);
+  const images = imagesToPush(options.store.records.images(owner));
+  await pushImages(images, { ...target, registryUrl: url, signal });
+}

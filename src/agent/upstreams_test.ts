@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { RegistryPeer } from "../../test/fakes/registry_peer.ts";
+import { seedIn } from "../../test/fakes/seed_cluster.ts";
+import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
+import type { SeedFollower } from "../bootstrap/mod.ts";
+import { digestOf } from "../std/mod.ts";
+import { Store } from "../store/mod.ts";
+import { ClusterFacts } from "./cluster_facts.ts";
+import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
+
+const never = new AbortController().signal;
+
+function withStore(action: (store: Store) => Promise<void>): Promise<void> {
+  return withDirectory(async (dir) => {
+    using store = Store.open(dir);
+    await action(store);
+  });
+}
+
+/** A follower that is assembling until it is told that it is done. */
+function assembling() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const settled = (repository: string, reference: string) => {
+    asked.push(`${repository}:${reference}`);
+    return promise;
+  };
+  return { asked, done: resolve, follower: () => ({ settled }) as unknown as SeedFollower };
+}
+
+Deno.test("who asks for the image while it is assembled gets it when it is here", () =>
+  withStore(async (store) => {
+    const { asked, done, follower } = assembling();
+    const upstream = assemblingUpstream(store, follower);
+    let answered = false;
+    const asking = upstream.manifest("library/registry", "3", "docker.io", never)
+      .finally(() => answered = true);
+    const { image } = await seedIn(store);
+    assert.equal(answered, false);
+    done();
+    const found = await asking;
+    assert.equal(found?.digest, image.descriptor.digest);
+    assert.equal(found?.mediaType, image.descriptor.mediaType);
+    assert.equal(digestOf(found?.bytes ?? new Uint8Array()), image.descriptor.digest);
+    assert.deepEqual(asked, ["library/registry:3"]);
+    const byDigest = await upstream.manifest(
+      "library/registry",
+      image.descriptor.digest,
+      undefined,
+      never,
+    );
+    assert.deepEqual(byDigest, found);
+  }));
+
+Deno.test("what is not here after the wait is not found, and no blob ever comes from there", () =>
+  withStore(async (store) => {
+    const upstream = assemblingUpstream(store, () => undefined);
+    assert.equal(await upstream.manifest("library/registry", "3", undefined, never), undefined);
+    const digest = digestOf("nothing");
+    assert.equal(await upstream.manifest("library/registry", digest, undefined, never), undefined);
+    const { blobs } = await seedIn(store);
+    const [layer] = blobs;
+    assert.equal(
+      await upstream.blob("library/registry", layer?.digest ?? digest, never),
+      undefined,
+    );
+  }));
+
+Deno.test("a client that goes away ends its wait", () =>
+  withStore(async (store) => {
+    const { follower } = assembling();
+    const abort = new AbortController();
+    const upstream = assemblingUpstream(store, follower);
+    const asking = upstream.manifest("library/registry", "3", undefined, abort.signal);
+    abort.abort();
+    assert.equal(await asking, undefined);
+  }));
+
+/** Facts that say that the registry is this peer. */
+function factsOf(store: Store, registry: RegistryPeer): ClusterFacts {
+  store.records.setValue("cluster-facts", {
+    registry: { url: `http://${registry.ip}:5000`, username: "reader", password: "geheim" },
+  });
+  registry.users = () => ["reader:geheim"];
+  registry.up = true;
+  return new ClusterFacts(store, loggerOf().logger);
+}
+
+function put(registry: RegistryPeer, repository: string, tag: string, text: string) {
+  const bytes = new TextEncoder().encode(text);
+  registry.blobs.set(digestOf(bytes), bytes);
+  registry.tags.set(`${repository}:${tag}`, digestOf(bytes));
+  return digestOf(bytes);
+}
+
+Deno.test("the in-cluster registry is asked with the reader's password, by Zarf's tag for mirrors", () =>
+  withStore(async (store) => {
+    await using registry = new RegistryPeer();
+    const upstream = clusterUpstream(factsOf(store, registry));
+    const plain = put(registry, "library/nginx", "1.27", '{"plain":1}');
+    // The checksum is that of docker.io/library/nginx (Zarf 0.84, src/pkg/transform/image.go).
+    const zarfs = put(registry, "library/nginx", "1.27-zarf-3793515731", '{"zarf":1}');
+    const get = (ns?: string) => upstream.manifest("library/nginx", "1.27", ns, never);
+    assert.equal((await get())?.digest, plain);
+    assert.equal((await get("docker.io"))?.digest, zarfs);
+    const blob = await upstream.blob("library/nginx", plain, never);
+    assert.equal(await new Response(blob?.body).text(), '{"plain":1}');
+  }));
+
+Deno.test("a cluster whose registry is not known is not asked", () =>
+  withStore(async (store) => {
+    const facts = new ClusterFacts(store, loggerOf().logger);
+    const upstream = clusterUpstream(facts);
+    assert.equal(await upstream.manifest("library/nginx", "1", undefined, never), undefined);
+    assert.equal(seedRegistry(upstream, facts), undefined);
+  }));
+
+Deno.test("a node that joined late reads the registry's own image through the same door", () =>
+  withStore(async (store) => {
+    await using registry = new RegistryPeer();
+    const facts = factsOf(store, registry);
+    const digest = put(registry, "library/registry", "3", '{"schemaVersion":2}');
+    const seed = seedRegistry(clusterUpstream(facts), facts);
+    assert.equal((await seed?.manifest("library/registry", "3"))?.digest, digest);
+    const body = await seed?.blob("library/registry", digest);
+    let text = "";
+    for await (const chunk of body ?? []) text += new TextDecoder().decode(chunk);
+    assert.equal(text, '{"schemaVersion":2}');
+    assert.equal(await seed?.blob("library/registry", digestOf("none")), undefined);
+  }));
