@@ -150,7 +150,11 @@ export class BlobStore {
     guarded(`move blob ${digest} aside`, () => {
       if (!exists(this.#layout.blob(digest))) return;
       ensureDir(this.#layout.quarantine, this.#fs);
-      this.#fs.rename(this.#layout.blob(digest), `${this.#layout.quarantine}/${digestHex(digest)}`);
+      const aside = `${this.#layout.quarantine}/${digestHex(digest)}`;
+      this.#fs.rename(this.#layout.blob(digest), aside);
+      // The age in quarantine: Deno tells the time of a rename (ctime) in whole seconds only.
+      const now = new Date();
+      Deno.utimeSync(aside, now, now);
       this.#fs.fsyncDir(this.#layout.blobDirectory(digest));
       this.#quarantined++;
       this.#trimQuarantine();
@@ -160,9 +164,9 @@ export class BlobStore {
   #trimQuarantine(): void {
     const kept = [...entries(this.#layout.quarantine)].map((name) => {
       const path = `${this.#layout.quarantine}/${name}`;
-      return { path, changed: Deno.lstatSync(path).ctime?.getTime() ?? 0 };
+      return { path, moved: Deno.lstatSync(path).mtime?.getTime() ?? 0 };
     });
-    kept.sort((a, b) => b.changed - a.changed);
+    kept.sort((a, b) => b.moved - a.moved);
     for (const { path } of kept.slice(QUARANTINE_LIMIT)) removeQuietly(path);
   }
 }

@@ -2,20 +2,8 @@ import assert from "node:assert/strict";
 import { type Digest, digestHex, digestOf } from "../std/mod.ts";
 import { QUARANTINE_LIMIT } from "./blobs.ts";
 import type { StoreError } from "./errors.ts";
-import { Store } from "./store.ts";
-import { bytesOf, fsWith, osError, treeOf, withDirectory } from "./testing.ts";
-import { type StoreFs, systemStoreFs } from "./fs.ts";
-
-async function withStore(action: (store: Store) => Promise<void>, fs?: StoreFs): Promise<void> {
-  await withDirectory(async (dir) => {
-    using store = Store.open(dir, fs === undefined ? {} : { fs });
-    await action(store);
-  });
-}
-
-async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
-  for (const text of texts) yield await Promise.resolve(bytesOf(text));
-}
+import { bytesOf, chunks, fsWith, osError, permissions, treeOf, withStore } from "./testing.ts";
+import { systemStoreFs } from "./fs.ts";
 
 const DIGEST = digestOf("hello, blob");
 
@@ -128,4 +116,111 @@ Deno.test("the quarantine has a limit", () =>
     }
     assert.equal(Object.keys(treeOf(`${store.dir}/quarantine`)).length, QUARANTINE_LIMIT);
     assert.equal(store.blobs.quarantined, QUARANTINE_LIMIT + 3);
+  }));
+
+for (const call of ["create", "fsyncFile", "rename", "fsyncDir"] as const) {
+  Deno.test(`an error of the disk in ${call} while a blob is written leaves nothing unfinished`, () => {
+    let broken = false;
+    const failing = (...values: unknown[]) => {
+      if (broken) throw osError("EIO");
+      return (systemStoreFs[call] as (...values: unknown[]) => never)(...values);
+    };
+    return withStore(async (store) => {
+      broken = true;
+      await assert.rejects(() => store.blobs.write(DIGEST, 11, chunks("hello, blob")), {
+        reason: "IoError",
+        disposition: "retry",
+      });
+      assert.deepEqual(treeOf(`${store.dir}/tmp`), {});
+      broken = false;
+      await store.blobs.write(DIGEST, 11, chunks("hello, blob"));
+      assert.equal(store.blobs.verify(DIGEST), true);
+    }, fsWith({ [call]: failing }));
+  });
+}
+
+Deno.test("a blob that cannot be read is a bad blob, and is moved aside as one", () =>
+  withStore((store) => {
+    // What a damaged file system may leave under a blob's name: reading it is an error.
+    Deno.mkdirSync(store.blobs.path(DIGEST), { recursive: true });
+    assert.equal(store.blobs.verify(DIGEST), false);
+    assert.equal(store.blobs.stat(DIGEST), undefined, "and it is never told to be there");
+    assert.equal(store.blobs.read(DIGEST, 100), undefined);
+    store.blobs.quarantine(DIGEST);
+    assert.equal(store.blobs.verify(DIGEST), undefined);
+    assert.equal(store.blobs.quarantined, 1);
+  }));
+
+Deno.test("of a full quarantine the oldest go", () =>
+  withStore(async (store) => {
+    const digests = Array.from(
+      { length: QUARANTINE_LIMIT + 2 },
+      (_, index) => digestOf(`${index}`),
+    );
+    for (const [index, digest] of digests.entries()) {
+      await store.blobs.write(digest, undefined, chunks(`${index}`));
+      store.blobs.quarantine(digest);
+      // The next one is younger, if only by a millisecond.
+      for (const moved = Date.now(); Date.now() === moved;) continue;
+    }
+    const kept = Object.keys(treeOf(`${store.dir}/quarantine`)).sort();
+    assert.deepEqual(kept, digests.slice(2).map(digestHex).sort());
+  }));
+
+Deno.test("only well-formed names are listed as blobs, and a missing directory has none", () =>
+  withStore(async (store) => {
+    await store.blobs.write(DIGEST, 11, chunks("hello, blob"));
+    Deno.writeTextFileSync(`${store.dir}/blobs/sha256/${digestHex(DIGEST).slice(0, 2)}/x.tmp`, "x");
+    Deno.mkdirSync(`${store.dir}/blobs/sha256/lost+found`);
+    assert.deepEqual([...store.blobs.list()], [DIGEST]);
+    Deno.removeSync(`${store.dir}/blobs`, { recursive: true });
+    assert.deepEqual([...store.blobs.list()], []);
+  }));
+
+Deno.test("what stands where the blobs' directory should is told, not taken for an empty one", () =>
+  withStore((store) => {
+    Deno.writeTextFileSync(`${store.dir}/blobs/sha256/00`, "no directory");
+    assert.throws(() => [...store.blobs.list()], Deno.errors.NotADirectory);
+    Deno.removeSync(`${store.dir}/blobs/sha256/00`);
+  }));
+
+Deno.test("a blob is read-only for everybody, and lies below the first digits of its digest", () =>
+  withStore(async (store) => {
+    await store.blobs.write(DIGEST, 11, chunks("hello, blob"));
+    const hex = digestHex(DIGEST);
+    assert.equal(store.blobs.path(DIGEST), `${store.dir}/blobs/sha256/${hex.slice(0, 2)}/${hex}`);
+    assert.equal(permissions(store.blobs.path(DIGEST)), 0o444);
+  }));
+
+Deno.test("a blob that is opened can be read to its end after it was moved aside", () =>
+  withStore(async (store) => {
+    await store.blobs.write(DIGEST, 11, chunks("hello, blob"));
+    const opened = store.blobs.open(DIGEST);
+    store.blobs.quarantine(DIGEST);
+    assert.equal(store.blobs.open(DIGEST), undefined);
+    assert.equal(await new Response(opened?.file.readable).text(), "hello, blob");
+  }));
+
+for (const size of [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20]) {
+  Deno.test(`a damaged byte at the end of ${size} is found`, () =>
+    withStore(async (store) => {
+      const bytes = new Uint8Array(size).fill(7);
+      const digest = digestOf(bytes);
+      await store.blobs.write(digest, size, new Blob([bytes]).stream());
+      assert.equal(store.blobs.verify(digest), true);
+      Deno.chmodSync(store.blobs.path(digest), 0o644);
+      Deno.writeFileSync(store.blobs.path(digest), bytes.with(size - 1, 6));
+      assert.equal(store.blobs.verify(digest), false);
+    }));
+}
+
+Deno.test("a refused blob says which bytes came and that nothing was kept", () =>
+  withStore(async (store) => {
+    const other = digestOf("hello, bl0b");
+    await assert.rejects(
+      () => store.blobs.write(DIGEST, 11, chunks("hello, bl0b")),
+      (error: StoreError) =>
+        error.message.includes(DIGEST) && error.message.includes(other) &&
+        error.kept === "nothing of it was kept" && error.disposition === "terminal",
+    );
   }));

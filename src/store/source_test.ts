@@ -2,22 +2,7 @@ import assert from "node:assert/strict";
 import { digestOf } from "../std/mod.ts";
 import { StoreError } from "./errors.ts";
 import { blobSource } from "./source.ts";
-import { Store } from "./store.ts";
-
-async function* chunks(text: string) {
-  yield new TextEncoder().encode(text);
-}
-
-async function withStore(action: (store: Store) => Promise<void>) {
-  const directory = await Deno.makeTempDir();
-  const store = Store.open(directory);
-  try {
-    await action(store);
-  } finally {
-    store.close();
-    await Deno.remove(directory, { recursive: true });
-  }
-}
+import { chunks, withStore } from "./testing.ts";
 
 Deno.test("a blob can be streamed more than once, and a manifest read whole", () =>
   withStore(async (store) => {

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { digestHex, digestOf } from "../std/mod.ts";
 import { StoreError, type StoreReason } from "./errors.ts";
 import { Staging } from "./staging.ts";
-import { Store } from "./store.ts";
-import { bytesOf, fsWith, osError, permissions, treeOf, withDirectory } from "./testing.ts";
+import { bytesOf, fsWith, osError, permissions, treeOf, withStore } from "./testing.ts";
 import type { StoreFs } from "./fs.ts";
 import { systemStoreFs } from "./fs.ts";
 import type { EntryWriter } from "./writer.ts";
@@ -28,13 +27,6 @@ function stageHello(dir: string, fs?: StoreFs): Staging {
   staging.symlink("charts/link", "a/Chart.yaml");
   staging.directory("empty/", 0o755);
   return staging;
-}
-
-async function withStore(action: (store: Store) => void | Promise<void>): Promise<void> {
-  await withDirectory(async (dir) => {
-    using store = Store.open(dir);
-    await action(store);
-  });
 }
 
 function refused(action: () => void, reason: StoreReason): StoreError {

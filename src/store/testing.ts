@@ -1,5 +1,6 @@
 import { type Digest, digestOf } from "../std/mod.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
+import { Store } from "./store.ts";
 import type { NewPackage } from "./types.ts";
 
 /** Bytes of a text, for tests. */
@@ -15,6 +16,22 @@ export async function withDirectory(action: (dir: string) => void | Promise<void
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+}
+
+/** Runs `action` with a new store that is closed and removed afterwards. */
+export async function withStore(
+  action: (store: Store) => void | Promise<void>,
+  fs?: StoreFs,
+): Promise<void> {
+  await withDirectory(async (dir) => {
+    using store = Store.open(dir, fs === undefined ? {} : { fs });
+    await action(store);
+  });
+}
+
+/** Texts as a stream of chunks. */
+export async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield await Promise.resolve(bytesOf(text));
 }
 
 /** Every file and link below `dir` with its content, by relative path. */
