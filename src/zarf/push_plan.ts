@@ -79,6 +79,8 @@ export async function planPush(images: readonly PushImage[], source: PushSource)
     const manifest = readManifest(await source.manifestBytes(digest), digest);
     if (depth > MAX_DEPTH) throw unusable(digest, "its indexes are nested too deeply");
     for (const child of manifest.manifests ?? []) {
+      // Indexes that name a child again and again would otherwise be walked without end.
+      if (manifests.has(`${repository}:${child.digest}`)) continue;
       await visit(repository, child.digest, [child.digest], depth + 1);
     }
     const layers = [...manifest.layers ?? [], ...manifest.config ? [manifest.config] : []];
