@@ -20,6 +20,6 @@ export {
 export { BootstrapError, type BootstrapReason } from "./errors.ts";
 export { CHUNK_BYTES, type Seed } from "./payload.ts";
 export { REGISTRY_GID, REGISTRY_UID } from "./registry_objects.ts";
-export { registryUrl } from "./registry.ts";
+export { registryIsHere, registryUrl } from "./registry.ts";
 export { knownSeed, manifestBlobs, rememberSeed } from "./seed.ts";
 export { SeedFollower, type SeedFollowerOptions, type SeedRegistry } from "./seed_follower.ts";

@@ -84,7 +84,34 @@ export async function deployedImage(kube: KubeClient): Promise<string | undefine
   return deployment?.spec?.template?.spec?.containers?.[0]?.image;
 }
 
+/**
+ * Whether the registry runs on this node with `directory` as its storage, so that blobs may be put
+ * there without sending them.
+ */
+export async function registryIsHere(
+  kube: KubeClient,
+  nodeName: string,
+  directory: string,
+): Promise<boolean> {
+  const pods = await registryPods(kube);
+  const living = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
+  return living.length === 1 &&
+    living.every(({ spec, status }) =>
+      spec?.nodeName === nodeName && status?.phase === "Running" &&
+      spec.volumes?.some((volume) => volume.hostPath?.path === directory) === true
+    );
+}
+
+async function registryPods(kube: KubeClient): Promise<PodObject[]> {
+  const { items } = await kube.list<PodObject>(
+    { apiVersion: "v1", kind: "Pod", namespace: ZARF_NAMESPACE },
+    { labelSelector: `release=${REGISTRY_SERVICE}` },
+  );
+  return items;
+}
+
 interface PodObject extends KubeObject {
+  spec?: { nodeName?: string; volumes?: { hostPath?: { path?: string } }[] };
   status?: {
     phase?: string;
     conditions?: { type: string; status: string; message?: string }[];
@@ -94,11 +121,7 @@ interface PodObject extends KubeObject {
 
 /** Why the registry's pod does not run yet, as far as the cluster says. */
 export async function registryTrouble(kube: KubeClient): Promise<string> {
-  const { items } = await kube.list<PodObject>(
-    { apiVersion: "v1", kind: "Pod", namespace: ZARF_NAMESPACE },
-    { labelSelector: `release=${REGISTRY_SERVICE}` },
-  );
-  const status = items[0]?.status;
+  const status = (await registryPods(kube))[0]?.status;
   if (status === undefined) return "its pod was not created";
   const waiting = status.containerStatuses?.[0]?.state?.waiting;
   if (waiting?.reason !== undefined) {

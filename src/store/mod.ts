@@ -16,6 +16,7 @@ export { StoreError, type StoreReason } from "./errors.ts";
 export { STORE_FAILPOINTS, type StoreFailpoint } from "./failpoints.ts";
 export { type FileSink, type StoreFs, systemStoreFs } from "./fs.ts";
 export { JOURNAL_LIMIT, Records } from "./records.ts";
+export { type LinkedImage, type RegistryOwner, RegistryStorage } from "./registry_storage.ts";
 export { type BlobSource, blobSource } from "./source.ts";
 export { Staging } from "./staging.ts";
 export { Store, type StoreOptions } from "./store.ts";

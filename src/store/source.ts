@@ -3,7 +3,7 @@ import type { BlobStore } from "./blobs.ts";
 import { StoreError } from "./errors.ts";
 
 /** The largest manifest that is read whole, in bytes; as the distribution specification asks for. */
-const MAX_MANIFEST = 4 * 1024 * 1024;
+export const MAX_MANIFEST = 4 * 1024 * 1024;
 
 /** Reads blobs for somebody who sends them elsewhere. */
 export interface BlobSource {

@@ -80,6 +80,25 @@ Deno.test({
       );
     });
 
+    await t.step(
+      "the registry's layers are the store's own files under a second name",
+      async () => {
+        const blobs = agent.hostPath("/var/lib/holdfast/blobs/sha256");
+        const storage = agent.hostPath(
+          "/var/lib/holdfast/registry/docker/registry/v2/blobs/sha256",
+        );
+        await using registry = agent.forward("127.0.0.1:31999");
+        const url = `http://${registry.address}/v2/library/hello/manifests/0.1.0`;
+        const { layers, config } = await (await fetch(url)).json();
+        for (const { digest } of [config, ...layers]) {
+          const hex = digest.slice("sha256:".length);
+          const ours = await Deno.stat(`${blobs}/${hex.slice(0, 2)}/${hex}`);
+          const theirs = await Deno.stat(`${storage}/${hex.slice(0, 2)}/${hex}/data`);
+          assert.equal(ours.ino, theirs.ino);
+        }
+      },
+    );
+
     await t.step("no payload ConfigMap is left", async () => {
       const left = await cluster.kubectl(
         ["get", "configmaps", "-n", "zarf", "-l", "zarf-injector=payload", "-o", "name"],
