@@ -1,7 +1,10 @@
 import { HoldfastError, type ListenReason } from "../std/mod.ts";
 
-/** Why admission does not work; `TlsInvalid`: the certificates are not what this room writes. */
-export type AdmissionReason = ListenReason | "TlsInvalid";
+/**
+ * Why admission does not work. `TlsInvalid`: the certificates are not what this room writes;
+ * `WebhookNotEnforced`: no agent was seen to answer the API server.
+ */
+export type AdmissionReason = ListenReason | "TlsInvalid" | "WebhookNotEnforced";
 
 /** The webhook cannot be served. Everything else that the agent does goes on. */
 export class AdmissionError extends HoldfastError<AdmissionReason> {}
