@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Clock, type Logger, osErrorCode } from "../std/mod.ts";
 import type { ClusterAccess } from "./access.ts";
 import { Deadline } from "./deadline.ts";
@@ -124,7 +125,7 @@ export class Transport {
     const answer = fetch(this.#access.server + request.path, init);
     const response = await deadline.race(answer, (late) => late.body?.cancel());
     this.#timeouts = 0;
-    if (response.status === 401) this.#renew();
+    if (response.status === 401) this.#renew({ always: true });
     return response;
   }
 
@@ -138,8 +139,11 @@ export class Transport {
     return this.#token.value;
   }
 
-  /** Reads the credentials again, which may have been replaced, and connects anew. */
-  #renew(): void {
+  /**
+   * Reads address and credentials again, which may have been replaced, and connects anew: always, or
+   * only when they were.
+   */
+  #renew({ always }: { readonly always: boolean }): void {
     const now = this.#options.clock.monotonic();
     if (this.#closed || now - this.#renewedAt < RENEWAL_INTERVAL) return;
     this.#renewedAt = now;
@@ -147,6 +151,7 @@ export class Transport {
     this.#token = undefined;
     try {
       const access = this.#load();
+      if (!always && isDeepStrictEqual(access, this.#access)) return;
       const client = createClient(access);
       this.#client.close();
       this.#access = access;
@@ -162,14 +167,17 @@ export class Transport {
     if (error instanceof KubeError) return error;
     const what = `${request.method} ${request.path}`;
     if (deadline.expired) {
-      if (++this.#timeouts >= TIMEOUTS_BEFORE_RENEWAL) this.#renew();
+      if (++this.#timeouts >= TIMEOUTS_BEFORE_RENEWAL) this.#renew({ always: true });
       return new KubeError({
         reason: "Timeout",
         message: `${what}: no answer from ${this.server} within ${deadline.milliseconds} ms`,
       });
     }
     if (deadline.signal.aborted) return deadline.signal.reason;
-    return unreachable(what, this.server, error);
+    const failure = unreachable(what, this.server, error);
+    // Another address may stand in the kubeconfig by now; an API server that is away comes back.
+    this.#renew({ always: false });
+    return failure;
   }
 }
 
