@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { status } from "../../test/fakes/api_peer.ts";
+import { SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
+import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
+import { transformImage } from "../refs/mod.ts";
+import { digestOf } from "../std/mod.ts";
+import { type NewPackage, Store } from "../store/mod.ts";
+import { ClusterConnection } from "./cluster.ts";
+import { ClusterFacts } from "./cluster_facts.ts";
+import { ClusterWork } from "./cluster_work.ts";
+import { Part } from "./listeners.ts";
+import { resolveSettings } from "./settings.ts";
+
+const added: NewPackage = {
+  digest: digestOf("web"),
+  name: "web",
+  version: "1.0.0",
+  architecture: "amd64",
+  kind: "ZarfPackageConfig",
+  signature: "Unsigned",
+  acceptedAt: "2026-01-02T03:04:05Z",
+  fileName: "web.tar.zst",
+  bytes: 1,
+  images: [],
+  manifests: [],
+  blobs: [],
+};
+
+const never = new AbortController().signal;
+
+class Stage {
+  readonly part = new Part("deployment", "nothing to deploy");
+  readonly log = loggerOf("info");
+  readonly changes: string[] = [];
+  readonly connection: ClusterConnection;
+  readonly work: ClusterWork;
+
+  constructor(
+    readonly dir: string,
+    readonly store: Store,
+    readonly cluster: SeedCluster,
+    mode: string,
+  ) {
+    Deno.writeTextFileSync(`${dir}/kubeconfig`, cluster.api.peer.kubeconfig);
+    Deno.mkdirSync(`${dir}/tools`);
+    Deno.writeTextFileSync(`${dir}/tools/helm`, "");
+    const { logger } = this.log;
+    const { settings } = resolveSettings({
+      flags: {
+        "drop-dir": ["/drop"],
+        "data-dir": store.dir,
+        "node-name": "node-1",
+        "registry-address": "127.0.0.1:31999",
+        "admission-address": "127.0.0.1:7471",
+        "status-address": "127.0.0.1:7472",
+        "image-mode": mode,
+        "log-format": "text",
+        "log-level": "info",
+        "tools-dir": `${dir}/tools`,
+      },
+      environment: {},
+      defaults: {},
+    });
+    this.connection = new ClusterConnection(`${dir}/kubeconfig`, { logger, part: this.part });
+    this.work = new ClusterWork({
+      settings,
+      store,
+      logger,
+      cluster: this.connection,
+      facts: new ClusterFacts(store, logger),
+      part: this.part,
+      onChange: () => void this.changes.push(this.record()?.message ?? ""),
+    });
+  }
+
+  record() {
+    return this.store.records.getPackage(added.digest);
+  }
+
+  /** The API server calls the webhook for a pod that is made for trial. */
+  admit(): void {
+    this.cluster.api.intercept = ({ method, path, body }) => {
+      if (method !== "POST" || !path.endsWith("/pods")) return undefined;
+      const pod = JSON.parse(body);
+      const [container] = pod.spec.containers;
+      container.image = transformImage("127.0.0.1:31999", container.image);
+      return Response.json(pod);
+    };
+  }
+
+  holder(): string | undefined {
+    return this.cluster.api.find("leases", "holdfast")?.spec.holderIdentity;
+  }
+
+  failurePolicy(): string | undefined {
+    const found = this.cluster.api.find("mutatingwebhookconfigurations", "holdfast");
+    return found?.webhooks[0].failurePolicy;
+  }
+}
+
+function staged(action: (stage: Stage) => Promise<void>, mode = "rewrite"): Promise<void> {
+  return withDirectory(async (dir) => {
+    using store = Store.open(`${dir}/data`);
+    await using cluster = new SeedCluster();
+    await seedIn(store, new Uint8Array(1_000));
+    store.records.putPackage(added);
+    const stage = new Stage(dir, store, cluster, mode);
+    try {
+      await action(stage);
+    } finally {
+      stage.connection.client().close();
+    }
+  });
+}
+
+Deno.test("work is done under the lease, with registry and webhook, and the lease is given back", () =>
+  staged(async (stage) => {
+    stage.admit();
+    let worked = 0;
+    await stage.work.lead((signal) => {
+      worked++;
+      assert.equal(signal.aborted, false);
+      assert.equal(stage.holder(), "node-1");
+      assert.equal(stage.failurePolicy(), "Fail");
+      assert.equal(stage.cluster.registry.up, true);
+      return Promise.resolve();
+    }, never);
+    assert.equal(worked, 1);
+    assert.equal(stage.holder(), "");
+    assert.equal(stage.part.ok, true);
+    assert.match(stage.part.message, /everything that was accepted is deployed/);
+  }));
+
+Deno.test("a package that waits says what is being done for it, each stage once in the log", () =>
+  staged(async (stage) => {
+    stage.admit();
+    await stage.work.lead(() => Promise.resolve(), never);
+    assert.equal(stage.record()?.reason, "PreparingCluster");
+    assert.equal(stage.record()?.state, "accepted");
+    const stages = stage.log.lines.flatMap((line) => /bootstrap: (\w+)/.exec(line)?.[1] ?? []);
+    assert.deepEqual(
+      stages.filter((one) => one !== "Registry"),
+      ["Lease", "State", "Payload", "SeedPush", "CleanUp", "Done", "Admission"],
+    );
+    assert(stage.changes.some((message) => message.startsWith("sending the registry's image: ")));
+  }));
+
+Deno.test("what is done already is not touched by what is said to those who wait", () =>
+  staged(async (stage) => {
+    stage.admit();
+    stage.store.records.setPackageState(added.digest, "ready", {
+      reason: "Deployed",
+      message: "up",
+    });
+    await stage.work.lead(() => Promise.resolve(), never);
+    assert.deepEqual([stage.record()?.reason, stage.record()?.message], ["Deployed", "up"]);
+  }));
+
+Deno.test("where images are not rewritten no webhook is put in", () =>
+  staged(async (stage) => {
+    await stage.work.lead(() => Promise.resolve(), never);
+    assert.equal(stage.failurePolicy(), undefined);
+    assert.equal(stage.part.ok, true);
+  }, "mirror"));
+
+Deno.test("while the API server does not call the webhook nothing is deployed, and it says why once", () =>
+  staged(async (stage) => {
+    stage.cluster.api.intercept = ({ method, path }) =>
+      method === "POST" && path.endsWith("/pods") ? status(403, "Forbidden", "quota") : undefined;
+    const leading = stage.work.lead(() => assert.fail("nothing is deployed"), never);
+    await assert.rejects(leading, { reason: "WebhookNotEnforced", disposition: "wait" });
+    assert.equal(stage.failurePolicy(), "Ignore");
+    assert.equal(stage.holder(), "");
+    assert.match(stage.part.message, /webhook is not enforced.*quota/);
+    const warnings = stage.log.lines.filter((line) => line.startsWith("warn"));
+    assert.equal(warnings.length, 1);
+  }));
+
+Deno.test("work that fails gives the lease back, too, and is told on the status page", () =>
+  staged(async (stage) => {
+    stage.admit();
+    const failing = stage.work.lead(() => Promise.reject(new Error("it broke")), never);
+    await assert.rejects(failing, /it broke/);
+    assert.equal(stage.holder(), "");
+    assert.deepEqual([stage.part.ok, stage.part.message], [false, "it broke"]);
+    const record = stage.record();
+    assert(record);
+    await assert.rejects(stage.work.deploy(record, never), /only while leading/);
+    await assert.rejects(stage.work.repair(record, never), /only while leading/);
+  }));
+
+Deno.test("without its tools nothing is begun, and the part says what is missing", () =>
+  staged(async (stage) => {
+    Deno.removeSync(`${stage.dir}/tools/helm`);
+    const leading = stage.work.lead(() => assert.fail("nobody leads"), never);
+    await assert.rejects(leading, /tools\/helm is not there/);
+    assert.equal(stage.part.ok, false);
+    assert.match(stage.part.message, /--tools-dir/);
+    assert.deepEqual(stage.cluster.api.writes, []);
+  }));
+
+Deno.test("an init package is deployed once there is a registry, without more", () =>
+  staged(async (stage) => {
+    stage.admit();
+    const init = { ...added, kind: "ZarfInitConfig", digest: digestOf("init"), name: "init" };
+    stage.store.records.putPackage(init);
+    await stage.work.lead(async (signal) => {
+      const record = stage.store.records.getPackage(init.digest);
+      assert(record);
+      const before = stage.cluster.api.writes.length;
+      await stage.work.deploy(record, signal);
+      assert.equal(stage.cluster.api.writes.length, before);
+      assert.equal(await stage.work.damaged(record), false);
+    }, never);
+  }));
