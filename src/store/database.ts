@@ -29,15 +29,7 @@ export class Database {
       // SQLite gives the WAL and its index the mode of the database.
       Deno.openSync(path, { write: true, create: true, mode: DATABASE_MODE }).close();
       Deno.chmodSync(path, DATABASE_MODE);
-      const db = new DatabaseSync(path);
-      db.exec(`
-        PRAGMA busy_timeout = ${BUSY_TIMEOUT};
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL;
-        PRAGMA foreign_keys = ON;
-      `);
-      migrate(db);
-      return new Database(db);
+      return new Database(prepared(new DatabaseSync(path)));
     } catch (cause) {
       throw databaseError("open the database", cause);
     }
@@ -102,6 +94,23 @@ export class Database {
     } catch (cause) {
       throw databaseError("use the database", cause);
     }
+  }
+}
+
+/** Sets a connection up and brings the file to the current version; closes it when that fails. */
+function prepared(db: DatabaseSync): DatabaseSync {
+  try {
+    db.exec(`
+      PRAGMA busy_timeout = ${BUSY_TIMEOUT};
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA foreign_keys = ON;
+    `);
+    migrate(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
   }
 }
 

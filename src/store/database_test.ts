@@ -153,6 +153,35 @@ for (
     }));
 }
 
+for (
+  const [what, spoil] of [
+    ["is newer", (path: string) => {
+      const db = new DatabaseSync(path);
+      db.exec("PRAGMA user_version = 99");
+      db.close();
+    }],
+    ["is no database", (path: string) => Deno.writeTextFileSync(path, "no database".repeat(500))],
+  ] as const
+) {
+  Deno.test(`a file that ${what} is not held open after it was refused`, () =>
+    withDirectory((dir) => {
+      const path = `${dir}/holdfast.db`;
+      Database.open(path).close();
+      spoil(path);
+      for (let attempt = 0; attempt < 3; attempt++) {
+        assert.throws(() => Database.open(path), StoreError);
+        const held = [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+          try {
+            return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(path);
+          } catch {
+            return false;
+          }
+        });
+        assert.deepEqual(held, []);
+      }
+    }));
+}
+
 Deno.test("a directory in the database's place is told, and stays", () =>
   withDirectory((dir) => {
     Deno.mkdirSync(`${dir}/holdfast.db`);
