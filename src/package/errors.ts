@@ -44,6 +44,12 @@ export type PackageErrorReason =
   | "MissingBlob"
   /** A component names an image that the package does not hold. */
   | "MissingImage"
+  /** Keys are trusted, and the package has no signature. */
+  | "Unsigned"
+  /** None of the trusted keys made the signature over this zarf.yaml. */
+  | "SignatureInvalid"
+  /** The signature file is of no form that is known here. */
+  | "SignatureUnreadable"
   /** Larger or longer than a limit; the message names it. */
   | "LimitExceeded";
 
@@ -82,5 +88,8 @@ const REMEDIES: Partial<Record<PackageErrorReason, string>> = {
   ChecksumMismatch: COPY_AGAIN,
   NotZstd: "check that the file is a Zarf package and that its name ends as its content does",
   NotTar: "check that the file is a Zarf package and that its name ends as its content does",
+  Unsigned: "sign it with a trusted key: zarf package sign --signing-key KEY",
+  SignatureInvalid: "sign it with a trusted key, or give the agent the public key of its signer",
+  SignatureUnreadable: "sign it with a key pair: zarf package sign --signing-key KEY --overwrite",
   ArchitectureMismatch: "use the package that was built for this node's processor",
 };

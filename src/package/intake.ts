@@ -1,6 +1,6 @@
 import { type Digest, Digester, digestHex, isDigest } from "../std/mod.ts";
 import { Budget } from "./budget.ts";
-import { ChecksumLedger, CHECKSUMS, DEFINITION } from "./checksums.ts";
+import { ChecksumLedger, CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
 import { ComponentUnpacker } from "./component.ts";
 import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
@@ -16,7 +16,7 @@ const BLOBS = "images/blobs/";
 const NOTHING: TarBody = { data() {}, end() {} };
 
 /** A small file that is kept for the checks at the end. */
-interface Held {
+export interface Held {
   readonly content: Uint8Array;
   readonly digest: Digest;
 }
@@ -52,7 +52,7 @@ export class PackageIntake {
     return this.#blobs;
   }
 
-  /** A file that was kept: zarf.yaml, checksums.txt and the OCI layout's two. */
+  /** A file that was kept: zarf.yaml, checksums.txt, the signatures and the OCI layout's two. */
   held(path: string): Held | undefined {
     return this.#held.get(path);
   }
@@ -109,6 +109,9 @@ export class PackageIntake {
         return this.#limits.definitionBytes;
       case CHECKSUMS:
         return this.#limits.checksumsBytes;
+      case SIGNATURES.bundle:
+      case SIGNATURES.legacy:
+        return this.#limits.signatureBytes;
       case LAYOUT_FILES.marker:
       case LAYOUT_FILES.index:
         return this.#limits.manifestBytes;

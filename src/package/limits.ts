@@ -8,6 +8,8 @@ export interface Limits {
   readonly definitionBytes: number;
   /** checksums.txt. */
   readonly checksumsBytes: number;
+  /** zarf.bundle.sig and zarf.yaml.sig. */
+  readonly signatureBytes: number;
   /** images/index.json, images/oci-layout, and each manifest or index (containerd's own bound: 8 MiB). */
   readonly manifestBytes: number;
   /** Manifests and indexes that can be reached. */
@@ -26,6 +28,7 @@ export const DEFAULT_LIMITS: Limits = {
   contentBytes: 2 ** 40,
   definitionBytes: 4 << 20,
   checksumsBytes: 32 << 20,
+  signatureBytes: 256 << 10,
   manifestBytes: 8 << 20,
   manifests: 20_000,
   nameBytes: 4096,

@@ -9,7 +9,8 @@
  * - Refused with a {@linkcode PackageError} that names the part. What the sink got until then is the
  *   sink's to throw away; nothing is published by this room.
  *
- * Signatures are verified elsewhere, against {@linkcode PackageContents.digest}.
+ * With trusted keys ({@linkcode ReadOptions.trust}) a package is accepted only if one of them signed
+ * the exact bytes of its zarf.yaml, and that is decided before zarf.yaml is parsed.
  *
  * @module
  */
@@ -19,3 +20,11 @@ export type * from "./types.ts";
 export { parseDefinition } from "./definition.ts";
 export type * from "./definition.ts";
 export { readPackage } from "./read.ts";
+export type { PackageTrust } from "./signature.ts";
+export {
+  MAX_TRUSTED_KEYS,
+  parseTrustedKeys,
+  type TrustedKey,
+  TrustKeyError,
+  type TrustKeyReason,
+} from "./trusted_keys.ts";

@@ -3,10 +3,12 @@ import { CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
 import { parseDefinition, type ZarfPackage } from "./definition.ts";
 import { type PackageError, packageError } from "./errors.ts";
 import { checkDefinedImages, definedImages, hasIndex, nameImages } from "./images.ts";
-import { LAYOUT_FILES, PackageIntake } from "./intake.ts";
+import { type Held, LAYOUT_FILES, PackageIntake } from "./intake.ts";
 import { type Layout, walkLayout } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { findSigner, type PackageTrust, unsigned } from "./signature.ts";
 import { TarParser } from "./tar.ts";
+import type { TrustedKey } from "./trusted_keys.ts";
 import type {
   Architecture,
   ByteSource,
@@ -100,7 +102,9 @@ function judge(
   if (yaml === undefined) {
     throw packageError("MissingFile", `${DEFINITION}: is not in the package`);
   }
+  const signer = signerOf(intake, yaml, options.trust ?? []);
   const definition = parseDefinition(yaml.content, limits.definitionBytes);
+  const trust = trustOf(definition, signer, signatureOf(intake) !== "none");
   checkIntegrity(intake, definition);
   const layout = readLayout(intake, options.sink, limits);
   const images = nameImages(layout);
@@ -113,8 +117,43 @@ function judge(
     manifests: [...layout.manifests.values()],
     blobs: [...intake.blobs].map(([digest, size]) => ({ digest, size })),
     signature: signatureOf(intake),
+    trust,
     bytes: { archive, content: intake.contentBytes },
   };
+}
+
+/** The trusted key that signed zarf.yaml; `undefined` where no keys are asked for. */
+function signerOf(
+  intake: PackageIntake,
+  yaml: Held,
+  keys: readonly TrustedKey[],
+): TrustedKey | undefined {
+  if (keys.length === 0) return undefined;
+  const signed = {
+    definition: yaml.content,
+    digest: yaml.digest,
+    bundle: intake.held(SIGNATURES.bundle)?.content,
+    legacy: intake.held(SIGNATURES.legacy)?.content,
+  };
+  return findSigner(signed, keys);
+}
+
+/**
+ * A package that says that it is not signed is not, whatever files it has (Zarf 0.84,
+ * layout/package.go IsSigned).
+ *
+ * @throws {PackageError} Unsigned.
+ */
+function trustOf(
+  { build }: ZarfPackage,
+  signer: TrustedKey | undefined,
+  hasSignature: boolean,
+): PackageTrust {
+  if (signer === undefined) {
+    return { state: hasSignature || build.signed === true ? "Unverified" : "Unsigned" };
+  }
+  if (build.signed === false) throw unsigned(`${DEFINITION} says build.signed: false`);
+  return { state: "Verified", signedBy: signer.fingerprint };
 }
 
 /** The chain of trust from zarf.yaml to every file (Zarf 0.84, validatePackageIntegrity). */

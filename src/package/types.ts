@@ -1,6 +1,8 @@
 import type { Digest } from "../std/mod.ts";
 import type { ZarfPackage } from "./definition.ts";
 import type { Limits } from "./limits.ts";
+import type { PackageTrust } from "./signature.ts";
+import type { TrustedKey } from "./trusted_keys.ts";
 
 /** Sequential bytes; synchronous, because the reader runs in a worker of its own. */
 export interface ByteSource {
@@ -65,6 +67,8 @@ export interface ReadOptions {
   /** The node's processor. */
   readonly architecture: Architecture;
   readonly sink: PackageSink;
+  /** With keys, only a package that one of them signed is accepted; without, every one is. */
+  readonly trust?: readonly TrustedKey[];
   /** Called after every read with the bytes of the file read so far. */
   readonly onProgress?: (bytesRead: number) => void;
   readonly limits?: Partial<Limits>;
@@ -116,8 +120,9 @@ export interface PackageContents {
   readonly manifests: readonly Descriptor[];
   /** Every blob under images/blobs, reachable or not. */
   readonly blobs: readonly PackageBlob[];
-  /** Which signature file came with it; whether it is good is decided elsewhere. */
+  /** Which signature file came with it; the bundle counts where both did. */
   readonly signature: "none" | "bundle" | "legacy";
+  readonly trust: PackageTrust;
   readonly bytes: {
     /** Of the file as it was dropped. */
     readonly archive: number;
