@@ -123,10 +123,11 @@ class Push {
       signal,
     });
     const location = started.headers["location"];
-    if (started.status !== 202 || location === undefined) {
+    const session = location === undefined ? undefined : this.#client.locate(location);
+    if (started.status !== 202 || session === undefined) {
       throw refusal(`blob ${digest}`, repository, started);
     }
-    await this.#upload(blob, this.#client.locate(location), signal);
+    await this.#upload(blob, session, signal);
     return true;
   }
 
