@@ -78,7 +78,9 @@ export class VerdictFiles {
     try {
       ensureDir(this.#directory);
       const name = file.slice(file.lastIndexOf("/") + 1);
-      writeFileAtomic(`${this.#directory}/${name}${VERDICT_SUFFIX}`, text);
+      writeFileAtomic(`${this.#directory}/${name}${VERDICT_SUFFIX}`, text, {
+        name: "status.kept",
+      });
     } catch (error) {
       this.#logger.error(`a verdict could not be kept: ${describeError(error)}`, { file });
     }
