@@ -124,6 +124,19 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
     assert.equal(agent.out, "", "what an agent says is log, not output");
   }));
 
+Deno.test("a file that is no package has its verdict beside it and under the data, in seconds", () =>
+  withDirectory(async (dir) => {
+    await using agent = new RunningAgent(dir);
+    await agent.address("node registry");
+    Deno.writeFileSync(`${dir}/drop/empty.tar`, new Uint8Array());
+    await eventually(() => agent.verdict("empty.tar")?.phase === "Rejected", 15_000);
+    assert.equal(agent.verdict("empty.tar")?.reason, "EmptyFile");
+    const [kept] = [...Deno.readDirSync(`${dir}/data/status`)];
+    assert.equal(kept?.name, "empty.tar.status.json");
+    agent.kill("SIGTERM");
+    assert.equal((await agent.ended).code, 0);
+  }));
+
 Deno.test("a package that was taken in is served after a kill, without its file", () =>
   withDirectory(async (dir) => {
     Deno.mkdirSync(`${dir}/drop`);
