@@ -23,9 +23,13 @@ const PASSES: Readonly<Record<typeof STORE_FAILPOINTS[number], number>> = {
   "store.record.committed": 3,
 };
 
-async function ingest(dir: string, failpoint?: string): Promise<Deno.CommandStatus> {
+async function run(
+  task: "ingest" | "fetch",
+  dir: string,
+  failpoint?: string,
+): Promise<Deno.CommandStatus> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", CHILD, dir],
+    args: ["run", "-A", "--no-check", CHILD, dir, task],
     env: failpoint === undefined ? {} : { HOLDFAST_FAILPOINT: failpoint },
     stdout: "null",
     stderr: "inherit",
@@ -61,7 +65,7 @@ for (const name of STORE_FAILPOINTS) {
     withDirectory(async (root) => {
       for (let pass = 1; pass <= PASSES[name]; pass++) {
         const dir = `${root}/${pass}`;
-        const killed = await ingest(dir, `${name}:${pass}`);
+        const killed = await run("ingest", dir, `${name}:${pass}`);
         assert.equal(killed.signal, "SIGKILL", `${name}:${pass} was not passed`);
         const between = stateOf(dir);
         for (const [path, content] of Object.entries(between.blobs)) {
@@ -72,7 +76,7 @@ for (const name of STORE_FAILPOINTS) {
           assert.deepEqual(between.packages, FILES);
         }
         assert.deepEqual([...Deno.readDirSync(`${dir}/tmp`)], []);
-        assert.equal((await ingest(dir)).code, 0);
+        assert.equal((await run("ingest", dir)).code, 0);
         const { blobs, packages, records, tag } = stateOf(dir);
         assert.deepEqual(blobs, BLOBS);
         assert.deepEqual(packages, FILES);
@@ -81,7 +85,42 @@ for (const name of STORE_FAILPOINTS) {
         ]);
         assert.equal(tag?.digest, digestOf("blob 0"));
       }
-      const after = await ingest(`${root}/none`, `${name}:${PASSES[name] + 1}`);
+      const after = await run("ingest", `${root}/none`, `${name}:${PASSES[name] + 1}`);
       assert.equal(after.code, 0, `${name} is passed more often than ${PASSES[name]} times`);
     }));
 }
+
+// The first record takes the clean mark away, the second sets it again.
+for (
+  const [failpoint, visible] of [
+    ["store.blob.written", false],
+    ["store.blob.synced", false],
+    ["store.blob.renamed", true],
+    ["store.blob.directory.synced", true],
+    ["store.record.committing:2", true],
+    ["store.record.committed:2", true],
+  ] as const
+) {
+  Deno.test(`killed at ${failpoint}, a fetched blob is ${visible ? "whole" : "absent"}, and comes again`, () =>
+    withDirectory(async (dir) => {
+      assert.equal((await run("fetch", dir, failpoint)).signal, "SIGKILL");
+      const whole = { [blobPath("fetched")]: "fetched" };
+      assert.deepEqual(stateOf(dir).blobs, visible ? whole : {});
+      assert.deepEqual([...Deno.readDirSync(`${dir}/tmp`)], []);
+      assert.equal((await run("fetch", dir)).code, 0);
+      assert.deepEqual(stateOf(dir).blobs, whole);
+    }));
+}
+
+Deno.test("killed while it verifies after a kill, the store still serves no bad blob", () =>
+  withDirectory(async (dir) => {
+    assert.equal((await run("fetch", dir, "store.record.committing:2")).signal, "SIGKILL");
+    const path = `${dir}/blobs/${blobPath("fetched")}`;
+    Deno.chmodSync(path, 0o644);
+    Deno.writeTextFileSync(path, "damaged");
+    // The next start quarantines the blob and is killed before it can take the mark away.
+    assert.equal((await run("ingest", dir, "store.record.committing:1")).signal, "SIGKILL");
+    assert.deepEqual(stateOf(dir).blobs, {});
+    assert.equal((await run("fetch", dir)).code, 0);
+    assert.deepEqual(stateOf(dir).blobs, { [blobPath("fetched")]: "fetched" });
+  }));
