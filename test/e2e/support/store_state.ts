@@ -13,6 +13,8 @@ export interface StoreState {
 const OWN_FILES = /^holdfast\.(db|db-wal|db-shm|lock)$/;
 /** What says when, and which copy of a file: different in any two runs. */
 const UNSTEADY = new Set(["accepted_at", "at", "mtime_ns", "inode"]);
+/** SQLite's own: the highest numbers given away. A record that is put again takes one for nothing. */
+const COUNTERS = "sqlite_sequence";
 
 /** Reads the data directory of an agent, also of one that runs. */
 export function storeState(dataDir: string): StoreState {
@@ -49,7 +51,7 @@ function tableRows(dataDir: string): Record<string, Record<string, unknown>[]> {
   const db = new DatabaseSync(`${dataDir}/holdfast.db`, { readOnly: true });
   try {
     const names = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-      .all().map((row) => String(row["name"]));
+      .all().map((row) => String(row["name"])).filter((name) => name !== COUNTERS);
     return Object.fromEntries(names.map((name) => {
       const rows = db.prepare(`SELECT * FROM "${name}"`).all().map(steady);
       return [name, rows.sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)];
