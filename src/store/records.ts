@@ -59,16 +59,18 @@ export class Records {
       putContent(this.#db, added.digest, true, added);
       this.#db.run(
         `INSERT INTO packages
-           (digest, name, version, architecture, kind, state, signature, accepted_at, file_name, bytes)
-         VALUES (?, ?, ?, ?, ?, 'accepted', ?, ?, ?, ?)
+           (digest, name, version, architecture, kind, state, signature, signed_by, accepted_at,
+            file_name, bytes)
+         VALUES (?, ?, ?, ?, ?, 'accepted', ?, ?, ?, ?, ?)
          ON CONFLICT (digest) DO UPDATE SET signature = excluded.signature,
-           file_name = excluded.file_name, bytes = excluded.bytes`,
+           signed_by = excluded.signed_by, file_name = excluded.file_name, bytes = excluded.bytes`,
         added.digest,
         added.name,
         added.version,
         added.architecture,
         added.kind,
         added.signature,
+        added.signedBy ?? null,
         added.acceptedAt,
         added.fileName,
         added.bytes,

@@ -79,6 +79,25 @@ Deno.test("a state keeps what it does not name", () => {
   );
 });
 
+Deno.test("a package that is put again has the signature that was found last", () => {
+  const added = packageWith("web", "1.0.0");
+  const signaturesOf = (records: Records) =>
+    records.listPackages().map(({ signature, signedBy }) => [signature, signedBy]);
+  return reopened(
+    (records) => {
+      records.putPackage(added);
+      assert.deepEqual(signaturesOf(records), [["Unsigned", undefined]]);
+      records.putPackage({ ...added, signature: "Verified", signedBy: "b7cdfef8" });
+      records.putPackage(packageWith("other", "1"));
+    },
+    (records) => {
+      assert.deepEqual(signaturesOf(records), [["Verified", "b7cdfef8"], ["Unsigned", undefined]]);
+      records.putPackage({ ...added, signature: "Unverified" });
+      assert.deepEqual(signaturesOf(records)[0], ["Unverified", undefined]);
+    },
+  );
+});
+
 Deno.test("putting the newest package again changes neither its place nor its state", () => {
   const newest = packageWith("web", "2");
   return reopened(

@@ -23,6 +23,7 @@ export function packageOf(row: Row): PackageRecord {
     kind: textIn(row, "kind"),
     state: oneOf(row, "state", PACKAGE_STATES),
     signature: textIn(row, "signature"),
+    ...(row["signed_by"] === null ? {} : { signedBy: textIn(row, "signed_by") }),
     acceptedAt: textIn(row, "accepted_at"),
     fileName: textIn(row, "file_name"),
     bytes: numberIn(row, "bytes"),

@@ -87,6 +87,10 @@ const MIGRATIONS: readonly string[] = [
   -- A new store has nothing to verify.
   INSERT INTO clean_stop (id) VALUES (1);
   `,
+  `
+  -- The fingerprint of the trusted key that signed the package; NULL where none did.
+  ALTER TABLE packages ADD COLUMN signed_by TEXT;
+  `,
 ];
 
 /** The version that this program writes. */

@@ -31,6 +31,23 @@ Deno.test("an empty database is brought to this program's version", () => {
   ]);
 });
 
+Deno.test("a database of the first version keeps its packages, signed by nobody known", () => {
+  using db = new DatabaseSync(":memory:");
+  migrate(db);
+  db.exec(`
+    ALTER TABLE packages DROP COLUMN signed_by;
+    PRAGMA user_version = 1;
+    INSERT INTO owners (owner, is_package) VALUES ('a', 1);
+    INSERT INTO packages VALUES ('a', 'web', '1', '', '', '', 'Unverified', '', '', 1, '', '', '[]');
+  `);
+  migrate(db);
+  assert.equal(versionOf(db), SCHEMA_VERSION);
+  const found = db.prepare("SELECT name, signature, signed_by FROM packages").all();
+  assert.deepEqual(found.map((row) => ({ ...row })), [
+    { name: "web", signature: "Unverified", signed_by: null },
+  ]);
+});
+
 Deno.test("a database of this version is not touched", () => {
   using db = new DatabaseSync(":memory:");
   migrate(db);

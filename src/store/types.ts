@@ -76,6 +76,8 @@ export interface NewPackage extends OwnedContent {
   readonly kind: string;
   /** What is known of the signature (`Verified`, `Unsigned` …). */
   readonly signature: string;
+  /** Fingerprint of the trusted key that made it; absent unless it is `Verified`. */
+  readonly signedBy?: string;
   /** RFC 3339; for display only, order is {@linkcode PackageRecord.sequence}. */
   readonly acceptedAt: string;
   /** The name of the dropped file, without its directory. */
