@@ -30,6 +30,7 @@ async function ingestOnce(drop: string, data: string): Promise<IngestReport> {
     directories: [drop],
     store,
     architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+    trust: [],
     logger: silentLogger,
     onChange() {},
     clock,

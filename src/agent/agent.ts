@@ -3,6 +3,7 @@ import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
 import { DropWatcher } from "../drop/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
 import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
+import type { TrustedKey } from "../package/mod.ts";
 import { describeError, ensureDir, type Logger } from "../std/mod.ts";
 import { serveStatus, VerdictFiles } from "../status/mod.ts";
 import { Store } from "../store/mod.ts";
@@ -13,6 +14,7 @@ import { keepListening, Part } from "./listeners.ts";
 import { reportOf } from "./report.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
+import { readTrustedKeys } from "./trust_keys.ts";
 import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
 import { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
@@ -25,6 +27,7 @@ const SHUTDOWN_TIMEOUT = 8_000;
  * work now (a taken port, no cluster) says so and tries again; only what makes the whole agent
  * useless is thrown.
  *
+ * @throws {SettingsError} when a trusted key cannot be used; nothing was touched then.
  * @throws {StoreError} when the data directory cannot be used.
  */
 export async function runAgent(
@@ -32,11 +35,17 @@ export async function runAgent(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  logger.info("holdfast starts", { version: VERSION, node: settings["node-name"] });
+  const trust = readTrustedKeys(settings["trust-key"]);
+  const keys = trust.map(({ fingerprint }) => fingerprint).join(" ");
+  logger.info("holdfast starts", {
+    version: VERSION,
+    node: settings["node-name"],
+    ...(keys === "" ? {} : { trustedKeys: keys }),
+  });
   const store = Store.open(settings["data-dir"], { logger });
   try {
     prepareRegistryStorage(store, logger);
-    await new Agent(settings, store, logger).run(signal);
+    await new Agent(settings, trust, store, logger).run(signal);
   } finally {
     store.close();
     logger.info("holdfast has stopped");
@@ -57,6 +66,7 @@ function prepareRegistryStorage(store: Store, logger: Logger): void {
 /** The loops of one agent and what they share. */
 class Agent {
   readonly #settings: Settings;
+  readonly #trust: readonly TrustedKey[];
   readonly #store: Store;
   readonly #logger: Logger;
   readonly #parts = {
@@ -74,8 +84,14 @@ class Agent {
   readonly #reconciler: Reconciler;
   #follower: SeedFollower | undefined;
 
-  constructor(settings: Settings, store: Store, logger: Logger) {
+  constructor(
+    settings: Settings,
+    trust: readonly TrustedKey[],
+    store: Store,
+    logger: Logger,
+  ) {
     this.#settings = settings;
+    this.#trust = trust;
     this.#store = store;
     this.#logger = logger;
     this.#cluster = new ClusterConnection(settings.kubeconfig, {
@@ -193,6 +209,7 @@ class Agent {
       directories: this.#settings["drop-dir"],
       store: this.#store,
       architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+      trust: this.#trust,
       logger: this.#logger,
       onChange: (file) => {
         this.#verdicts.note(file);

@@ -3,7 +3,11 @@ import * as v from "valibot";
 import { HoldfastError, LOG_LEVELS } from "../std/mod.ts";
 
 /** Why the settings cannot be used. */
-export type SettingsReason = "UnknownSetting" | "InvalidSetting" | "ConfigUnreadable";
+export type SettingsReason =
+  | "UnknownSetting"
+  | "InvalidSetting"
+  | "ConfigUnreadable"
+  | "TrustKeyUnusable";
 
 /** A mistake in flags, environment or configuration file; the agent does not start with it. */
 export class SettingsError extends HoldfastError<SettingsReason> {}
@@ -64,7 +68,7 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "image-mode": { value: "MODE", text: "rewrite image names, or mirror (rewrite nothing)" },
   "trust-key": {
     value: "FILE",
-    text: "public key that packages must be signed with",
+    text: "public keys, one of which must have signed a package; PEM",
     repeatable: true,
   },
   "seed-dir": { value: "DIR", text: "OCI layout of the registry image" },

@@ -43,9 +43,9 @@ export function verdictOf(
 function packagePart(record: PackageRecord) {
   const { name, version, architecture, digest, state, signature } = record;
   return {
-    package: { name, version, architecture, digest },
+    package: { name, version, architecture, digest, signature },
     phase: PHASES[state],
-    reason: record.reason || (signature === "Unsigned" ? "Unsigned" : "Accepted"),
+    reason: record.reason || signature,
     message: record.message || "the package is verified and in the store; it waits to be deployed",
     components: record.components.map(componentStatus),
   };

@@ -91,18 +91,23 @@ for (const [state, phase] of states) {
         version: "1.0.0",
         architecture: "amd64",
         digest,
+        signature: "Unsigned",
       });
       assert.deepEqual(verdict.progress, { bytes: 100, totalBytes: 100 });
     }));
 }
 
-for (const [signature, reason] of [["Unsigned", "Unsigned"], ["Verified", "Accepted"]] as const) {
-  Deno.test(`a package that waits and is ${signature} has the reason ${reason}`, () =>
+for (const signature of ["Unsigned", "Unverified", "Verified"]) {
+  Deno.test(`a package that waits and is ${signature} says so, also when there is more to say`, () =>
     withStore((store) => {
       store.records.putPackage({ ...added, signature });
-      const verdict = new VerdictBook(store, "n").verdict(file(accepted));
-      assert.equal(verdict.reason, reason);
+      const book = new VerdictBook(store, "n");
+      const verdict = book.verdict(file(accepted));
+      assert.equal(verdict.reason, signature);
       assert.match(verdict.message, /waits to be deployed/);
+      store.records.setPackageState(digest, "ready", { reason: "Ready" });
+      const later = book.verdict(file(accepted));
+      assert.deepEqual([later.reason, later.package?.signature], ["Ready", signature]);
     }));
 }
 

@@ -29,7 +29,6 @@ export async function agentCommand(args: AgentArguments, terminal: Terminal): Pr
   });
   if (args.printConfig) return terminal.out(printedSettings(resolved));
   const { settings } = resolved;
-  refuseUnsupported(resolved);
   const logger = createLogger({
     level: settings["log-level"],
     format: settings["log-format"],
@@ -73,18 +72,6 @@ export function printedSettings({ settings, sources }: ResolvedSettings): string
       `${dump({ [name]: settings[name] }, { flowLevel: 1 }).trimEnd()} # ${sources[name]}\n`
     )
     .join("");
-}
-
-/** What would silently not be done is refused: a key that is not checked is worse than none. */
-function refuseUnsupported({ settings, sources }: ResolvedSettings): void {
-  if (settings["trust-key"].length === 0) return;
-  throw new SettingsError({
-    reason: "InvalidSetting",
-    message: `the setting trust-key (from ${sources["trust-key"]}) cannot be honoured: ` +
-      "this version does not verify signatures",
-    kept: "the agent does not start, so that nothing is taken in unverified",
-    remedy: "take the setting away to accept every package",
-  });
 }
 
 function readConfig(path: string): { readonly path: string; readonly text: string } {

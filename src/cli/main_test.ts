@@ -57,7 +57,11 @@ const misuse: readonly [string, string[], RegExp][] = [
   ["an address that is none", ["agent", "--drop-dir=/x", "--status-address=7"], /not HOST:PORT/],
   ["a mode that is none", ["agent", "--drop-dir=/x", "--image-mode=magic"], /image-mode "magic"/],
   ["a file that is not there", ["agent", "--config=/nowhere.yaml"], /nowhere\.yaml cannot be read/],
-  ["keys that would not be checked", ["agent", "--drop-dir=/x", "--trust-key=/k"], /not verify/],
+  [
+    "a key that is not there",
+    ["agent", "--drop-dir=/x", "--trust-key=/no.pub"],
+    /file \/no\.pub cannot/,
+  ],
 ];
 
 for (const [what, argv, says] of misuse) {

@@ -19,7 +19,7 @@ const statusSchema = v.object({
   parts: v.array(v.object({ name: v.string(), ok: v.boolean(), message: v.string() })),
   packages: v.array(v.looseObject({
     file: v.string(),
-    package: v.optional(v.object({ name: v.string(), version: v.string() })),
+    package: v.optional(v.object({ name: v.string(), version: v.string(), signature: v.string() })),
     phase: v.string(),
     message: v.string(),
   })),
@@ -36,10 +36,11 @@ export async function statusCommand(
   if (format === "yaml") return terminal.out(dump(status));
   const { parts, packages } = v.parse(statusSchema, status);
   terminal.out(table(
-    ["PACKAGE", "VERSION", "PHASE", "MESSAGE"],
+    ["PACKAGE", "VERSION", "SIGNATURE", "PHASE", "MESSAGE"],
     packages.map((one) => [
       one.package?.name ?? one.file.slice(one.file.lastIndexOf("/") + 1),
       one.package?.version ?? "",
+      one.package?.signature ?? "",
       one.phase,
       one.message,
     ]),

@@ -9,7 +9,13 @@ import { statusCommand, StatusUnavailable } from "./status_command.ts";
 const web: Verdict = {
   file: "/drop/zarf-package-web-amd64-1.0.0.tar.zst",
   node: "node-1",
-  package: { name: "web", version: "1.0.0", architecture: "amd64", digest: digestOf("web") },
+  package: {
+    name: "web",
+    version: "1.0.0",
+    architecture: "amd64",
+    digest: digestOf("web"),
+    signature: "Unsigned",
+  },
   phase: "Ready",
   reason: "Deployed",
   message: "every component is ready",
@@ -59,9 +65,9 @@ Deno.test("packages and parts are two tables in columns", async () => {
   const { code, out, err } = await ask("table");
   assert.deepEqual([code, err], [EXIT.done, ""]);
   assert.deepEqual(out.split("\n"), [
-    "PACKAGE     VERSION  PHASE     MESSAGE",
-    "web         1.0.0    Ready     every component is ready",
-    "broken.tar           Rejected  it is damaged",
+    "PACKAGE     VERSION  SIGNATURE  PHASE     MESSAGE",
+    "web         1.0.0    Unsigned   Ready     every component is ready",
+    "broken.tar                      Rejected  it is damaged",
     "",
     "PART           STATE   MESSAGE",
     "node registry  ok      listens on 127.0.0.1:31999",
@@ -72,7 +78,7 @@ Deno.test("packages and parts are two tables in columns", async () => {
 
 Deno.test("an agent without packages has a table with its head only", async () => {
   const { out } = await ask("table", { ...STATUS, packages: [] });
-  assert.equal(out.split("\n")[0], "PACKAGE  VERSION  PHASE  MESSAGE");
+  assert.equal(out.split("\n")[0], "PACKAGE  VERSION  SIGNATURE  PHASE  MESSAGE");
   assert.equal(out.split("\n")[1], "");
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { buildPackage, writePackage } from "../../test/fixtures/make_package.ts";
+import { keyPair, signed } from "../../test/fixtures/sign_package.ts";
 import { digestOf } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { ingest, IngestError } from "./ingest.ts";
@@ -33,6 +34,7 @@ function requestOf(store: Store, path: string, change: Partial<IngestRequest>): 
     architecture: "amd64",
     dataDir: store.dir,
     stagingId: "ingest",
+    trust: [],
     ...change,
   };
 }
@@ -60,6 +62,19 @@ Deno.test("every blob and file of a package is in the store when it was read", (
     assert.equal(digestOf(definition), contents.digest);
     assert.equal(count(`${store.dir}/tmp`), 0);
     assert.deepEqual(store.records.listPackages(), [], "the record is the caller's");
+  }));
+
+Deno.test("with keys only what one of them signed gets into the store", () =>
+  staged(async ({ store, take }) => {
+    const [ours, other] = [keyPair(), keyPair()];
+    const trust = [other.trusted, ours.trusted];
+    const stranger = buildPackage({ hooks: signed(keyPair()) });
+    await assert.rejects(take(buildPackage(), { trust }), { reason: "Unsigned" });
+    await assert.rejects(take(stranger, { trust }), { reason: "SignatureInvalid" });
+    assertUntouched(store);
+    const contents = await take(buildPackage({ hooks: signed(ours) }), { trust });
+    assert.deepEqual(contents.trust, { state: "Verified", signedBy: ours.trusted.fingerprint });
+    assert.equal((await take(stranger)).trust.state, "Unverified", "without keys");
   }));
 
 Deno.test("a package may be read twice", () =>

@@ -30,6 +30,7 @@ async function ingest(request: IngestRequest): Promise<IngestMessage> {
         format: request.format,
         architecture: request.architecture,
         sink: staging,
+        trust: request.trust,
         onProgress: progressReporter(),
       },
     );

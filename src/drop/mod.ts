@@ -2,7 +2,8 @@
  * Notices package files in the drop directories and takes each into the store once.
  *
  * - A file is read when it has stopped changing; a half-copied one is never taken for whole.
- * - A file at fault is refused with a reason, and changes nothing in the store.
+ * - A file at fault is refused with a reason, and changes nothing in the store. Trusted keys are
+ *   asked when a package is taken in: what they refuse is read again when there are other keys.
  * - A failure that may pass (no space, an I/O error) is tried again for ever, ever more slowly.
  * - Removing a file changes nothing.
  *

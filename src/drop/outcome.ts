@@ -1,9 +1,15 @@
 import * as v from "valibot";
+import type { PackageErrorReason, TrustedKey } from "../package/mod.ts";
 import type { DropOutcome } from "./types.ts";
 
 const outcomeSchema = v.variant("phase", [
   v.object({ phase: v.literal("Accepted"), digest: v.string() }),
-  v.object({ phase: v.literal("Rejected"), reason: v.string(), message: v.string() }),
+  v.object({
+    phase: v.literal("Rejected"),
+    reason: v.string(),
+    message: v.string(),
+    keys: v.exactOptional(v.string()),
+  }),
 ]);
 
 /** An outcome that holds as long as the file does not change; only these are recorded. */
@@ -18,4 +24,20 @@ export function parseOutcome(value: unknown): FinalOutcome | undefined {
 /** Whether nothing more will be said about the file by itself. */
 export function isFinal(outcome: DropOutcome): outcome is FinalOutcome {
   return outcome.phase !== "Receiving";
+}
+
+/** What a refusal for the sake of trust depends on beside the file: which keys there were. */
+export function keyRing(trust: readonly TrustedKey[]): string {
+  return trust.map(({ fingerprint }) => fingerprint).sort().join(" ");
+}
+
+const TRUST_REASONS: readonly string[] = [
+  "Unsigned",
+  "SignatureInvalid",
+  "SignatureUnreadable",
+] satisfies PackageErrorReason[];
+
+/** Whether other keys may lead to another outcome. */
+export function dependsOnKeys(reason: string): boolean {
+  return TRUST_REASONS.includes(reason);
 }

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
-import { isFinal, parseOutcome } from "./outcome.ts";
+import { keyPair } from "../../test/fixtures/sign_package.ts";
+import { dependsOnKeys, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import type { DropOutcome } from "./types.ts";
 
 const outcomes: readonly [DropOutcome, boolean][] = [
   [{ phase: "Accepted", digest: "sha256:1" }, true],
   [{ phase: "Rejected", reason: "Corrupt", message: "it is damaged" }, true],
+  [{ phase: "Rejected", reason: "Unsigned", message: "m", keys: "b7cdfef8" }, true],
   [{ phase: "Receiving", reason: "Reading", message: "it is read", bytes: 3 }, false],
 ];
 
 for (const [outcome, final] of outcomes) {
-  Deno.test(`${outcome.phase} is ${final ? "" : "not "}recorded, and read as it was`, () => {
+  const what = "reason" in outcome ? `${outcome.phase} ${outcome.reason}` : outcome.phase;
+  Deno.test(`${what} is ${final ? "" : "not "}recorded, and read as it was`, () => {
     assert.equal(isFinal(outcome), final);
     const written: unknown = JSON.parse(JSON.stringify(outcome));
     assert.deepEqual(parseOutcome(written), final ? outcome : undefined);
@@ -32,3 +35,19 @@ for (const value of unknown) {
     assert.equal(parseOutcome(value), undefined);
   });
 }
+
+Deno.test("a key ring is named by its keys, in whatever order they are given", () => {
+  const [a, b] = [keyPair().trusted, keyPair().trusted];
+  assert.equal(keyRing([a, b]), keyRing([b, a]));
+  assert.equal(keyRing([]), "");
+  assert.equal(new Set([keyRing([]), keyRing([a]), keyRing([b]), keyRing([a, b])]).size, 4);
+});
+
+Deno.test("other keys may change what is said of a signature, and nothing else", () => {
+  for (const reason of ["Unsigned", "SignatureInvalid", "SignatureUnreadable"]) {
+    assert.equal(dependsOnKeys(reason), true, reason);
+  }
+  for (const reason of ["Corrupt", "ArchitectureMismatch", ""]) {
+    assert.equal(dependsOnKeys(reason), false, reason);
+  }
+});

@@ -8,15 +8,15 @@ export function packageRecord(
   contents: PackageContents,
   acceptedAt: Date,
 ): NewPackage {
-  const { definition, digest, images, manifests, blobs } = contents;
+  const { definition, digest, images, manifests, blobs, trust } = contents;
   return {
     digest,
     name: definition.metadata.name,
     version: definition.metadata.version,
     architecture: definition.architecture,
     kind: definition.kind,
-    // Keys are not checked yet, so a signature says nothing more than that there is one.
-    signature: contents.signature === "none" ? "Unsigned" : "Unverified",
+    signature: trust.state,
+    ...(trust.state === "Verified" ? { signedBy: trust.signedBy } : {}),
     acceptedAt: acceptedAt.toISOString(),
     fileName: file.path.slice(file.path.lastIndexOf("/") + 1),
     bytes: file.size,

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { buildPackage, type PackageSpec } from "../../test/fixtures/make_package.ts";
 import { MemorySink, sourceOf } from "../../test/fixtures/package_sink.ts";
-import { type PackageContents, readPackage } from "../package/mod.ts";
+import { keyPair, signed } from "../../test/fixtures/sign_package.ts";
+import { type PackageContents, readPackage, type TrustedKey } from "../package/mod.ts";
 import { packageRecord } from "./record.ts";
 
 const file = { path: "/media/stick/app.tar", size: 4_711, mtimeNs: 1n, inode: 2n };
 const at = new Date("2026-01-02T03:04:05Z");
 
-function contentsOf(spec: PackageSpec): Promise<PackageContents> {
+function contentsOf(
+  spec: PackageSpec,
+  trust: readonly TrustedKey[] = [],
+): Promise<PackageContents> {
   const source = sourceOf(buildPackage({ ...spec, format: "tar" }));
-  return readPackage(source, { format: "tar", architecture: "amd64", sink: new MemorySink() });
+  const sink = new MemorySink();
+  return readPackage(source, { format: "tar", architecture: "amd64", sink, trust });
 }
 
 Deno.test("a record says what the package is and which file it came from", async () => {
@@ -40,9 +45,17 @@ for (const name of ["zarf.bundle.sig", "zarf.yaml.sig"]) {
         entries: (all) => [...all, { name, content: "{}" }],
       },
     });
-    assert.equal(packageRecord(file, signed, at).signature, "Unverified");
+    const { signature, signedBy } = packageRecord(file, signed, at);
+    assert.deepEqual([signature, signedBy], ["Unverified", undefined]);
   });
 }
+
+Deno.test("a package that a trusted key signed is recorded with that key", async () => {
+  const [ours, other] = [keyPair(), keyPair()];
+  const contents = await contentsOf({ hooks: signed(ours) }, [other.trusted, ours.trusted]);
+  const { signature, signedBy } = packageRecord(file, contents, at);
+  assert.deepEqual([signature, signedBy], ["Verified", ours.trusted.fingerprint]);
+});
 
 Deno.test("a package that was built without an architecture has that of its metadata", async () => {
   const contents = await contentsOf({

@@ -1,4 +1,4 @@
-import type { PackageContents } from "../package/mod.ts";
+import type { PackageContents, TrustedKey } from "../package/mod.ts";
 import type { Disposition } from "../std/mod.ts";
 
 /** Which file this is: a later file of the same name differs in at least one of the others. */
@@ -23,7 +23,13 @@ export type DropOutcome =
   /** It is in the store; what happens to the package is said elsewhere. */
   | { readonly phase: "Accepted"; readonly digest: string }
   /** It will not be read again as long as it does not change. */
-  | { readonly phase: "Rejected"; readonly reason: string; readonly message: string };
+  | {
+    readonly phase: "Rejected";
+    readonly reason: string;
+    readonly message: string;
+    /** The keys by which it was rejected ({@linkcode keyRing}); with others it is read again. */
+    readonly keys?: string;
+  };
 
 /** A dropped file and what is known about it. */
 export interface DroppedFile extends FileIdentity {
@@ -38,6 +44,8 @@ export interface IngestRequest {
   readonly dataDir: string;
   /** Name of the staging directory; one at a time uses it. */
   readonly stagingId: string;
+  /** Without any, every package is accepted. */
+  readonly trust: readonly TrustedKey[];
 }
 
 /** What the worker says. `done` and `failed` are its last words. */

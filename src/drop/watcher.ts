@@ -1,4 +1,4 @@
-import type { PackageContents } from "../package/mod.ts";
+import type { PackageContents, TrustedKey } from "../package/mod.ts";
 import {
   backoffDelay,
   type Clock,
@@ -12,7 +12,7 @@ import {
 import type { Store } from "../store/mod.ts";
 import { DirectoryHints } from "./hints.ts";
 import { ingest } from "./ingest.ts";
-import { isFinal, parseOutcome } from "./outcome.ts";
+import { dependsOnKeys, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import { packageRecord } from "./record.ts";
 import { packageFormat, type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
@@ -34,6 +34,8 @@ export interface DropOptions {
   readonly store: Store;
   /** The node's processor. */
   readonly architecture: "amd64" | "arm64";
+  /** With keys, only what one of them signed is accepted; without, everything is. */
+  readonly trust: readonly TrustedKey[];
   readonly logger: Logger;
   /** Told whenever more is known about a file; once for each file at the start. */
   readonly onChange: (file: DroppedFile) => void;
@@ -64,11 +66,13 @@ export class DropWatcher {
   readonly #attempts = new Map<string, Attempt>();
   readonly #reported = new Map<string, string>();
   readonly #hints: DirectoryHints;
+  readonly #keyRing: string;
   readonly #complained = new Map<string, string>();
 
   constructor(options: DropOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#keyRing = keyRing(options.trust);
     this.#hints = new DirectoryHints(options.logger);
   }
 
@@ -151,7 +155,12 @@ export class DropWatcher {
     const attempt = this.#attemptOn(file);
     if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
       const { reason, message } = attempt;
-      return this.#refuse(file, { phase: "Rejected", reason, message });
+      return this.#refuse(file, {
+        phase: "Rejected",
+        reason,
+        message,
+        ...(dependsOnKeys(reason) ? { keys: this.#keyRing } : {}),
+      });
     }
     if (unchanged < SETTLE_TIME) return this.#report(file, receiving(file, "BeingCopied"));
     if (attempt !== undefined && this.#clock.monotonic() < attempt.retryAt) {
@@ -162,9 +171,11 @@ export class DropWatcher {
 
   #known(file: FileIdentity): DropOutcome | undefined {
     const record = this.#options.store.records.getDrop(file.path);
-    return record !== undefined && sameFile(record, file)
-      ? parseOutcome(record.outcome)
-      : undefined;
+    if (record === undefined || !sameFile(record, file)) return undefined;
+    const outcome = parseOutcome(record.outcome);
+    if (outcome?.phase !== "Rejected" || outcome.keys === undefined) return outcome;
+    // What other keys refused may be good now, as after a rotation.
+    return outcome.keys === this.#keyRing ? outcome : undefined;
   }
 
   #attemptOn(file: FileIdentity): Attempt | undefined {
@@ -173,7 +184,7 @@ export class DropWatcher {
   }
 
   async #read(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
-    const { store, architecture, logger } = this.#options;
+    const { store, architecture, logger, trust } = this.#options;
     this.#report(file, receiving(file, "Reading"));
     failpoint("drop.read");
     try {
@@ -184,6 +195,7 @@ export class DropWatcher {
           architecture,
           dataDir: store.dir,
           stagingId: "ingest",
+          trust,
         },
         (bytes) => this.#report(file, receiving(file, "Reading", bytes)),
         signal,
@@ -193,6 +205,8 @@ export class DropWatcher {
         file: file.path,
         package: contents.definition.metadata.name,
         digest: contents.digest,
+        signature: contents.trust.state,
+        ...(contents.trust.state === "Verified" ? { signedBy: contents.trust.signedBy } : {}),
       });
       return this.#remember(file, { phase: "Accepted", digest: contents.digest });
     } catch (error) {

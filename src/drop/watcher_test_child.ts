@@ -11,6 +11,7 @@ const watcher = new DropWatcher({
   directories: [directory],
   store,
   architecture: "amd64",
+  trust: [],
   logger: silentLogger,
   onChange: () => {},
   clock: { ...systemClock, monotonic: () => time += SETTLE_TIME },

@@ -40,7 +40,7 @@ ${status.packages.length === 0 ? "<p>No package was dropped yet.</p>" : packages
 }
 
 function packagesTable(status: NodeStatus): string {
-  return `<table><tr><th>Package</th><th>State</th><th>What to know</th></tr>
+  return `<table><tr><th>Package</th><th>Signature</th><th>State</th><th>What to know</th></tr>
 ${status.packages.map(packageRow).join("\n")}</table>`;
 }
 
@@ -51,7 +51,8 @@ function packageRow(verdict: Verdict): string {
   const components = verdict.components
     .map((one) => `<br>${escape(`${one.name}: ${one.phase}. ${one.message}`)}`)
     .join("");
-  return `<tr><td>${escape(name)}</td><td class="${tone(verdict.phase)}">${verdict.phase}</td>` +
+  return `<tr><td>${escape(name)}</td><td>${escape(verdict.package?.signature ?? "")}</td>` +
+    `<td class="${tone(verdict.phase)}">${verdict.phase}</td>` +
     `<td>${escape(verdict.message)}${progressText(verdict)}${components}</td></tr>`;
 }
 

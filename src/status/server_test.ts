@@ -7,7 +7,13 @@ import type { Verdict } from "./verdict.ts";
 const verdict: Verdict = {
   file: "/drop/zarf-package-web-amd64-1.0.0.tar.zst",
   node: "node-1",
-  package: { name: "web", version: "1.0.0", architecture: "amd64", digest: digestOf("web") },
+  package: {
+    name: "web",
+    version: "1.0.0",
+    architecture: "amd64",
+    digest: digestOf("web"),
+    signature: "Unsigned",
+  },
   phase: "Deploying",
   reason: "Deploying",
   message: "component front is being deployed",

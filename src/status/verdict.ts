@@ -38,6 +38,8 @@ export interface Verdict {
     readonly version: string;
     readonly architecture: string;
     readonly digest: Digest;
+    /** `Verified` by a trusted key, `Unverified` (no keys to check it by), or `Unsigned`. */
+    readonly signature: string;
   };
   readonly phase: PackagePhase;
   /** CamelCase, from the closed lists of the rooms that decide. */

@@ -18,7 +18,13 @@ function verdict(file: string, change: Partial<Verdict> = {}): Verdict {
   return {
     file,
     node: "node-1",
-    package: { name: "web", version: "1.0.0", architecture: "amd64", digest: digestOf("web") },
+    package: {
+      name: "web",
+      version: "1.0.0",
+      architecture: "amd64",
+      digest: digestOf("web"),
+      signature: "Unsigned",
+    },
     phase: "Ready",
     reason: "Ready",
     message: "everything runs",

@@ -278,7 +278,7 @@ Deno.test("wrong flags end the agent with 2 and name what is wrong", async (t) =
     ["environment", { env: { HOLDFAST_LOG_LEVEL: "loud" } }, /log-level "loud" \(from env/],
     ["no such file", { flags: ["--config=/nowhere.yaml"] }, /\/nowhere\.yaml cannot be read/],
     ["no value", { flags: ["--data-dir"] }, /argument missing/],
-    ["keys", { flags: ["--trust-key=/k.pub"] }, /does not verify signatures/],
+    ["no such key", { flags: ["--trust-key=/k.pub"] }, /key file \/k\.pub cannot be read/],
   ];
   for (const [name, options, says] of cases) {
     await t.step(name, async () => {
