@@ -34,8 +34,8 @@ export type PublishProgress = (done: number, total: number) => void;
 
 /**
  * Makes the cluster hold the payload of `seed`: the index, so that every agent starts to assemble,
- * then all chunks, several in flight, then a mark on the index that all are there. With that mark on
- * the same index nothing is written; without it every chunk is written again, whatever was there.
+ * then every chunk that is not there or is another one, several in flight. Where all is there nothing
+ * is written, and who was killed goes on where it was.
  *
  * @throws {KubeError} when the API server refuses for another reason than load; what was published
  * stays and is used by the next attempt.
@@ -55,17 +55,17 @@ export async function publishPayload(
   const index = await planPayload(blobs, seed);
   const text = JSON.stringify(index);
   const found = await readIndex(kube);
-  const current = found?.data?.[INDEX_KEY] === text;
   if (found === undefined) await kube.create(indexConfigMap(text));
-  else if (!current) await kube.replace(indexConfigMap(text));
+  else if (found.data?.[INDEX_KEY] !== text) await kube.replace(indexConfigMap(text));
   failpoint("bootstrap.index");
   await options.onIndex?.();
-  if (current && found?.metadata.annotations?.[COMPLETE_ANNOTATION] === "true") return index;
+  const there = await publishedDigests(kube);
+  const missing = index.chunks.filter((chunk) => there.get(chunk.name) !== chunk.digest);
   const pacer = new Pacer({ overload: overloadOf });
   const sender = new ChunkSender(kube);
   const reader = new ChunkReader(blobs, index.blobs);
-  let done = 0;
-  await pacer.run(index.chunks, async (chunk) => {
+  let done = index.chunks.length - missing.length;
+  await pacer.run(missing, async (chunk) => {
     await reader.use(
       index.chunks.indexOf(chunk),
       (bytes) => sender.send(chunk.name, chunk.digest, bytes),
@@ -73,10 +73,6 @@ export async function publishPayload(
     failpoint("bootstrap.chunk");
     options.onProgress?.(++done, index.chunks.length);
   }, options.signal);
-  await kube.patch(INDEX_REF, {
-    type: "merge",
-    body: { metadata: { annotations: { [COMPLETE_ANNOTATION]: "true" } } },
-  });
   failpoint("bootstrap.published");
   options.logger.info("seed payload published", {
     image: `${index.image.repository}:${index.image.tag}`,
@@ -91,7 +87,7 @@ export async function publishPayload(
  * one, because the answer to the deletion of a collection holds all of its tens of megabytes.
  */
 export async function removePayload(kube: KubeClient, signal?: AbortSignal): Promise<void> {
-  const names = await payloadNames(kube);
+  const names = [...(await publishedDigests(kube)).keys()];
   if (names.length === 0) return;
   const pacer = new Pacer({ overload: overloadOf });
   await kube.delete(INDEX_REF);
@@ -102,20 +98,32 @@ export async function removePayload(kube: KubeClient, signal?: AbortSignal): Pro
   failpoint("bootstrap.payload-removed");
 }
 
-const namesSchema = v.object({
+const metadataSchema = v.object({
   // Go writes an empty list as null.
-  items: v.nullable(v.array(v.object({ metadata: v.object({ name: v.string() }) }))),
+  items: v.nullable(v.array(v.object({
+    metadata: v.object({
+      name: v.string(),
+      annotations: v.optional(v.record(v.string(), v.string()), {}),
+    }),
+  }))),
 });
 
-/** Asks for metadata only: the objects themselves are tens of megabytes. */
-async function payloadNames(kube: KubeClient): Promise<string[]> {
+/**
+ * The payload's ConfigMaps and what digest each says to have; empty where it says none. Asks for
+ * metadata only: the objects themselves are tens of megabytes. Followers check the bytes.
+ */
+async function publishedDigests(kube: KubeClient): Promise<Map<string, string>> {
   const path = `/api/v1/namespaces/${ZARF_NAMESPACE}/configmaps`;
   const response = await kube.request("GET", path, {
     query: { labelSelector: PAYLOAD_SELECTOR },
     accept: "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
   });
-  const { items } = v.parse(namesSchema, await valueOfResponse(`GET ${path}`, response));
-  return (items ?? []).map((item) => item.metadata.name);
+  const { items } = v.parse(metadataSchema, await valueOfResponse(`GET ${path}`, response));
+  return new Map(
+    (items ?? []).map((
+      { metadata: { name, annotations } },
+    ) => [name, annotations[DIGEST_ANNOTATION] ?? ""]),
+  );
 }
 
 /** The index in the cluster, if one is there. */
@@ -125,8 +133,6 @@ export async function readIndex(kube: KubeClient): Promise<ConfigMap | undefined
 
 /** The key of the index in its ConfigMap. */
 export const INDEX_KEY = "index.json";
-/** On the index: every chunk is there. */
-const COMPLETE_ANNOTATION = "holdfast.dev/complete";
 
 /** A ConfigMap as far as the payload needs it. */
 export interface ConfigMap extends KubeObject {

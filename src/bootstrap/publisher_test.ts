@@ -8,7 +8,7 @@ import { digestOf, silentLogger } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { BootstrapError } from "./errors.ts";
 import { CHUNK_BYTES, INDEX_NAME, MAX_CHUNKS, parseIndex, type Seed } from "./payload.ts";
-import { INDEX_KEY, overloadOf, publishPayload, readIndex, removePayload } from "./publisher.ts";
+import { INDEX_KEY, overloadOf, publishPayload, removePayload } from "./publisher.ts";
 
 interface Stage {
   readonly api: ApiObjects;
@@ -77,13 +77,25 @@ Deno.test("who was stopped after the index goes on until all is there", () =>
     const stop = new AbortController();
     const first = publish({ signal: stop.signal, onProgress: () => stop.abort() });
     await assert.rejects(first, { name: "AbortError" });
-    const index = await readIndex(api.client);
-    assert.notEqual(index?.metadata.annotations?.["holdfast.dev/complete"], "true");
+    const sent = api.writes.length;
     await publish();
     assert.deepEqual(publishedBytes(api), storedBytes(store, seed));
+    assert.equal(api.writes.length, 4, `an index and three chunks, none twice; ${sent} at first`);
     api.writes.length = 0;
     await publish();
     assert.deepEqual(api.writes, []);
+  }));
+
+Deno.test("a chunk that somebody took away is sent again, and only that one", () =>
+  staged(async ({ api, store, seed, publish }) => {
+    await publish();
+    const chunk = api.find("configmaps", "zarf-payload-001");
+    assert(chunk);
+    api.remove(chunk);
+    api.writes.length = 0;
+    await publish();
+    assert.deepEqual(api.writes, ["POST configmaps/zarf-payload-001"]);
+    assert.deepEqual(publishedBytes(api), storedBytes(store, seed));
   }));
 
 Deno.test("a chunk of the name that holds something else is put right", () =>
