@@ -1,4 +1,4 @@
-import { digestOf, retry } from "../std/mod.ts";
+import { type Clock, digestOf, retry, systemClock } from "../std/mod.ts";
 import { ZarfError } from "./errors.ts";
 import {
   type PlannedBlob,
@@ -30,6 +30,8 @@ export interface PushOptions {
   /** @default DEFAULT_PUSH_CONCURRENCY */
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
+  /** For the pauses between attempts. @default the machine's */
+  readonly clock?: Clock;
   readonly onProgress?: (progress: PushProgress) => void;
 }
 
@@ -185,7 +187,12 @@ class Push {
   }
 
   #retry<T>(action: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return retry(action, { attempts: ATTEMPTS, ...(signal === undefined ? {} : { signal }) });
+    const { clock = systemClock } = this.#options;
+    return retry(action, {
+      attempts: ATTEMPTS,
+      clock,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   #advance(bytes: number): void {
