@@ -1,12 +1,21 @@
 import { type Clock, type Logger, silentLogger, systemClock } from "../std/mod.ts";
 import type { ClusterAccess } from "./access.ts";
-import { errorOfResponse, KubeError } from "./errors.ts";
-import { decode, encode, objectOf, queryOf, refOf } from "./encoding.ts";
+import {
+  APPLY_TYPE,
+  deleteOptionsOf,
+  encode,
+  objectOf,
+  PATCH_TYPES,
+  queryOf,
+  refOf,
+} from "./encoding.ts";
+import { KubeError } from "./errors.ts";
+import { JsonCalls } from "./json_calls.ts";
 import { accessOf, inClusterAccess, type Kubeconfig, readKubeconfig } from "./kubeconfig.ts";
 import { listAll } from "./list.ts";
 import { reflect } from "./reflect.ts";
 import { discoveryOf, ResourcePaths } from "./resources.ts";
-import { type HttpReply, type HttpRequest, Transport } from "./transport.ts";
+import { Transport } from "./transport.ts";
 import type {
   ApplyOptions,
   CallOptions,
@@ -44,17 +53,10 @@ export interface KubeClientOptions {
 const DEFAULT_TIMEOUT = 30_000;
 const DEFAULT_FIELD_MANAGER = "holdfast";
 
-const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
-  merge: "application/merge-patch+json",
-  json: "application/json-patch+json",
-  strategic: "application/strategic-merge-patch+json",
-};
-/** JSON is YAML; this type is what server-side apply is asked for with. */
-const APPLY_TYPE = "application/apply-patch+yaml";
-
 /** A client of one API server. Every method fails with a {@linkcode KubeError}. */
 export class KubeClient {
   readonly #transport: Transport;
+  readonly #calls: JsonCalls;
   readonly #paths: ResourcePaths;
   readonly #fieldManager: string;
   readonly #watchSilence: number;
@@ -72,7 +74,8 @@ export class KubeClient {
       logger: this.#logger,
       clock: this.#clock,
     });
-    this.#paths = new ResourcePaths(discoveryOf((path) => this.#json("GET", path)));
+    this.#calls = new JsonCalls(this.#transport);
+    this.#paths = new ResourcePaths(discoveryOf((path) => this.#calls.send("GET", path)));
   }
 
   /**
@@ -118,7 +121,7 @@ export class KubeClient {
   ): Promise<T | undefined> {
     try {
       const path = await this.#paths.object(ref, options.subresource);
-      return objectOf<T>(await this.#json("GET", path, options), ref);
+      return objectOf<T>(await this.#calls.send("GET", path, options), ref);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -131,7 +134,11 @@ export class KubeClient {
     options: ListOptions = {},
   ): Promise<KubeList<T>> {
     const path = await this.#paths.collection(ref);
-    return await listAll<T>((query) => this.#json("GET", path + query, options), ref, options);
+    return await listAll<T>(
+      (query) => this.#calls.send("GET", path + query, options),
+      ref,
+      options,
+    );
   }
 
   /** @throws {KubeError} `AlreadyExists` among others. */
@@ -234,7 +241,9 @@ export class KubeClient {
 
   /** The server's version, for example `v1.36.3`. */
   async version(options: CallOptions = {}): Promise<string> {
-    const { gitVersion } = await this.#json("GET", "/version", options) as { gitVersion?: unknown };
+    const { gitVersion } = await this.#calls.send("GET", "/version", options) as {
+      gitVersion?: unknown;
+    };
     if (typeof gitVersion === "string") return gitVersion;
     throw new KubeError({ reason: "BadResponse", message: "GET /version: there is no gitVersion" });
   }
@@ -268,56 +277,24 @@ export class KubeClient {
       force: contentType === APPLY_TYPE && options.force === true ? "true" : undefined,
       dryRun: options.dryRun === true ? "All" : undefined,
     });
-    const written = await this.#json(method, path + query, options, encode(body), contentType);
+    const written = await this.#calls.send(
+      method,
+      path + query,
+      options,
+      encode(body),
+      contentType,
+    );
     return objectOf<T>(written, target);
   }
 
   async #delete(ref: ResourceRef, path: string, options: DeleteOptions): Promise<void> {
     if (options.dryRun !== true) this.#count(ref.kind);
-    const body = {
-      apiVersion: "v1",
-      kind: "DeleteOptions",
-      propagationPolicy: options.propagationPolicy ?? "Background",
-      preconditions: options.preconditions,
-      gracePeriodSeconds: options.gracePeriodSeconds,
-      dryRun: options.dryRun === true ? ["All"] : undefined,
-    };
-    await this.#json("DELETE", path, options, encode(body), "application/json");
+    const body = encode(deleteOptionsOf(options));
+    await this.#calls.send("DELETE", path, options, body, "application/json");
   }
 
   #count(kind: string): void {
     this.#writes.set(kind, (this.#writes.get(kind) ?? 0) + 1);
-  }
-
-  /** Sends a request and gives the decoded answer, which has to be a success. */
-  async #json(
-    method: string,
-    path: string,
-    options: CallOptions = {},
-    body?: string | Uint8Array,
-    contentType?: string,
-  ): Promise<unknown> {
-    const request: HttpRequest = {
-      method,
-      path,
-      headers: {
-        accept: "application/json",
-        ...(contentType === undefined ? {} : { "content-type": contentType }),
-      },
-      ...(body === undefined ? {} : { body }),
-    };
-    const reply: HttpReply = await this.#transport.send(request, options);
-    const value = decode(reply.body);
-    const what = `${method} ${path}`;
-    if (reply.status < 200 || reply.status > 299) {
-      throw errorOfResponse(what, reply.status, reply.headers.get("retry-after"), value);
-    }
-    if (typeof value === "object" && value !== null) return value;
-    throw new KubeError({
-      reason: "BadResponse",
-      message: `${what}: the answer is not a JSON object`,
-      status: reply.status,
-    });
   }
 }
 

@@ -1,5 +1,14 @@
 import { errorOfResponse, KubeError } from "./errors.ts";
-import type { KubeObject, ObjectRef, ResourceRef } from "./types.ts";
+import type { DeleteOptions, KubeObject, ObjectRef, Patch, ResourceRef } from "./types.ts";
+
+/** The content type of each kind of patch. */
+export const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
+  merge: "application/merge-patch+json",
+  json: "application/json-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+};
+/** JSON is YAML; this type is what server-side apply is asked for with. */
+export const APPLY_TYPE = "application/apply-patch+yaml";
 
 /** A request's body: texts and bytes as they are, anything else as JSON. */
 export function encode(body: unknown): string | Uint8Array {
@@ -36,6 +45,18 @@ export function queryOf(values: Readonly<Record<string, string | undefined>>): s
     if (value !== undefined) query.set(name, value);
   }
   return query.size === 0 ? "" : `?${query}`;
+}
+
+/** The body of a deletion (meta/v1, DeleteOptions). */
+export function deleteOptionsOf(options: DeleteOptions): Readonly<Record<string, unknown>> {
+  return {
+    apiVersion: "v1",
+    kind: "DeleteOptions",
+    propagationPolicy: options.propagationPolicy ?? "Background",
+    preconditions: options.preconditions,
+    gracePeriodSeconds: options.gracePeriodSeconds,
+    dryRun: options.dryRun === true ? ["All"] : undefined,
+  };
 }
 
 /** What identifies an object. @throws {KubeError} `Invalid` when it has no name. */
