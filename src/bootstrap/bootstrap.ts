@@ -14,6 +14,7 @@ import { PUBLISH_FAILPOINTS, publishPayload, removePayload } from "./publisher.t
 import {
   ensureRegistryObjects,
   registryAnswers,
+  registryHolds,
   registryTrouble,
   registryUrl,
 } from "./registry.ts";
@@ -138,8 +139,10 @@ async function finish(options: BootstrapOptions, access: RegistryAccess): Promis
   const { kube, store, onStage, signal } = options;
   const seed = knownSeed(store);
   if (seed === undefined) return;
-  onStage?.("SeedPush", "the registry's own image");
-  await pushSeed(store, seed, access, signal);
+  if (!await registryHolds(access.url, access.state, seed.image)) {
+    onStage?.("SeedPush", "the registry's own image");
+    await pushSeed(store, seed, access, signal);
+  }
   failpoint("bootstrap.seed-pushed");
   onStage?.("CleanUp", "waiting until every node has the registry's image");
   await waitForNodes(options, seed);

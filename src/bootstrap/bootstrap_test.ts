@@ -91,6 +91,17 @@ Deno.test("where nothing is missing nothing is written, to the cluster or to the
     assert.deepEqual(second.state, first.state, "credentials that exist never change");
   }));
 
+Deno.test("a name of its image that the registry lost is put back", () =>
+  staged(async ({ cluster, seed, bootstrap }) => {
+    await bootstrap();
+    const { repository, tag, zarfTag } = seed.image;
+    for (const name of [tag, zarfTag]) {
+      cluster.registry.tags.delete(`${repository}:${name}`);
+      await bootstrap();
+      assertDone(cluster, seed);
+    }
+  }));
+
 Deno.test("namespaces that were there before are left alone by the webhook, later ones are not", () =>
   staged(async ({ cluster, bootstrap }) => {
     await bootstrap();

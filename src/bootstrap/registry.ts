@@ -1,6 +1,7 @@
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
 import { failpoint } from "../std/mod.ts";
 import { REGISTRY_PORT, REGISTRY_SERVICE, ZARF_NAMESPACE, type ZarfState } from "../zarf/mod.ts";
+import type { Seed } from "./payload.ts";
 import {
   CREDENTIALS_ANNOTATION,
   credentialsMark,
@@ -37,16 +38,42 @@ export async function registryUrl(kube: KubeClient): Promise<string | undefined>
 
 /** Whether the registry answers there and lets the state's reader in. */
 export async function registryAnswers(url: string, state: ZarfState): Promise<boolean> {
+  return (await ask("GET", `${url}/v2/`, state))?.status === 200;
+}
+
+/** Whether the registry there has `image` under all its names. */
+export async function registryHolds(
+  url: string,
+  state: ZarfState,
+  { repository, tag, zarfTag, descriptor }: Seed["image"],
+): Promise<boolean> {
+  for (const name of [zarfTag, tag]) {
+    const path = `${url}/v2/${repository}/manifests/${name}`;
+    const response = await ask("HEAD", path, state, descriptor.mediaType);
+    if (response?.headers.get("docker-content-digest") !== descriptor.digest) return false;
+  }
+  return true;
+}
+
+/** Undefined when nobody answers in time. */
+async function ask(
+  method: "GET" | "HEAD",
+  url: string,
+  state: ZarfState,
+  accept = "*/*",
+): Promise<Response | undefined> {
   const { pullUsername, pullPassword } = state.registryInfo;
+  const authorization = `Basic ${btoa(`${pullUsername}:${pullPassword}`)}`;
   try {
-    const response = await fetch(`${url}/v2/`, {
-      headers: { authorization: `Basic ${btoa(`${pullUsername}:${pullPassword}`)}` },
+    const response = await fetch(url, {
+      method,
+      headers: { authorization, accept },
       signal: AbortSignal.timeout(PROBE_TIMEOUT),
     });
     await response.body?.cancel();
-    return response.status === 200;
+    return response;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
