@@ -8,6 +8,7 @@ import {
   PATCH_TYPES,
   queryOf,
   refOf,
+  responseOf,
 } from "./encoding.ts";
 import { KubeError } from "./errors.ts";
 import { JsonCalls } from "./json_calls.ts";
@@ -232,11 +233,7 @@ export class KubeClient {
       },
       ...(body === undefined ? {} : { body }),
     }, options);
-    const hasBody = reply.body.length > 0;
-    return new Response(hasBody ? reply.body as BodyInit : null, {
-      status: reply.status,
-      headers: reply.headers,
-    });
+    return responseOf(reply);
   }
 
   /** The server's version, for example `v1.36.3`. */

@@ -1,4 +1,5 @@
 import { errorOfResponse, KubeError } from "./errors.ts";
+import type { HttpReply } from "./transport.ts";
 import type { DeleteOptions, KubeObject, ObjectRef, Patch, ResourceRef } from "./types.ts";
 
 /** The content type of each kind of patch. */
@@ -36,6 +37,11 @@ export async function valueOfResponse(what: string, response: Response): Promise
   const value = decode(await response.bytes());
   if (response.ok) return value;
   throw errorOfResponse(what, response.status, response.headers.get("retry-after"), value);
+}
+
+/** An answer as `fetch` would have given it. */
+export function responseOf({ status, headers, body }: HttpReply): Response {
+  return new Response(body.length > 0 ? body as BodyInit : null, { status, headers });
 }
 
 /** `?a=b&c=d` of what is given; empty when nothing is. */
