@@ -246,7 +246,9 @@ function isChosen(key: string, object: AnyObject, target: Target, query: URLSear
   const pairs = (text: string | null) =>
     (text ?? "").split(",").filter(Boolean).map((pair) => pair.split("="));
   const { labels = {}, name } = object.metadata;
-  return pairs(query.get("labelSelector")).every(([key = "", value]) => labels[key] === value) &&
+  return pairs(query.get("labelSelector")).every(([key = "", value]) =>
+    value === undefined ? key in labels : labels[key] === value
+  ) &&
     pairs(query.get("fieldSelector")).every(([, value]) => name === value);
 }
 
