@@ -222,18 +222,19 @@ export class KubeClient {
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     const body = options.body === undefined ? undefined : encode(options.body);
     if (method !== "GET" && method !== "HEAD") this.#count("raw");
-    const reply = await this.#transport.send({
-      method,
-      path: path + queryOf(options.query ?? {}),
-      headers: {
-        accept: options.accept ?? "application/json",
-        ...(body === undefined
-          ? {}
-          : { "content-type": options.contentType ?? "application/json" }),
-      },
-      ...(body === undefined ? {} : { body }),
-    }, options);
-    return responseOf(reply);
+    return responseOf(
+      await this.#transport.send({
+        method,
+        path: path + queryOf(options.query ?? {}),
+        headers: {
+          accept: options.accept ?? "application/json",
+          ...(body === undefined
+            ? {}
+            : { "content-type": options.contentType ?? "application/json" }),
+        },
+        ...(body === undefined ? {} : { body }),
+      }, options),
+    );
   }
 
   /** The server's version, for example `v1.36.3`. */

@@ -3,7 +3,11 @@ export function encodeBase64(text: string): string {
   return new TextEncoder().encode(text).toBase64();
 }
 
-/** The text of base64 of UTF-8 bytes. */
-export function decodeBase64(encoded: string): string {
-  return new TextDecoder().decode(Uint8Array.fromBase64(encoded));
+/** The text of base64 of UTF-8 bytes; undefined when it is no base64. */
+export function decodeBase64(encoded: string): string | undefined {
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(encoded));
+  } catch {
+    return undefined;
+  }
 }

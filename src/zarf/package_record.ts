@@ -89,7 +89,7 @@ export async function listPackages(kube: KubeClient): Promise<DeployedPackage[]>
     { apiVersion: "v1", kind: "Secret", namespace: ZARF_NAMESPACE },
     { labelSelector: DEPLOY_INFO_LABEL },
   );
-  return items.map((item) => parseRecord(item, "zarf-package-*"));
+  return items.map((item) => parseRecord(item, item.metadata.name ?? packageSecretName("*")));
 }
 
 /** Writes a record with exactly Zarf's labels; `connectStrings` is what its charts have together. */
@@ -139,7 +139,7 @@ const RecordSecretSchema = v.looseObject({ data: v.looseObject({ data: v.string(
 function parseRecord(secret: unknown, name: string): DeployedPackage {
   const parsed = v.safeParse(RecordSecretSchema, secret);
   const record = parsed.success
-    ? parseRecordJson(decodeBase64(parsed.output.data.data))
+    ? parseRecordJson(decodeBase64(parsed.output.data.data) ?? "")
     : undefined;
   if (record !== undefined) return record;
   throw new ZarfError({

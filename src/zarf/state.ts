@@ -154,8 +154,9 @@ export async function loadState(kube: KubeClient): Promise<ZarfState | undefined
   if (secret === undefined) return undefined;
   const parsed = v.safeParse(StateSecretSchema, secret);
   const encoded = parsed.success ? parsed.output.data?.state : undefined;
-  if (encoded === undefined) throw invalidState("data.state");
-  return parseState(decodeBase64(encoded));
+  const json = encoded === undefined ? undefined : decodeBase64(encoded);
+  if (json === undefined) throw invalidState("data.state");
+  return parseState(json);
 }
 
 /** Writes the state Secret with exactly the labels and keys that Zarf gives it. */
