@@ -4,6 +4,7 @@ import {
   APPLY_TYPE,
   deleteOptionsOf,
   encode,
+  headersOf,
   objectOf,
   PATCH_TYPES,
   queryOf,
@@ -222,19 +223,14 @@ export class KubeClient {
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     const body = options.body === undefined ? undefined : encode(options.body);
     if (method !== "GET" && method !== "HEAD") this.#count("raw");
-    return responseOf(
-      await this.#transport.send({
-        method,
-        path: path + queryOf(options.query ?? {}),
-        headers: {
-          accept: options.accept ?? "application/json",
-          ...(body === undefined
-            ? {}
-            : { "content-type": options.contentType ?? "application/json" }),
-        },
-        ...(body === undefined ? {} : { body }),
-      }, options),
-    );
+    const contentType = body === undefined ? undefined : options.contentType ?? "application/json";
+    const reply = await this.#transport.send({
+      method,
+      path: path + queryOf(options.query ?? {}),
+      headers: headersOf(options.accept ?? "application/json", contentType),
+      ...(body === undefined ? {} : { body }),
+    }, options);
+    return responseOf(reply);
   }
 
   /** The server's version, for example `v1.36.3`. */

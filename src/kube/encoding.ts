@@ -11,6 +11,14 @@ export const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
 /** JSON is YAML; this type is what server-side apply is asked for with. */
 export const APPLY_TYPE = "application/apply-patch+yaml";
 
+/** The headers of a request with a body of `contentType`, or without one. */
+export function headersOf(
+  accept: string,
+  contentType: string | undefined,
+): Readonly<Record<string, string>> {
+  return { accept, ...(contentType === undefined ? {} : { "content-type": contentType }) };
+}
+
 /** A request's body: texts and bytes as they are, anything else as JSON. */
 export function encode(body: unknown): string | Uint8Array {
   return typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);

@@ -1,4 +1,4 @@
-import { decode } from "./encoding.ts";
+import { decode, headersOf } from "./encoding.ts";
 import { errorOfResponse, KubeError } from "./errors.ts";
 import type { HttpRequest, Transport } from "./transport.ts";
 import type { CallOptions } from "./types.ts";
@@ -27,10 +27,7 @@ export class JsonCalls {
     const request: HttpRequest = {
       method,
       path,
-      headers: {
-        accept: "application/json",
-        ...(contentType === undefined ? {} : { "content-type": contentType }),
-      },
+      headers: headersOf("application/json", contentType),
       ...(body === undefined ? {} : { body }),
     };
     const reply = await this.#transport.send(request, options);
