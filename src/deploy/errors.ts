@@ -20,6 +20,8 @@ export type DeployReason =
   | "NotReady"
   /** Something deployed was not ready in time; the message says what was missing. */
   | "TimedOut"
+  /** What was deployed did not become ready, and what was there before was brought back. */
+  | "RolledBack"
   /** The deployment was told to stop. */
   | "Cancelled";
 

@@ -165,7 +165,14 @@ async function rollBack(
     await context.helm.rollback(options, before);
     const objects = readObjects(await context.helm.manifest(options));
     await waitFor(objects, planned.namespace, timeout, { ...context, timeout });
-    return withKept(error, `release ${planned.release} is back at revision ${before} and ready`);
+    // Trying again would only take down what runs: it is for whoever builds the package now.
+    return new DeployError({
+      ...partsOf(error),
+      reason: "RolledBack",
+      disposition: "terminal",
+      kept: `release ${planned.release} is back at revision ${before} and ready`,
+      remedy: "drop a mended package, or the same file again to try once more",
+    });
   } catch (failure) {
     const why = describeError(failure);
     return withKept(

@@ -15,6 +15,14 @@ export const IDLE_INTERVAL = 30_000;
 /** The longest pause after a failure that may pass, in milliseconds. */
 export const MAX_RETRY_PAUSE = 30_000;
 
+/**
+ * How often a package is tried whose objects were applied and did not become ready. What the cluster
+ * is to blame for (no answer, no lease) is tried for ever.
+ */
+export const MAX_ATTEMPTS = 3;
+/** The failures that {@linkcode MAX_ATTEMPTS} counts. */
+const COUNTED: ReadonlySet<string> = new Set(["NotReady", "TimedOut"]);
+
 /** What the reconciler does with a package; each is safe to do again. */
 export interface PackageActions {
   /**
@@ -49,6 +57,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #clock: Clock;
   #wake: AbortController = new AbortController();
+  readonly #attempts = new Map<string, number>();
   #said = "";
 
   constructor(options: ReconcilerOptions) {
@@ -160,10 +169,11 @@ export class Reconciler {
     } catch (error) {
       if (signal.aborted) throw error;
       const reason = error instanceof HoldfastError ? error.reason : "DeployFailed";
-      const terminal = dispositionOf(error) === "terminal";
+      const terminal = dispositionOf(error) === "terminal" || this.#isLastAttempt(record, reason);
       const text = describeError(error);
       logger.warn(`deployment failed: ${text}`, { package: record.name, reason, terminal });
-      if (terminal) set("failed", reason, text);
+      if (reason === "RolledBack") set("rolled-back", reason, text);
+      else if (terminal) set("failed", reason, text);
       else set("deploying", reason, `${text}; it is tried again`);
       return terminal;
     }
@@ -176,6 +186,15 @@ export class Reconciler {
     } catch (refusal) {
       this.#options.logger.warn(`nothing can be recorded: ${describeError(refusal)}`);
     }
+  }
+
+  #isLastAttempt({ digest, sequence }: PackageRecord, reason: string): boolean {
+    if (!COUNTED.has(reason)) return false;
+    const key = `${sequence} ${digest}`;
+    const attempts = (this.#attempts.get(key) ?? 0) + 1;
+    if (attempts >= MAX_ATTEMPTS) this.#attempts.delete(key);
+    else this.#attempts.set(key, attempts);
+    return attempts >= MAX_ATTEMPTS;
   }
 
   /** Tells every package that waits why it does. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { digestOf, HoldfastError, silentLogger } from "../std/mod.ts";
 import { type NewPackage, type PackageRecord, Store } from "../store/mod.ts";
-import { type PackageActions, Reconciler } from "./reconciler.ts";
+import { MAX_ATTEMPTS, type PackageActions, Reconciler } from "./reconciler.ts";
 
 function newPackage(name: string, version: string): NewPackage {
   return {
@@ -21,9 +21,9 @@ function newPackage(name: string, version: string): NewPackage {
   };
 }
 
-class Refused extends HoldfastError<"Refused"> {
-  constructor(disposition: "terminal" | "retry") {
-    super({ reason: "Refused", message: "the chart is refused", disposition });
+class Refused extends HoldfastError {
+  constructor(disposition: "terminal" | "retry", reason = "Refused") {
+    super({ reason, message: "the chart is refused", disposition });
   }
 }
 
@@ -144,6 +144,49 @@ Deno.test("a terminal failure is recorded, is not repeated, and the next package
     assert.equal(state("good", "1")?.state, "ready");
   });
 });
+
+Deno.test("what was rolled back is not tried again, and what was ready before stays so", () =>
+  withBench({
+    deploy: (record) =>
+      record.version === "2"
+        ? Promise.reject(new Refused("terminal", "RolledBack"))
+        : Promise.resolve(),
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    await reconciler.reconcile(never);
+    store.records.putPackage(newPackage("a", "2"));
+    await reconciler.reconcile(never);
+    assert.equal(state("a", "2")?.state, "rolled-back");
+    assert.equal(state("a", "1")?.state, "ready");
+  }));
+
+for (const reason of ["NotReady", "TimedOut"]) {
+  Deno.test(`a package that is ${reason} again and again fails after ${MAX_ATTEMPTS} attempts`, () => {
+    let attempts = 0;
+    return withBench({
+      deploy: () => {
+        attempts++;
+        return Promise.reject(new Refused("retry", reason));
+      },
+    }, async ({ store, reconciler, state }) => {
+      store.records.putPackage(newPackage("a", "1"));
+      for (let round = 1; round < MAX_ATTEMPTS; round++) {
+        await assert.rejects(reconciler.reconcile(never));
+        assert.equal(state("a", "1")?.state, "deploying");
+      }
+      await reconciler.reconcile(never);
+      assert.equal(state("a", "1")?.state, "failed");
+      assert.equal(state("a", "1")?.reason, reason);
+      await reconciler.reconcile(never);
+      assert.equal(attempts, MAX_ATTEMPTS);
+      // The same file dropped again is a wish to try again.
+      store.records.putPackage(newPackage("a", "1"));
+      assert.equal(state("a", "1")?.state, "accepted");
+      await assert.rejects(reconciler.reconcile(never));
+      assert.equal(attempts, MAX_ATTEMPTS + 1);
+    });
+  });
+}
 
 Deno.test("a failure that may pass is tried again and does not hold up the others", () => {
   let attempts = 0;

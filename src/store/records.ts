@@ -47,13 +47,13 @@ export class Records {
 
   /**
    * Records an accepted package with its images, manifests and blobs. A package that is recorded
-   * already, and the newest of its name, keeps its state and place; an older one that comes again
-   * is accepted anew.
+   * already, and the newest of its name, keeps its state and place; one that failed, or an older one,
+   * is accepted anew when it comes again.
    */
   putPackage(added: NewPackage): PackageRecord {
     return this.#db.transaction(() => {
       const known = this.getPackage(added.digest);
-      if (known !== undefined && this.#newestSequence(known.name) !== known.sequence) {
+      if (known !== undefined && this.#isOver(known)) {
         this.#db.run("DELETE FROM owners WHERE owner = ?", added.digest);
       }
       putContent(this.#db, added.digest, true, added);
@@ -279,6 +279,12 @@ export class Records {
     const found = this.getPackage(digest);
     if (found === undefined) throw unknownPackage(digest);
     return found;
+  }
+
+  /** Whether nothing more comes of a package by itself. */
+  #isOver({ name, sequence, state }: PackageRecord): boolean {
+    return state === "failed" || state === "rolled-back" ||
+      this.#newestSequence(name) !== sequence;
   }
 
   #newestSequence(name: string): number | undefined {

@@ -310,7 +310,7 @@ async function failedUpgrade(fixture: Fixture): Promise<void> {
     deploy(fixture, shop(fixture, "2.0.0", "nowhere.invalid/app:2"), { troubleGrace: 3_000 }),
     (error) => {
       assert.ok(error instanceof DeployError);
-      assert.equal(error.reason, "NotReady");
+      assert.deepEqual([error.reason, error.disposition], ["RolledBack", "terminal"]);
       assert.match(
         error.message,
         /component "web": Deployment web .*(ErrImagePull|ImagePullBackOff)/,
