@@ -37,8 +37,10 @@ const COMPILE_TIMEOUT = 180_000;
  */
 export async function compile(options: CompileOptions): Promise<boolean> {
   return await whenChanged(options.output, await inputsOf(options), async () => {
-    const result = await compileWithBase(options);
-    if (result.code === 0) return;
+    // Beside it and then in its place: an agent may be started from it at any moment.
+    const unfinished = `${options.output}.new`;
+    const result = await compileWithBase({ ...options, output: unfinished });
+    if (result.code === 0) return await Deno.rename(unfinished, options.output);
     throw new CompileError({
       reason: baseIsMissing(result) ? "BaseOutOfReach" : "CompileFailed",
       message: `deno compile failed: ${result.stderr.trim()}`,
