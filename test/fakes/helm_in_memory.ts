@@ -1,0 +1,152 @@
+/**
+ * Helm in the place of the child process, for charts of literal templates and an API server in memory:
+ * revisions are kept in Secrets as Helm keeps them, objects appear and go, the post-renderer is called.
+ * Its errors are in the words of the real Helm 4, which test/e2e runs.
+ *
+ * @module
+ */
+import { readObjects, runPostRenderer } from "../../src/deploy/mod.ts";
+import type { KubeObject } from "../../src/kube/mod.ts";
+import type { Exec, ExecOptions, ExecResult } from "../../src/std/mod.ts";
+import type { ApiObjects } from "./api_objects.ts";
+
+/** See the module's comment. */
+export class HelmInMemory {
+  /** Arguments of every call, the verb first. */
+  readonly calls: string[][] = [];
+  /** Answers in Helm's place where it gives something. */
+  intercept: (args: readonly string[]) => ExecResult | undefined | Promise<ExecResult | undefined> =
+    () => undefined;
+  readonly #api: ApiObjects;
+  /** What each revision applied, by the name of its Secret. */
+  readonly #manifests = new Map<string, string>();
+
+  constructor(api: ApiObjects) {
+    this.#api = api;
+  }
+
+  /** The verbs and releases of all calls: `upgrade web`. */
+  get verbs(): string[] {
+    return this.calls.map(([verb = "", first = "", second]) =>
+      `${verb} ${verb === "get" ? second : first}`
+    );
+  }
+
+  /** Runs one command. */
+  readonly exec: Exec = async (_, options) => {
+    const args = [...options.args ?? []];
+    this.calls.push(args);
+    if (options.signal?.aborted) return failure("context canceled");
+    const instead = await this.intercept(args);
+    if (instead !== undefined) return instead;
+    const [verb, first = "", second = ""] = args;
+    const namespace = args[args.indexOf("--namespace") + 1] ?? "";
+    if (verb === "template") return success(render(second));
+    if (verb === "get") return this.#manifest(second, namespace);
+    if (verb === "upgrade") return this.#upgrade(first, second, namespace, options);
+    if (verb === "rollback") return this.#rollback(first, Number(second), namespace);
+    return failure(`unknown command "${verb}" for "helm"`);
+  };
+
+  /** Statuses of a release's revisions, the oldest first. */
+  history(release: string): string[] {
+    return this.#revisions(release).map(({ metadata }) => metadata.labels?.["status"] ?? "");
+  }
+
+  /** Leaves a revision behind, as a Helm does that is killed. */
+  leave(release: string, namespace: string, status: string): void {
+    this.#keep(release, namespace, "", status);
+  }
+
+  #revisions(release: string): KubeObject[] {
+    return this.#api.all("secrets").filter(({ metadata }) =>
+      metadata.labels?.["owner"] === "helm" && metadata.labels["name"] === release
+    );
+  }
+
+  #keep(release: string, namespace: string, manifest: string, status: string): void {
+    const version = this.#revisions(release).length + 1;
+    const name = `sh.helm.release.v1.${release}.v${version}`;
+    const labels = { owner: "helm", name: release, status, version: String(version) };
+    this.#api.put({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name, namespace, labels },
+    });
+    this.#manifests.set(name, manifest);
+  }
+
+  #supersede(release: string): void {
+    for (const secret of this.#revisions(release)) {
+      const { labels } = secret.metadata;
+      if (labels?.["status"] !== "deployed") continue;
+      this.#api.put({
+        ...secret,
+        metadata: { ...secret.metadata, labels: { ...labels, status: "superseded" } },
+      });
+    }
+  }
+
+  #upgrade(release: string, chart: string, namespace: string, options: ExecOptions): ExecResult {
+    if (this.history(release).some((status) => status.startsWith("pending-"))) {
+      return failure(
+        "UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+      );
+    }
+    if (this.#api.find("namespaces", namespace) === undefined) {
+      return failure(`create: failed to create: namespaces "${namespace}" not found`);
+    }
+    let manifest: string;
+    try {
+      manifest = runPostRenderer(render(chart), options.env);
+    } catch {
+      return failure('error while running post render on files: plugin "holdfast" exited');
+    }
+    this.#apply(manifest, namespace);
+    this.#supersede(release);
+    this.#keep(release, namespace, manifest, "deployed");
+    return success(`Release "${release}" has been upgraded. Happy Helming!\n`);
+  }
+
+  #rollback(release: string, revision: number, namespace: string): ExecResult {
+    const manifest = this.#manifests.get(`sh.helm.release.v1.${release}.v${revision}`);
+    if (manifest === undefined) return failure(`release has no ${revision} version`);
+    this.#apply(manifest, namespace);
+    this.#supersede(release);
+    this.#keep(release, namespace, manifest, "deployed");
+    return success("Rollback was a success! Happy Helming!\n");
+  }
+
+  #manifest(release: string, namespace: string): ExecResult {
+    const last = this.#revisions(release).findLast((one) => one.metadata.namespace === namespace);
+    return last === undefined
+      ? failure("release: not found")
+      : success(this.#manifests.get(last.metadata.name ?? "") ?? "");
+  }
+
+  #apply(manifest: string, namespace: string): void {
+    for (const object of readObjects(manifest)) {
+      const metadata = { namespace, ...object.metadata };
+      this.#api.put({ ...object, metadata } as KubeObject);
+    }
+  }
+}
+
+/** Helm's end with code 1 and this error. */
+export function failure(error: string): ExecResult {
+  return { code: 1, timedOut: false, stdout: "", stderr: `Error: ${error}\n` };
+}
+
+/** Helm's end with code 0 and this output. */
+export function success(stdout = ""): ExecResult {
+  return { code: 0, timedOut: false, stdout, stderr: "" };
+}
+
+/** The texts of a chart's literal templates. */
+function render(chart: string): string {
+  const names = [...Deno.readDirSync(`${chart}/templates`)].map(({ name }) => name).sort();
+  return names.map((name) => {
+    const template = Deno.readTextFileSync(`${chart}/templates/${name}`);
+    return `---\n${JSON.parse(template.slice(2, -2))}\n`;
+  }).join("");
+}
