@@ -48,7 +48,17 @@ class LeaseStore {
 }
 
 const LEASE = { namespace: "zarf", name: "holdfast", leaseDuration: 1_000 } as const;
+/** Long enough that a busy machine renews it in time. */
+const LONG_LEASE = { ...LEASE, leaseDuration: 3_000 } as const;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(condition: () => boolean): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (!condition()) {
+    assert.ok(performance.now() < end, "it did not happen");
+    await pause(20);
+  }
+}
 
 Deno.test("the first one gets the lease, with times that the API takes", async () => {
   const store = new LeaseStore();
@@ -65,11 +75,10 @@ Deno.test("the first one gets the lease, with times that the API takes", async (
 Deno.test("it is renewed for as long as it is held, and acquired once", async () => {
   const store = new LeaseStore();
   await using peer = new ApiPeer(store.answer);
-  const lease = await acquireLease(peer.client, { ...LEASE, identity: "n1" });
+  const lease = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
   const first = { ...store.spec };
-  await pause(1_500);
+  await until(() => store.version >= 4);
   assert.ok(lease.held);
-  assert.ok(store.version >= 4, `${store.version}`);
   assert.equal(store.spec?.acquireTime, first.acquireTime);
   assert.notEqual(store.spec?.renewTime, first.renewTime);
   assert.equal(store.spec?.leaseTransitions, 0);
@@ -79,15 +88,17 @@ Deno.test("it is renewed for as long as it is held, and acquired once", async ()
 Deno.test("of two only one holds it; the other follows at once after a release", async () => {
   const store = new LeaseStore();
   await using peer = new ApiPeer(store.answer);
-  const first = await acquireLease(peer.client, { ...LEASE, identity: "n1" });
+  const first = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
   let second: Awaited<ReturnType<typeof acquireLease>> | undefined;
-  const waiting = acquireLease(peer.client, { ...LEASE, identity: "n2" }).then((l) => second = l);
-  await pause(1_500);
+  const waiting = acquireLease(peer.client, { ...LONG_LEASE, identity: "n2" }).then((l) =>
+    second = l
+  );
+  await until(() => store.version >= 5);
   assert.equal(second, undefined, "a lease that is renewed does not expire");
-  await first.release();
   const started = performance.now();
+  await first.release();
   const lease = await waiting;
-  assert.ok(performance.now() - started < 600);
+  assert.ok(performance.now() - started < LONG_LEASE.leaseDuration, "it did not wait for the end");
   assert.equal(store.spec?.holderIdentity, "n2");
   assert.equal(store.spec?.leaseTransitions, 1);
   await lease.release();
@@ -104,7 +115,7 @@ Deno.test("a holder that died is followed after its duration by our clock, whate
       const started = performance.now();
       const lease = await acquireLease(peer.client, { ...LEASE, identity: "n1" });
       const waited = performance.now() - started;
-      assert.ok(waited >= 1_000 && waited < 2_500, `${waited}`);
+      assert.ok(waited >= 1_000 && waited < 20_000, `${waited}`);
       await lease.release();
     });
   }
@@ -116,7 +127,7 @@ Deno.test("whoever comes back under the same identity goes on at once", async ()
   await using peer = new ApiPeer(store.answer);
   const started = performance.now();
   const lease = await acquireLease(peer.client, { ...LEASE, identity: "n1" });
-  assert.ok(performance.now() - started < 500);
+  assert.ok(performance.now() - started < 20_000, "not after the minute of the old one");
   assert.equal(store.spec?.leaseTransitions, 0);
   await lease.release();
 });
@@ -124,11 +135,11 @@ Deno.test("whoever comes back under the same identity goes on at once", async ()
 Deno.test("it is lost in time when the API server does not answer", async () => {
   const store = new LeaseStore();
   await using peer = new ApiPeer(store.answer);
-  const lease = await acquireLease(peer.client, { ...LEASE, identity: "n1" });
+  const lease = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
   store.hang = true;
   const started = performance.now();
   await new Promise((resolve) => lease.lost.addEventListener("abort", resolve));
-  assert.ok(performance.now() - started < 1_000, "before others may take it");
+  assert.ok(performance.now() - started < LONG_LEASE.leaseDuration, "before others may take it");
   assert.ok(!lease.held && lease.lost.reason instanceof KubeError);
   await lease.release();
   assert.equal(store.spec?.holderIdentity, "n1", "what is lost is not given back");
@@ -152,9 +163,11 @@ Deno.test("a change by others between reading and writing does not lose it", asy
     if (request.method === "PUT" && races-- > 0) store.version++;
     return store.answer(request, raw);
   });
-  const lease = await acquireLease(peer.client, { ...LEASE, identity: "n1" });
+  const lease = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
   races = 1;
-  await pause(700);
+  const before = store.version;
+  // The race itself is one version, the renewal after it another.
+  await until(() => store.version >= before + 2);
   assert.ok(lease.held);
   await lease.release();
 });

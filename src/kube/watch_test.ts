@@ -86,22 +86,22 @@ Deno.test("half an event at the end is not taken for one", async () => {
 
 Deno.test("a silent watch is given up, one with bookmarks lives", async () => {
   const pipe = new Pipe();
-  await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 200 });
-  const beat = setInterval(() => pipe.event("BOOKMARK", { metadata: { name: "b" } }), 60);
-  const stop = setTimeout(() => clearInterval(beat), 700);
+  await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 1_000 });
+  const beat = setInterval(() => pipe.event("BOOKMARK", { metadata: { name: "b" } }), 100);
+  const stop = setTimeout(() => clearInterval(beat), 2_200);
   const started = performance.now();
   await fails(peer.client.watch(MAPS), "Timeout");
-  assert.ok(performance.now() - started > 700);
+  assert.ok(performance.now() - started > 2_200);
   clearTimeout(stop);
 });
 
 Deno.test("whoever is slow to take an event does not lose the watch", async () => {
   const pipe = new Pipe();
-  await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 100 });
+  await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 1_000 });
   pipe.event("ADDED", configMap("one"));
   const events = peer.client.watch(MAPS);
   assert.equal((await events.next()).value?.object.metadata.name, "one");
-  await new Promise((resolve) => setTimeout(resolve, 250));
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
   pipe.event("ADDED", configMap("two"));
   assert.equal((await events.next()).value?.object.metadata.name, "two");
   await events.return(undefined);
@@ -143,7 +143,7 @@ Deno.test("the signal ends many watches at once, and their connections", async (
   await Promise.all(watches);
   assert.equal(seen, 30);
   await Promise.all(pipes.map((pipe) => pipe.cancelled));
-  assert.ok(performance.now() - started < 2_000);
+  assert.ok(performance.now() - started < 20_000);
 });
 
 Deno.test("leaving the loop ends the connection", async () => {
