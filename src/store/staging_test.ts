@@ -273,3 +273,15 @@ Deno.test("a blob is fsynced before it has its name, and its directory after", (
     assert.ok(!order.includes(-1), calls.join("\n"));
     assert.deepEqual(order, order.toSorted((a, b) => a - b), calls.join("\n"));
   }));
+
+Deno.test("what a killed worker left under the same name is not taken for this package's", () =>
+  withStore((store) => {
+    // Left as it is by a worker that ended: neither committed nor discarded.
+    stageHello(store.dir);
+    const again = Staging.create(store.dir, "one");
+    assert.deepEqual(treeOf(`${store.dir}/tmp/one`), {});
+    put(again.file("zarf.yaml", 5, 0o644), HELLO);
+    again.commit(PACKAGE);
+    assert.deepEqual(treeOf(store.packagePath(PACKAGE)), { "zarf.yaml": "hello" });
+    assert.deepEqual(treeOf(`${store.dir}/blobs`), {});
+  }));

@@ -166,3 +166,55 @@ Deno.test("records survive a store that is never closed", () =>
       packageWith("web", "1").digest,
     ]);
   }));
+
+/** Files of this process that are open below `dir`. */
+function openFiles(dir: string): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+    try {
+      const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
+      return path.startsWith(dir) ? [path.slice(dir.length + 1)] : [];
+    } catch {
+      // The descriptor of the listing itself.
+      return [];
+    }
+  });
+}
+
+Deno.test("a closed store holds no file open, and leaves no log of the database behind", () =>
+  withDirectory(async (dir) => {
+    const store = Store.open(dir);
+    await writeHello(store);
+    store.records.putPackage(packageWith("web", "1"));
+    assert.ok(openFiles(dir).includes("holdfast.db"));
+    store.close();
+    assert.deepEqual(openFiles(dir), []);
+    const names = [...Deno.readDirSync(dir)].map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => /-(wal|shm)$/.test(name)), []);
+  }));
+
+Deno.test("a store that could not be opened holds no file open, at whatever step it failed", () =>
+  withDirectory((dir) => {
+    Store.open(dir).close();
+    let calls = 0;
+    const fs = fsWith({
+      fsyncDir: () => {
+        calls++;
+        throw osError("EIO");
+      },
+    });
+    assert.throws(() => Store.open(dir, { fs }), { reason: "IoError", disposition: "retry" });
+    assert.equal(calls, 1, "it failed after the database was opened");
+    assert.deepEqual(openFiles(dir), []);
+    Store.open(dir).close();
+  }));
+
+Deno.test("a file where the data directory should be is told, and kept", () =>
+  withDirectory((dir) => {
+    Deno.writeTextFileSync(`${dir}/data`, "a file");
+    assert.throws(
+      () => Store.open(`${dir}/data`),
+      (error: Error) =>
+        "reason" in error && error.message.includes(`prepare the data directory ${dir}/data`),
+    );
+    assert.equal(Deno.readTextFileSync(`${dir}/data`), "a file");
+  }));
