@@ -30,7 +30,7 @@ import { type ComponentSource, planChart, planManifest, type PlannedRelease } fr
 import { preflight } from "./preflight.ts";
 import { DeploymentRecord } from "./record.ts";
 import { type ResolvedVariables, templatesFor } from "./variables.ts";
-import { waitReady } from "./wait.ts";
+import { cancelled, waitReady } from "./wait.ts";
 
 /**
  * Deploys a package: images into the registry, then component by component, each chart and manifest
@@ -38,13 +38,22 @@ import { waitReady } from "./wait.ts";
  * after any interruption, with the same package or another version of it: what is done already is
  * seen and not done twice.
  *
- * @throws {DeployError} with the component in its message. The package's record then says which
- * component failed; components before it stay deployed.
+ * @throws {DeployError} with the component in its message, or `Cancelled`. The package's record then
+ * says which component failed; components before it stay deployed.
  */
 export async function deployPackage(
   pkg: DeployPackage,
   context: DeployContext,
 ): Promise<DeployOutcome> {
+  try {
+    return await deploy(pkg, context);
+  } catch (error) {
+    // A Helm that is ended, a call that is given up: whatever it looks like, it was the signal.
+    throw context.signal?.aborted ? cancelled(context.signal) : error;
+  }
+}
+
+async function deploy(pkg: DeployPackage, context: DeployContext): Promise<DeployOutcome> {
   const { definition } = pkg;
   const checked = preflight(definition, context.variables);
   const state = await requireState(context.kube);
@@ -247,7 +256,7 @@ class Deployment {
   }
 
   #failed(component: string, error: unknown): unknown {
-    if (!(error instanceof HoldfastError)) return error;
+    if (this.#context.signal?.aborted || !(error instanceof HoldfastError)) return error;
     const message = `component "${component}": ${error.message}`;
     this.#say(component, "Failed", error.message);
     const reason = error instanceof DeployError ? error.reason : "ClusterCallFailed";

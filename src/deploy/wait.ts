@@ -103,6 +103,7 @@ class Watched {
     try {
       await this.#read();
     } catch (error) {
+      if (this.#signal?.aborted) throw cancelled(this.#signal);
       if (!isTransient(error) && !isUnknownKind(error)) throw error;
       this.#health = { status: "NotFound", message: "it cannot be read" };
       return;

@@ -1,0 +1,321 @@
+import assert from "node:assert/strict";
+import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { TestClock } from "../../test/fakes/testing.ts";
+import { KubeError, type KubeObject, type ObjectRef } from "../kube/mod.ts";
+import { DeployError } from "./errors.ts";
+import { TROUBLE_GRACE, type WaitOptions, waitReady } from "./wait.ts";
+
+const FIXTURES = new URL("../../test/fixtures/zarf-cluster/nodeport/", import.meta.url);
+
+function cluster(): ApiObjects {
+  const api = new ApiObjects();
+  api.put(namespace("shop"));
+  return api;
+}
+
+function ref(kind: string, name: string, apiVersion = "v1"): ObjectRef {
+  return { apiVersion, kind, name, namespace: "shop" };
+}
+
+function claim(name: string, phase: string): KubeObject {
+  const metadata = { name, namespace: "shop" };
+  return { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata, status: { phase } } as never;
+}
+
+/** A pod whose container waits for this reason. */
+function pod(name: string, reason: string, restartCount = 0): KubeObject {
+  const waiting = { reason, message: `because of ${reason}` };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "shop", labels: { app: "web" } },
+    status: {
+      phase: "Pending",
+      containerStatuses: [{ name: "c", restartCount, state: { waiting } }],
+    },
+  } as never;
+}
+
+/** A Deployment that is not ready and selects {@linkcode pod}. */
+function deployment(status: unknown = { observedGeneration: 1 }): KubeObject {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "web", namespace: "shop", generation: 1 },
+    spec: { replicas: 3, selector: { matchLabels: { app: "web" } } },
+    status,
+  } as never;
+}
+
+/** Waits on a clock of its own and says how long it took by it and what it said. */
+async function wait(api: ApiObjects, refs: ObjectRef[], more: Partial<WaitOptions> = {}) {
+  const clock = new TestClock();
+  const said: string[] = [];
+  const onProgress = (message: string) => void said.push(message);
+  let error: unknown;
+  try {
+    await waitReady(api.client, refs, { timeout: 300_000, clock, onProgress, ...more });
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { error, said, seconds: clock.monotonic() / 1000 };
+}
+
+function reasonOf(error: unknown): string {
+  assert.ok(error instanceof DeployError, String(error));
+  return error.reason;
+}
+
+Deno.test("what is ready is not waited for, and is read once", async () => {
+  await using api = cluster();
+  const { items } = JSON.parse(
+    Deno.readTextFileSync(new URL("app-small-objects.json", FIXTURES)),
+  ) as { items: KubeObject[] };
+  for (const item of items) api.put(item);
+  const refs = items.map(({ apiVersion, kind, metadata }) => ({
+    apiVersion,
+    kind,
+    name: metadata.name ?? "",
+    namespace: metadata.namespace ?? "",
+  }));
+  const { error, said, seconds } = await wait(api, refs);
+  assert.equal(error, undefined);
+  assert.deepEqual(said, []);
+  assert.equal(seconds, 0);
+  assert.equal(api.peer.seen.length, refs.length);
+});
+
+Deno.test("nothing to wait for is ready", async () => {
+  await using api = cluster();
+  assert.equal((await wait(api, [])).error, undefined);
+  assert.deepEqual(api.peer.seen, []);
+});
+
+Deno.test("a wait says what is missing, once for each change, and ends when all is there", async () => {
+  await using api = cluster();
+  api.put(claim("a", "Bound"));
+  const clock = new TestClock();
+  const said: string[] = [];
+  const steps: Record<number, KubeObject> = {
+    3: claim("b", "Pending"),
+    6: claim("b", "Bound"),
+  };
+  const onProgress = (message: string) => void said.push(message);
+  clock.sleep = (ms) => {
+    assert.equal(ms, 1_000);
+    clock.advance(ms);
+    const step = steps[clock.monotonic() / 1_000];
+    if (step !== undefined) api.put(step);
+    return Promise.resolve();
+  };
+  const refs = ["a", "b"].map((name) => ref("PersistentVolumeClaim", name));
+  await waitReady(api.client, refs, { timeout: 60_000, clock, onProgress });
+  assert.deepEqual(said, [
+    "PersistentVolumeClaim b: not there yet",
+    "PersistentVolumeClaim b: not bound",
+  ]);
+  assert.equal(clock.monotonic(), 6_000);
+  const reads = api.peer.seen.filter(({ path }) => path.endsWith("/a")).length;
+  assert.equal(reads, 1, "what was ready once is not read again");
+});
+
+Deno.test("a wait that takes too long names the first three and counts the others", async () => {
+  const rows: [count: number, message: RegExp][] = [
+    [1, /^not ready within 30 s: ConfigMap c0: not there yet$/],
+    [3, /c0: not there yet; ConfigMap c1: not there yet; ConfigMap c2: not there yet$/],
+    [12, /; ConfigMap c2: not there yet and 9 more$/],
+  ];
+  for (const [count, message] of rows) {
+    await using api = cluster();
+    const refs = Array.from({ length: count }, (_, index) => ref("ConfigMap", `c${index}`));
+    const { error, seconds } = await wait(api, refs, { timeout: 30_000 });
+    assert.equal(reasonOf(error), "TimedOut");
+    assert.match(String(error), new RegExp(message.source.replace("^", "")));
+    assert.equal((error as DeployError).disposition, "retry");
+    assert.equal(seconds, 30);
+  }
+});
+
+Deno.test("a time-out tells the whole limit that the wait is part of", async () => {
+  await using api = cluster();
+  const limits = { timeout: 2_000, wholeTimeout: 900_000 };
+  const { error, seconds } = await wait(api, [ref("ConfigMap", "a")], limits);
+  assert.match(String(error), /within 900 s/);
+  assert.equal(seconds, 2);
+});
+
+Deno.test("what is ready at the last moment is ready", async () => {
+  await using api = cluster();
+  api.put(claim("a", "Bound"));
+  const { error } = await wait(api, [ref("PersistentVolumeClaim", "a")], { timeout: 0 });
+  assert.equal(error, undefined);
+});
+
+Deno.test("what has failed ends the wait at once", async () => {
+  await using api = cluster();
+  const conditions = [{
+    type: "Progressing",
+    status: "False",
+    reason: "ProgressDeadlineExceeded",
+    message: "timed out progressing",
+  }];
+  api.put(deployment({ observedGeneration: 1, conditions }));
+  const { error, seconds } = await wait(api, [ref("Deployment", "web", "apps/v1")]);
+  assert.equal(reasonOf(error), "NotReady");
+  assert.equal(
+    (error as Error).message,
+    "Deployment web in namespace shop cannot become ready: timed out progressing",
+  );
+  assert.equal((error as DeployError).disposition, "retry");
+  assert.equal(seconds, 0);
+});
+
+Deno.test("trouble of pods ends the wait as it is bad", async () => {
+  const rows: [name: string, pod: KubeObject, reason: string, seconds: number, message: RegExp][] =
+    [
+      [
+        "crashes again and again",
+        pod("web-1", "CrashLoopBackOff", 5),
+        "NotReady",
+        0,
+        /Deployment web .* pod web-1, container c: restarted 5 times$/,
+      ],
+      [
+        "crashes for the first times",
+        pod("web-1", "CrashLoopBackOff", 4),
+        "TimedOut",
+        300,
+        /0 of 3 ready \(pod web-1, container c: restarted 4 times\)$/,
+      ],
+      [
+        "an image that does not come",
+        pod("web-1", "ImagePullBackOff"),
+        "NotReady",
+        TROUBLE_GRACE / 1_000,
+        /ImagePullBackOff: because of ImagePullBackOff$/,
+      ],
+      [
+        "a container being made",
+        pod("web-1", "ContainerCreating"),
+        "TimedOut",
+        300,
+        /0 of 3 ready$/,
+      ],
+    ];
+  for (const [name, given, reason, seconds, message] of rows) {
+    await using api = cluster();
+    api.put(deployment());
+    api.put(given);
+    const found = await wait(api, [ref("Deployment", "web", "apps/v1")]);
+    assert.equal(reasonOf(found.error), reason, name);
+    assert.match((found.error as Error).message, message, name);
+    assert.equal(found.seconds, seconds, name);
+  }
+});
+
+Deno.test("trouble that went away starts anew when it comes back", async () => {
+  await using api = cluster();
+  api.put(deployment());
+  const clock = new TestClock();
+  clock.sleep = (ms) => {
+    clock.advance(ms);
+    const second = clock.monotonic() / 1_000;
+    const better = second >= 8 && second < 10;
+    api.put(pod("web-1", better ? "ContainerCreating" : "ErrImagePull"));
+    return Promise.resolve();
+  };
+  const refs = [ref("Deployment", "web", "apps/v1")];
+  await assert.rejects(
+    waitReady(api.client, refs, { timeout: 60_000, troubleGrace: 10_000, clock }),
+    /ErrImagePull/,
+  );
+  assert.equal(clock.monotonic() / 1_000, 20);
+});
+
+Deno.test("pods that may not even be made are told by their controller", async () => {
+  await using api = cluster();
+  const conditions = [{
+    type: "ReplicaFailure",
+    status: "True",
+    message: 'pods "web-" is forbidden: violates PodSecurity "baseline:latest"',
+  }];
+  api.put(deployment({ observedGeneration: 1, conditions }));
+  const { error, seconds } = await wait(api, [ref("Deployment", "web", "apps/v1")], {
+    troubleGrace: 5_000,
+  });
+  assert.match(String(error), /violates PodSecurity/);
+  assert.equal(seconds, 5);
+});
+
+Deno.test("only pods that the selector chooses count", async () => {
+  await using api = cluster();
+  const plain = pod("other-1", "CrashLoopBackOff", 9);
+  api.put({ ...plain, metadata: { ...plain.metadata, labels: { app: "other" } } });
+  api.put(deployment());
+  const { error } = await wait(api, [ref("Deployment", "web", "apps/v1")], { timeout: 2_000 });
+  assert.equal(reasonOf(error), "TimedOut");
+  assert.doesNotMatch(String(error), /other/);
+});
+
+Deno.test("a pod that is waited for itself is asked for its own trouble", async () => {
+  await using api = cluster();
+  api.put(pod("lonely", "CrashLoopBackOff", 7));
+  const { error } = await wait(api, [ref("Pod", "lonely")]);
+  assert.match(String(error), /Pod lonely .* restarted 7 times/);
+});
+
+Deno.test("an API server that fails for a while is borne", async () => {
+  const rows: [name: string, answer: () => Response][] = [
+    ["500", () => Response.json({ message: "etcd" }, { status: 500 })],
+    ["429", () => Response.json({ message: "slowly" }, { status: 429 })],
+    ["no JSON", () => new Response("<html>")],
+  ];
+  for (const [name, answer] of rows) {
+    await using api = cluster();
+    api.put(claim("a", "Bound"));
+    let failures = 3;
+    api.intercept = () => failures-- > 0 ? answer() : undefined;
+    const { error, said } = await wait(api, [ref("PersistentVolumeClaim", "a")]);
+    assert.equal(error, undefined, name);
+    assert.deepEqual(said, ["PersistentVolumeClaim a: it cannot be read"], name);
+  }
+});
+
+Deno.test("an API server that does not let it look ends the wait", async () => {
+  await using api = cluster();
+  api.intercept = () => Response.json({ reason: "Forbidden" }, { status: 403 });
+  const { error, seconds } = await wait(api, [ref("ConfigMap", "a")]);
+  assert.ok(error instanceof KubeError && error.reason === "Forbidden", String(error));
+  assert.equal(seconds, 0);
+});
+
+Deno.test("a kind that nobody knows yet is waited for", async () => {
+  await using api = cluster();
+  const { error } = await wait(api, [ref("Thing", "a", "x.example/v1")], { timeout: 3_000 });
+  assert.equal(reasonOf(error), "TimedOut");
+});
+
+Deno.test("a wait that is told to stop says so, wherever it is", async (t) => {
+  const stopped = (error: unknown) => {
+    assert.equal(reasonOf(error), "Cancelled");
+    assert.equal((error as Error & { cause: Error }).cause.message, "shutting down");
+  };
+  await t.step("while it sleeps", async () => {
+    await using api = cluster();
+    const controller = new AbortController();
+    const clock = new TestClock();
+    clock.sleep = () => Promise.resolve(controller.abort(new Error("shutting down")));
+    const { signal } = controller;
+    stopped((await wait(api, [ref("ConfigMap", "a")], { clock, signal })).error);
+  });
+  await t.step("while it asks", async () => {
+    await using api = cluster();
+    const controller = new AbortController();
+    api.intercept = () => {
+      controller.abort(new Error("shutting down"));
+      return Response.json({ reason: "Forbidden" }, { status: 403 });
+    };
+    const { signal } = controller;
+    stopped((await wait(api, [ref("ConfigMap", "a")], { signal })).error);
+  });
+});
