@@ -96,3 +96,35 @@ Deno.test("an answer to discovery that is none finds nothing", async () => {
     assert.equal((await discoveryOf(() => Promise.resolve(answer))("/x")).size, 0);
   }
 });
+
+Deno.test("a kind of another group than its own is looked for there", async () => {
+  const asked: string[] = [];
+  const paths = new ResourcePaths((path) => {
+    asked.push(path);
+    return Promise.resolve(new Map([["Ingress", { plural: "ingresses", namespaced: true }]]));
+  });
+  const old = ref("extensions/v1beta1", "Ingress", "i", "a");
+  assert.equal(
+    await paths.object(old),
+    "/apis/extensions/v1beta1/namespaces/a/ingresses/i",
+  );
+  assert.deepEqual(asked, ["/apis/extensions/v1beta1"]);
+});
+
+Deno.test("another version of a built-in group needs no discovery", async () => {
+  const paths = new ResourcePaths(nothing);
+  assert.equal(
+    await paths.collection({ apiVersion: "batch/v1beta1", kind: "CronJob", namespace: "a" }),
+    "/apis/batch/v1beta1/namespaces/a/cronjobs",
+  );
+});
+
+for (const apiVersion of ["", "..", "a/..", "/v1", "v1/"]) {
+  Deno.test(`the API version "${apiVersion}" leads to no path`, async () => {
+    const paths = new ResourcePaths(() => Promise.resolve(new Map()));
+    await assert.rejects(
+      paths.collection({ apiVersion, kind: "Thing" }),
+      (error) => error instanceof KubeError && error.reason === "Invalid",
+    );
+  });
+}
