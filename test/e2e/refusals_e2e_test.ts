@@ -3,7 +3,7 @@ import { buildPackage, writePackage } from "../fixtures/make_package.ts";
 import { PACKAGES } from "./support/agent.ts";
 import { badPackages } from "./support/bad_packages.ts";
 import { LocalAgent } from "./support/local_agent.ts";
-import { storeState } from "./support/store_state.ts";
+import { stateBesideDrops, storeState } from "./support/store_state.ts";
 
 /** The most resident memory that reading packages may take, in bytes (design.md §7). */
 const MEMORY_LIMIT = 200 << 20;
@@ -12,18 +12,6 @@ const LARGE = 300_000_000;
 /** Milliseconds in which one file must be refused, and all of them. */
 const REFUSAL_LIMIT = 10_000;
 const ALL_LIMIT = 30_000;
-
-/** What must not change when a package is refused: everything but what is said about its file. */
-function kept(agent: LocalAgent) {
-  const { files, tables } = storeState(agent.dataDir);
-  const { drops: _, ...rest } = tables;
-  return {
-    files: Object.fromEntries(
-      Object.entries(files).filter(([path]) => !path.startsWith("status/")),
-    ),
-    tables: rest,
-  };
-}
 
 /** Everything that was accepted says that it waits, and nothing more is written. */
 async function atRest(agent: LocalAgent, path: string): Promise<void> {
@@ -55,7 +43,7 @@ Deno.test("a package at fault is refused by its part, and changes nothing", asyn
   await agent.started();
   const good = await agent.drop(`${PACKAGES}/zarf-package-hello-amd64-0.1.0.tar.zst`);
   await atRest(agent, good);
-  const before = kept(agent);
+  const before = stateBesideDrops(agent.dataDir);
   const bads = badPackages();
   const names = bads.map(({ name, format }) => `${name}.${format}`);
   assert.equal(new Set(names).size, names.length);
@@ -79,7 +67,7 @@ Deno.test("a package at fault is refused by its part, and changes nothing", asyn
   }
 
   await t.step("the store is as it was, and the agent works on", async () => {
-    assert.deepEqual(kept(agent), before);
+    assert.deepEqual(stateBesideDrops(agent.dataDir), before);
     assert.equal((await agent.verdict(good))?.phase, "Accepted");
     assert.ok(agent.memory("VmHWM") < MEMORY_LIMIT, `${agent.memory("VmHWM")} bytes`);
     await assert.rejects(Deno.stat("/etc/holdfast-evil"), Deno.errors.NotFound);
@@ -111,7 +99,7 @@ Deno.test("a large package that is wrong at its end leaves nothing, in flat memo
   await agent.started();
   const first = await agent.drop(buildPackage({ name: "first" }), "first.tar.zst");
   await atRest(agent, first);
-  const before = kept(agent);
+  const before = stateBesideDrops(agent.dataDir);
   const file = `${agent.directory}/large.tar.zst`;
   await writePackage(file, {
     name: "large",
@@ -129,6 +117,6 @@ Deno.test("a large package that is wrong at its end leaves nothing, in flat memo
   );
   const verdict = await agent.settled(path, { timeout: 60_000 });
   assert.equal(verdict.reason, "AggregateMismatch", verdict.message);
-  assert.deepEqual(kept(agent), before);
+  assert.deepEqual(stateBesideDrops(agent.dataDir), before);
   assert.ok(agent.memory("VmHWM") < MEMORY_LIMIT, `${agent.memory("VmHWM")} bytes`);
 });

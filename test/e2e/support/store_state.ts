@@ -21,6 +21,14 @@ export function storeState(dataDir: string): StoreState {
   return { files: fileDigests(dataDir), tables: tableRows(dataDir) };
 }
 
+/** What must not change when a package is refused: everything but what is said about its file. */
+export function stateBesideDrops(dataDir: string): StoreState {
+  const { files, tables } = storeState(dataDir);
+  const { drops: _, ...rest } = tables;
+  const kept = Object.entries(files).filter(([path]) => !path.startsWith("status/"));
+  return { files: Object.fromEntries(kept), tables: rest };
+}
+
 function fileDigests(dataDir: string): Record<string, string> {
   const files: Record<string, string> = {};
   const walk = (below: string) => {

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { ensureTool, TOOLS } from "../../../extension/build/go_tools.ts";
+
+/** What ends a question of the real zarf that nobody answers, in milliseconds. */
+const TIMEOUT = 30_000;
+/** How long the terminal's answers have to be read before somebody types, in milliseconds. */
+const TYPING_PAUSE = 500;
+/** The password of the private keys; they live as long as a test. */
+const PASSWORD = "only for a test";
+
+/** Key files of `zarf tools gen-key`. */
+export interface ZarfKeys {
+  readonly privateFile: string;
+  readonly publicFile: string;
+}
+
+/** What the real zarf said of a package. */
+export interface ZarfAnswer {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+/**
+ * A fresh key pair by `zarf tools gen-key`, in a new directory. It takes its password only from a
+ * terminal, so it gets one: `script` makes it, and this program answers as a person and as the
+ * terminal, which is asked where its cursor is.
+ */
+export async function zarfKeys(directory: string): Promise<ZarfKeys> {
+  const zarf = await ensureTool(TOOLS.zarf);
+  await Deno.mkdir(directory);
+  const child = new Deno.Command("script", {
+    args: ["--quiet", "--flush", "--return", "--command", `${zarf} tools gen-key`, "/dev/null"],
+    cwd: directory,
+    env: { TERM: "xterm", HOME: directory },
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGTERM"), TIMEOUT);
+  const said = await answer(child);
+  clearTimeout(timer);
+  assert.equal((await child.status).code, 0, said);
+  const files = { privateFile: `${directory}/cosign.key`, publicFile: `${directory}/cosign.pub` };
+  for (const file of Object.values(files)) assert((await Deno.stat(file)).size > 0, said);
+  return files;
+}
+
+async function answer(child: Deno.ChildProcess): Promise<string> {
+  const keyboard = child.stdin.getWriter();
+  const type = (text: string) => keyboard.write(new TextEncoder().encode(text));
+  let said = "";
+  // Counted in all of it: a sequence may come in two pieces.
+  const times = (sequence: string) => said.split(sequence).length - 1;
+  const prompts = () => times("\x1b[?25h\x1b[6n");
+  let cursors = 0;
+  let passwords = 0;
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    said += text;
+    for (; cursors < times("\x1b[6n"); cursors++) await type("\x1b[1;1R");
+    if (passwords === prompts()) continue;
+    passwords++;
+    // What comes together with the cursor's place is taken for a part of it.
+    setTimeout(() => type(`${PASSWORD}\r`), TYPING_PAUSE);
+  }
+  await keyboard.close().catch(() => {});
+  return said;
+}
+
+/** Signs a package file with the real zarf; gives the signed file's path in a new directory. */
+export async function zarfSign(file: string, keys: ZarfKeys, directory: string): Promise<string> {
+  const signing = [`--signing-key=${keys.privateFile}`, `--signing-key-pass=${PASSWORD}`];
+  await Deno.mkdir(directory);
+  const { ok, text } = await zarf("package", "sign", file, ...signing, `--output=${directory}`);
+  assert(ok, text);
+  return `${directory}/${file.slice(file.lastIndexOf("/") + 1)}`;
+}
+
+/** What the real zarf says of a package file when it is given a public key. */
+export function zarfVerify(file: string, publicFile: string): Promise<ZarfAnswer> {
+  return zarf("package", "verify", file, `--key=${publicFile}`);
+}
+
+async function zarf(...args: readonly string[]): Promise<ZarfAnswer> {
+  const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.zarf), {
+    args: [...args, "--no-color"],
+    stdin: "null",
+  }).output();
+  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  return { ok: code === 0, text };
+}
