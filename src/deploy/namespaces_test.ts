@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { managedNamespace, namespacesOf } from "./namespaces.ts";
+import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { newState } from "../zarf/mod.ts";
+import { ensureNamespaces, managedNamespace, namespacesOf } from "./namespaces.ts";
 import { deployedRevision } from "./release.ts";
 import { readObjects } from "./yaml.ts";
 
@@ -40,4 +42,38 @@ Deno.test("the newest deployed revision is the one to go back to", () => {
   assert.equal(deployedRevision(history("failed")), undefined);
   assert.equal(deployedRevision(history("superseded", "deployed", "failed")), 2);
   assert.equal(deployedRevision(history("deployed", "deployed")), 2);
+});
+
+const STATE = newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" });
+
+Deno.test("only a namespace that is missing is made, and all of them get pull secrets", async () => {
+  await using api = new ApiObjects();
+  api.put({ ...namespace("shop"), metadata: { name: "shop", labels: { tier: "1" } } });
+  const needed = new Map([["shop", undefined], ["other", undefined]]);
+  await ensureNamespaces(needed, { kube: api.client, state: STATE });
+  assert.deepEqual(api.writes, [
+    "PATCH secrets/private-registry",
+    "PATCH namespaces/other",
+    "PATCH secrets/private-registry",
+  ]);
+  assert.deepEqual(api.find("namespaces", "shop")?.metadata.labels, { tier: "1" });
+  assert.deepEqual(
+    api.all("secrets").map(({ metadata }) => metadata.namespace),
+    ["other", "shop"],
+  );
+  api.writes.length = 0;
+  await ensureNamespaces(needed, { kube: api.client, state: STATE });
+  assert.deepEqual(api.writes, []);
+});
+
+Deno.test("a chart's own Namespace brings its annotations, as text", async () => {
+  await using api = new ApiObjects();
+  const [own] = readObjects(
+    "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {level: 7, on: true}}\n",
+  );
+  const clusterIP = "10.96.0.12";
+  await ensureNamespaces(new Map([["a", own]]), { kube: api.client, state: STATE, clusterIP });
+  assert.deepEqual(api.find("namespaces", "a")?.metadata.annotations, { level: "7", true: "true" });
+  const secret = api.find("secrets", "private-registry");
+  assert.match(atob(secret?.["data"][".dockerconfigjson"]), /10\.96\.0\.12:5000/);
 });

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import {
+  type DeployedPackage,
+  type InstalledChart,
+  loadPackage,
+  savePackage,
+} from "../zarf/mod.ts";
+import { DeploymentRecord } from "./record.ts";
+
+const FIXTURES = new URL("../../test/fixtures/zarf-cluster/nodeport/", import.meta.url);
+const REAL: DeployedPackage = JSON.parse(
+  Deno.readTextFileSync(new URL("zarf-package-app-small.decoded.json", FIXTURES)),
+);
+
+const SHOP = { name: "shop", digest: "sha256:1", raw: { metadata: { name: "shop" } } };
+
+function cluster(): ApiObjects {
+  const api = new ApiObjects();
+  api.put(namespace("zarf"));
+  return api;
+}
+
+function chart(chartName: string, status = "Succeeded"): InstalledChart {
+  return { namespace: "shop", chartName, status };
+}
+
+/** Name, status, generation and releases of each component. */
+async function components(api: ApiObjects, name = "shop"): Promise<string[]> {
+  const record = await loadPackage(api.client, name);
+  return (record?.deployedComponents ?? []).map((one) =>
+    `${one.name} ${one.status} ${one.observedGeneration}: ` +
+    one.installedCharts.map(({ chartName, status }) => `${chartName}=${status}`).join()
+  );
+}
+
+Deno.test("beginning reads and writes nothing", async () => {
+  await using api = cluster();
+  const record = await DeploymentRecord.begin(api.client, SHOP);
+  assert.equal(record.generation, 1);
+  assert.deepEqual(api.writes, []);
+  assert.equal(await loadPackage(api.client, "shop"), undefined);
+});
+
+Deno.test("a component is written as it stands, under this deployment's package", async () => {
+  await using api = cluster();
+  const record = await DeploymentRecord.begin(api.client, SHOP);
+  await record.component("web", "Deploying", []);
+  assert.deepEqual(await components(api), ["web Deploying 1: "]);
+  await record.component("web", "Deploying", [chart("a")]);
+  await record.component("web", "Succeeded", [chart("a"), chart("b")]);
+  await record.component("db", "Failed", [chart("c", "Failed")]);
+  assert.deepEqual(await components(api), [
+    "web Succeeded 1: a=Succeeded,b=Succeeded",
+    "db Failed 1: c=Failed",
+  ]);
+  const saved = await loadPackage(api.client, "shop");
+  assert.deepEqual(
+    {
+      digest: saved?.digest,
+      data: saved?.data,
+      cliVersion: saved?.cliVersion,
+      generation: saved?.generation,
+      packageConnectivity: saved?.packageConnectivity,
+    },
+    {
+      digest: "sha256:1",
+      data: SHOP.raw,
+      cliVersion: "v0.84.0",
+      generation: 1,
+      packageConnectivity: "airgap",
+    },
+  );
+});
+
+Deno.test("a deployment goes on from what the real Zarf left", async () => {
+  await using api = cluster();
+  await savePackage(api.client, REAL);
+  const [before] = REAL.deployedComponents;
+  assert.ok(before && before.installedCharts.length > 0);
+  const record = await DeploymentRecord.begin(api.client, { ...SHOP, name: "app-small" });
+  assert.equal(record.generation, REAL.generation + 1);
+  await record.component("web", "Deploying", []);
+  const [after] = (await loadPackage(api.client, "app-small"))?.deployedComponents ?? [];
+  assert.deepEqual(after?.installedCharts, before.installedCharts, "no release is forgotten");
+  assert.equal(after?.observedGeneration, REAL.generation + 1);
+  assert.equal(after?.status, "Deploying");
+});
+
+Deno.test("components that are still to come keep what an earlier deployment said", async () => {
+  await using api = cluster();
+  const first = await DeploymentRecord.begin(api.client, SHOP);
+  for (const name of ["db", "web"]) await first.component(name, "Succeeded", [chart(name)]);
+  const second = await DeploymentRecord.begin(api.client, { ...SHOP, digest: "sha256:2" });
+  await second.component("db", "Failed", [chart("db", "Failed")]);
+  assert.deepEqual(await components(api), [
+    "db Failed 2: db=Failed",
+    "web Succeeded 1: web=Succeeded",
+  ]);
+  assert.equal((await loadPackage(api.client, "shop"))?.digest, "sha256:2");
+});
+
+Deno.test("a component that is gone is forgotten once nothing of it is installed", async () => {
+  const rows: [name: string, charts: InstalledChart[], kept: boolean][] = [
+    ["with a release", [chart("old")], true],
+    ["without one", [], false],
+  ];
+  for (const [name, charts, kept] of rows) {
+    await using api = cluster();
+    const first = await DeploymentRecord.begin(api.client, SHOP);
+    await first.component("old", "Succeeded", charts);
+    const second = await DeploymentRecord.begin(api.client, SHOP);
+    await second.component("new", "Succeeded", []);
+    api.writes.length = 0;
+    await second.finish(["new"]);
+    const names = (await components(api)).map((line) => line.split(" ")[0]);
+    assert.deepEqual(names, kept ? ["old", "new"] : ["new"], name);
+    assert.equal(api.writes.length, kept ? 0 : 1, "it is written only if it changed");
+  }
+});

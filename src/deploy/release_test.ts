@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { deployedRevision, releaseHistory, repairRelease } from "./release.ts";
+
+/** A cluster with revisions of release `web` in namespace `shop`, the first one first. */
+function cluster(...statuses: string[]): ApiObjects {
+  const api = new ApiObjects();
+  for (const name of ["shop", "other"]) api.put(namespace(name));
+  statuses.forEach((status, index) => revision(api, "web", index + 1, status));
+  return api;
+}
+
+function revision(
+  api: ApiObjects,
+  release: string,
+  version: number | string,
+  status: string,
+  more = {},
+) {
+  api.put({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: `sh.helm.release.v1.${release}.v${version}`,
+      namespace: "shop",
+      labels: { owner: "helm", name: release, status, version: String(version) },
+      ...more,
+    },
+  });
+}
+
+Deno.test("a release's history is told by number, not by the names of Secrets", async () => {
+  await using api = cluster(...Array(11).fill("superseded"), "deployed");
+  const history = await releaseHistory(api.client, "shop", "web");
+  assert.deepEqual(history.map(({ revision }) => revision), [
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+  ]);
+  assert.equal(history.at(-1)?.secret, "sh.helm.release.v1.web.v12");
+  assert.equal(deployedRevision(history), 12);
+});
+
+Deno.test("other releases, other owners and what is no revision are not part of it", async () => {
+  await using api = cluster("deployed");
+  revision(api, "webshop", 2, "deployed");
+  const elsewhere = { name: "sh.helm.release.v1.web.v2", namespace: "other" };
+  const labels = { owner: "helm", name: "web", status: "deployed", version: "2" };
+  revision(api, "web", 2, "deployed", { ...elsewhere, labels });
+  revision(api, "web", 3, "deployed", { labels: { ...labels, owner: "tiller" } });
+  revision(api, "web", "next", "deployed");
+  revision(api, "web", 5, "deployed", { labels: { owner: "helm", name: "web" } });
+  assert.deepEqual(await releaseHistory(api.client, "shop", "web"), [
+    { revision: 1, status: "deployed", secret: "sh.helm.release.v1.web.v1" },
+  ]);
+});
+
+Deno.test("a release that never was has no history and nothing to repair", async () => {
+  await using api = cluster();
+  assert.deepEqual(await repairRelease(api.client, "shop", "web"), []);
+  assert.deepEqual(api.writes, []);
+});
+
+Deno.test("only revisions in the middle of an operation are forgotten", async () => {
+  const rows: [statuses: string[], left: string[], deployed: number | undefined][] = [
+    [["deployed"], ["deployed"], 1],
+    [["pending-install"], [], undefined],
+    [["failed"], ["failed"], undefined],
+    [["superseded", "deployed", "pending-upgrade"], ["superseded", "deployed"], 2],
+    [["deployed", "failed", "pending-rollback"], ["deployed", "failed"], 1],
+    [["deployed", "pending-upgrade", "pending-upgrade"], ["deployed"], 1],
+    [["uninstalled"], ["uninstalled"], undefined],
+    [["uninstalling"], ["uninstalling"], undefined],
+  ];
+  for (const [statuses, left, deployed] of rows) {
+    await using api = cluster(...statuses);
+    const history = await repairRelease(api.client, "shop", "web");
+    assert.deepEqual(history.map(({ status }) => status), left, statuses.join());
+    assert.equal(deployedRevision(history), deployed);
+    assert.deepEqual(await releaseHistory(api.client, "shop", "web"), history);
+    assert.equal(api.writes.length, statuses.length - left.length);
+  }
+});
