@@ -97,7 +97,7 @@ export class Helm {
   /**
    * Renders a chart without a cluster.
    *
-   * @throws {DeployError} `PackageBroken` with Helm's reason.
+   * @throws {DeployError} `PackageBroken` with Helm's reason, `ChartFailed` when it took too long.
    */
   async render(options: ReleaseOptions & { readonly kubeVersion?: string }): Promise<string> {
     const args = [
@@ -112,6 +112,8 @@ export class Helm {
     ];
     const result = await this.#run(args, RENDER_TIMEOUT, options.settings);
     if (result.code === 0) return result.stdout;
+    // A node that is too busy to render says nothing about the chart.
+    if (result.timedOut) this.#check(result, options);
     throw new DeployError({
       reason: "PackageBroken",
       message: `chart ${options.chart.split("/").at(-1)} cannot be rendered: ${reasonOf(result)}`,

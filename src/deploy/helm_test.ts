@@ -126,3 +126,182 @@ Deno.test("a private directory is nobody else's and is gone afterwards, also aft
   assert.throws(() => Deno.statSync(seen), Deno.errors.NotFound);
   Deno.removeSync(parent, { recursive: true });
 });
+
+/** What the real Helm 4.2 wrote, and what a person needs of it. */
+const RECORDED: [name: string, stderr: string, expected: RegExp][] = [
+  [
+    "a chart that says no",
+    "Error: execution error at (c/templates/a.yaml:1:3): no size\n\n" +
+    "Use --debug flag to render out invalid YAML\n",
+    /^execution error at \(c\/templates\/a\.yaml:1:3\): no size$/,
+  ],
+  [
+    "a value that is not there",
+    'Error: c/templates/a.yaml:1:10\n  executing "c/templates/a.yaml" at <.Values.x.y>:\n' +
+    "    nil pointer evaluating interface {}.y\n\nUse --debug flag to render out invalid YAML\n",
+    /^c\/templates.*; executing .* at <\.Values\.x\.y>:; nil pointer evaluating interface/,
+  ],
+  [
+    "YAML that is none",
+    "Error: YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: line 1: " +
+    "did not find expected node content\n\nUse --debug flag to render out invalid YAML\n",
+    /^YAML parse error on c\/templates\/a\.yaml: .* expected node content$/,
+  ],
+  [
+    "values against the schema",
+    "Error: values don't meet the specifications of the schema(s) in the following chart(s):\nc:\n" +
+    "- at '': missing property 'size'\n\n",
+    /^values don't meet .*; c:; - at '': missing property 'size'$/,
+  ],
+  [
+    "no API server",
+    'Error: kubernetes cluster unreachable: Get "https://127.0.0.1:1/version": dial tcp ' +
+    "127.0.0.1:1: connect: connection refused\n",
+    /^kubernetes cluster unreachable: .* connection refused$/,
+  ],
+  [
+    "an older cluster",
+    "Error: chart requires kubeVersion: >= 1.30 which is incompatible with Kubernetes v1.20.0\n\n" +
+    "Use --debug flag to render out invalid YAML\n",
+    /^chart requires kubeVersion: >= 1\.30 which is incompatible with Kubernetes v1\.20\.0$/,
+  ],
+  [
+    "an archive that is none",
+    "Error: file '/c.tgz' does not appear to be a gzipped archive; got 'application/octet-stream'\n",
+    /^file '\/c\.tgz' does not appear to be a gzipped archive/,
+  ],
+];
+
+for (const [name, stderr, expected] of RECORDED) {
+  Deno.test(`of the real Helm's errors the useful part is kept: ${name}`, () => {
+    assert.match(reasonOf({ code: 1, stderr }), expected);
+  });
+}
+
+/** A Helm whose every call ends like this, and what it was called with. */
+async function withHelm<T>(
+  result: { code?: number; timedOut?: boolean; stdout?: string; stderr?: string },
+  action: (helm: Helm, calls: ExecOptions[], signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const parent = Deno.makeTempDirSync();
+  const { signal } = new AbortController();
+  try {
+    return await withPrivateDirectory(parent, (home) => {
+      const calls: ExecOptions[] = [];
+      const helm = new Helm({
+        exec: (_, options) => {
+          calls.push(options);
+          return Promise.resolve({ code: 0, timedOut: false, stdout: "", stderr: "", ...result });
+        },
+        helm: "helm",
+        home,
+        kubeconfig: "/kubeconfig",
+        postRenderer: { command: "/holdfast", args: [] },
+        signal,
+      });
+      return action(helm, calls, signal);
+    });
+  } finally {
+    Deno.removeSync(parent, { recursive: true });
+  }
+}
+
+const RELEASE = {
+  release: "rel",
+  namespace: "ns",
+  chart: "/dir/c.tgz",
+  valuesFiles: ["/v1"],
+  settings: "/settings",
+  schemaValidation: true,
+  serverSide: "false",
+  timeout: 60_000,
+} as const;
+
+Deno.test("a chart is rendered with its values for the cluster's version, in a minute", async () => {
+  await withHelm({ stdout: "kind: A\n" }, async (helm, calls, signal) => {
+    assert.equal(await helm.render({ ...RELEASE, kubeVersion: "v1.36.3" }), "kind: A\n");
+    assert.equal(await helm.render({ ...RELEASE, schemaValidation: false }), "kind: A\n");
+    const values = ["--values", "/v1"];
+    assert.deepEqual(calls.map(({ args }) => args), [
+      [
+        "template",
+        "rel",
+        "/dir/c.tgz",
+        "--namespace",
+        "ns",
+        "--kube-version",
+        "v1.36.3",
+        ...values,
+      ],
+      ["template", "rel", "/dir/c.tgz", "--namespace", "ns", ...values, "--skip-schema-validation"],
+    ]);
+    for (const call of calls) {
+      assert.equal(call.timeout, 60_000);
+      assert.equal(call.maxOutput, 64 << 20);
+      assert.equal(call.signal, signal);
+    }
+  });
+});
+
+Deno.test("a chart that cannot be rendered is the package's fault, and named", async () => {
+  await withHelm({ code: 1, stderr: RECORDED[0]?.[1] ?? "" }, async (helm) => {
+    await assert.rejects(helm.render(RELEASE), (error) => {
+      assert.ok(error instanceof DeployError);
+      assert.equal(error.reason, "PackageBroken");
+      assert.equal(error.disposition, "terminal");
+      assert.match(error.message, /^chart c\.tgz cannot be rendered: execution error .* no size$/);
+      return true;
+    });
+  });
+});
+
+Deno.test("a chart that is not rendered in time is not the package's fault", async () => {
+  await withHelm({ code: 143, timedOut: true }, async (helm) => {
+    await assert.rejects(helm.render(RELEASE), (error) => {
+      assert.ok(error instanceof DeployError);
+      assert.equal(error.reason, "ChartFailed");
+      assert.equal(error.disposition, "retry");
+      assert.match(error.message, /did not end in time/);
+      return true;
+    });
+  });
+});
+
+Deno.test("what a release applied is asked for, and its absence is an error", async () => {
+  await withHelm({ stdout: "kind: A\n" }, async (helm, calls) => {
+    assert.equal(await helm.manifest(RELEASE), "kind: A\n");
+    assert.deepEqual(calls[0]?.args, ["get", "manifest", "rel", "--namespace", "ns"]);
+    assert.equal(calls[0]?.env["HOLDFAST_POST_RENDER"], undefined);
+  });
+  await withHelm({ code: 1, stderr: "Error: release: not found\n" }, async (helm) => {
+    await assert.rejects(helm.manifest(RELEASE), /release rel in namespace ns: release: not found/);
+  });
+});
+
+Deno.test("a release is brought back to one revision, with a time limit", async () => {
+  await withHelm({}, async (helm, calls) => {
+    await helm.rollback({ ...RELEASE, timeout: 2_001 }, 7);
+    assert.deepEqual(calls[0]?.args, [
+      "rollback",
+      "rel",
+      "7",
+      "--namespace",
+      "ns",
+      "--history-max",
+      "10",
+      "--timeout",
+      "3s",
+      "--wait=hookOnly",
+      "--cleanup-on-fail",
+    ]);
+    assert.equal(calls[0]?.timeout, 32_001);
+  });
+});
+
+Deno.test("values are checked against the chart's schema unless the package says not to", async () => {
+  await withHelm({}, async (helm, calls) => {
+    await helm.upgrade(RELEASE);
+    assert.ok(!calls[0]?.args?.includes("--skip-schema-validation"));
+    assert.ok(calls[0]?.args?.includes("--server-side=false"));
+  });
+});
