@@ -109,7 +109,8 @@ function checkPattern(name: string, pattern: string, value: string): void {
       reason: "VariableInvalid",
       message: `the pattern ${JSON.stringify(pattern)} of variable ${name} cannot be used`,
       kept: "the cluster was not touched",
-      remedy: "write the pattern without look-around and named classes and build the package again",
+      remedy:
+        "write the pattern without Unicode classes and named groups and build the package again",
     });
   }
   if (expression.test(value)) return;
@@ -121,16 +122,46 @@ function checkPattern(name: string, pattern: string, value: string): void {
   });
 }
 
+/** Go's names of ASCII classes (regexp/syntax) as the inside of a JavaScript class. */
+const ASCII_CLASSES: Readonly<Record<string, string>> = {
+  alnum: "0-9A-Za-z",
+  alpha: "A-Za-z",
+  ascii: "\\x00-\\x7F",
+  blank: "\\t ",
+  cntrl: "\\x00-\\x1F\\x7F",
+  digit: "0-9",
+  graph: "!-~",
+  lower: "a-z",
+  print: " -~",
+  punct: "!-\\/:-@[-`{-~",
+  space: "\\t\\n\\v\\f\\r ",
+  upper: "A-Z",
+  word: "0-9A-Za-z_",
+  xdigit: "0-9A-Fa-f",
+};
+
+/** A quotation, an escape or a class's name: what Go and JavaScript may read differently. */
+const GO_TOKEN = /\\Q([\s\S]*?)(?:\\E|$)|\\x\{|\\([\s\S])|\[:(\^?\w+):\]/g;
+
 /**
- * A pattern of Go's regexp package (RE2) as JavaScript's: leading flags move to the end, `\A` and `\z`
- * are the text's ends. Undefined when JavaScript does not know the rest.
+ * A pattern of Go's regexp package (RE2) as JavaScript's. Undefined when it has something that
+ * JavaScript does not know, or knows as something else (Unicode classes, named groups).
  */
 function goRegExp(pattern: string): RegExp | undefined {
   const [, flags = "", rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? [];
-  const multiline = flags.includes("m");
-  const source = multiline ? rest : rest.replaceAll("\\A", "^").replaceAll("\\z", "$");
+  let known = true;
+  const source = rest.replace(GO_TOKEN, (token, quoted?: string, escaped?: string, name = "") => {
+    if (quoted !== undefined) return quoted.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    // Look-around means the text's ends in every mode, which "^" and "$" do not.
+    if (escaped === "A") return "(?<![\\s\\S])";
+    if (escaped === "z") return "(?![\\s\\S])";
+    if (escaped !== undefined && !"pPCc".includes(escaped)) return token;
+    const inside = ASCII_CLASSES[name];
+    known &&= inside !== undefined;
+    return inside ?? token;
+  });
   try {
-    return new RegExp(source, flags);
+    return known ? new RegExp(source, flags) : undefined;
   } catch {
     return undefined;
   }
