@@ -12,12 +12,13 @@ import { packageStatus, sameVerdict, type Verdict } from "./verdict.ts";
 /** What a verdict's file name ends with. */
 export const VERDICT_SUFFIX = ".status.json";
 /** Failures to write beside a file that say "not here" rather than "not now". */
-const READ_ONLY = new Set(["EROFS", "EACCES", "EPERM"]);
+const NOT_HERE = new Set(["EROFS", "EACCES", "EPERM", "ENOENT"]);
 
 /**
  * Writes verdicts: beside the dropped file, and always under the data directory, where they are
  * found when the medium cannot be written or was pulled. Each is replaced whole, durably; a verdict
- * that says what is written already costs nothing.
+ * that says what is written already costs nothing, and one that could not be written (a full disk) is
+ * written the next time that it is said.
  */
 export class VerdictFiles {
   readonly #directory: string;
@@ -35,11 +36,13 @@ export class VerdictFiles {
 
   /** Makes both files say `verdict`. Failures are logged: a verdict must not stop the work. */
   write(verdict: Verdict): void {
-    if (sameVerdict(this.#last.get(verdict.file), verdict)) return;
+    const { file } = verdict;
+    if (sameVerdict(this.#last.get(file), verdict)) return;
     const text = JSON.stringify(packageStatus(verdict, this.#now()), null, 2) + "\n";
-    this.#last.set(verdict.file, verdict);
-    this.#beside(verdict.file, text);
-    this.#under(verdict.file, text);
+    const beside = this.#beside(file, text);
+    const under = this.#under(file, text);
+    if (beside && under) this.#last.set(file, verdict);
+    else this.#last.delete(file);
   }
 
   /** Forgets a file that is gone, so that a later one of its name is written anew. */
@@ -47,22 +50,25 @@ export class VerdictFiles {
     this.#last.delete(file);
   }
 
-  #beside(file: string, text: string): void {
+  /** Whether it is written, or cannot be for as long as things are as they are. */
+  #beside(file: string, text: string): boolean {
     const directory = dirname(file);
     this.#sweep(directory);
     try {
       writeFileAtomic(file + VERDICT_SUFFIX, text, { name: "status.verdict" });
       this.#unwritable.delete(directory);
+      return true;
     } catch (error) {
-      if (this.#unwritable.has(directory)) return;
+      const notHere = NOT_HERE.has(osErrorCode(error) ?? "") || isNotHere(error);
+      if (this.#unwritable.has(directory)) return notHere;
       this.#unwritable.add(directory);
-      const readOnly = READ_ONLY.has(osErrorCode(error) ?? "") || isPermission(error);
       this.#logger.warn(
-        readOnly
+        notHere
           ? "the drop directory cannot be written; verdicts are under the data directory only"
           : `a verdict could not be written beside its file: ${describeError(error)}`,
         { directory },
       );
+      return notHere;
     }
   }
 
@@ -73,7 +79,8 @@ export class VerdictFiles {
     removeUnfinished(directory, VERDICT_SUFFIX);
   }
 
-  #under(file: string, text: string): void {
+  /** Whether it is written. */
+  #under(file: string, text: string): boolean {
     this.#sweep(this.#directory);
     try {
       ensureDir(this.#directory);
@@ -81,13 +88,18 @@ export class VerdictFiles {
       writeFileAtomic(`${this.#directory}/${name}${VERDICT_SUFFIX}`, text, {
         name: "status.kept",
       });
+      this.#unwritable.delete(this.#directory);
+      return true;
     } catch (error) {
+      if (this.#unwritable.has(this.#directory)) return false;
+      this.#unwritable.add(this.#directory);
       this.#logger.error(`a verdict could not be kept: ${describeError(error)}`, { file });
+      return false;
     }
   }
 }
 
-function isPermission(error: unknown): boolean {
+function isNotHere(error: unknown): boolean {
   return error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotCapable;
+    error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { loggerOf } from "../../test/fakes/testing.ts";
 import { createLogger, digestOf, silentLogger } from "../std/mod.ts";
 import type { Verdict } from "./verdict.ts";
 import { VERDICT_SUFFIX, VerdictFiles } from "./verdict_files.ts";
@@ -112,4 +113,78 @@ Deno.test("what a killed run left of a verdict goes away with the first new one"
         `web.tar.zst${VERDICT_SUFFIX}`,
       ]);
     }
+  }));
+
+Deno.test("a verdict that could not be kept is kept the next time that it is said", () =>
+  withDirectories(async (drop, data) => {
+    const { logger, lines } = loggerOf();
+    const files = new VerdictFiles(data, logger);
+    const file = `${drop}/web.tar.zst`;
+    // Something stands where the directory of verdicts should be, as after a damaged disk.
+    await Deno.writeTextFile(`${data}/status`, "no directory");
+    for (let said = 0; said < 3; said++) files.write(verdict(file));
+    assert.equal(lines.length, 1, "and it is told once, not at every attempt");
+    assert.match(lines[0] ?? "", /^error a verdict could not be kept: .*web\.tar\.zst/);
+    await Deno.remove(`${data}/status`);
+    files.write(verdict(file));
+    assert.equal((await read(`${data}/status/web.tar.zst${VERDICT_SUFFIX}`)).phase, "Ready");
+    assert.equal((await read(file + VERDICT_SUFFIX)).phase, "Ready");
+  }));
+
+Deno.test("a verdict that could not be written beside its file is, when that works again", () =>
+  withDirectories(async (drop, data) => {
+    const { logger, lines } = loggerOf();
+    const files = new VerdictFiles(data, logger);
+    const file = `${drop}/web.tar.zst`;
+    await Deno.mkdir(`${file}${VERDICT_SUFFIX}/inner`, { recursive: true });
+    files.write(verdict(file));
+    files.write(verdict(file));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? "", /^warn {2}a verdict could not be written beside its file: /);
+    await Deno.remove(file + VERDICT_SUFFIX, { recursive: true });
+    files.write(verdict(file));
+    assert.equal((await read(file + VERDICT_SUFFIX)).phase, "Ready");
+    await Deno.remove(file + VERDICT_SUFFIX);
+    files.write(verdict(file));
+    await assert.rejects(Deno.stat(file + VERDICT_SUFFIX), Deno.errors.NotFound);
+  }));
+
+Deno.test("where the drop directory is gone, a verdict that is kept is not written again and again", () =>
+  withDirectories(async (drop, data) => {
+    const files = new VerdictFiles(data, silentLogger);
+    await Deno.remove(drop);
+    files.write(verdict(`${drop}/web.tar.zst`));
+    const kept = `${data}/status/web.tar.zst${VERDICT_SUFFIX}`;
+    const { ino } = await Deno.stat(kept);
+    files.write(verdict(`${drop}/web.tar.zst`));
+    assert.equal((await Deno.stat(kept)).ino, ino);
+  }));
+
+Deno.test("a drop directory that can be written again is told of again when it fails again", () =>
+  withDirectories(async (drop, data) => {
+    const { logger, lines } = loggerOf();
+    const files = new VerdictFiles(data, logger);
+    for (const [round, phase] of (["Receiving", "Accepted", "Ready"] as const).entries()) {
+      if (round % 2 === 0) await Deno.remove(drop, { recursive: true });
+      else await Deno.mkdir(drop);
+      files.write(verdict(`${drop}/web.tar.zst`, { phase }));
+    }
+    const warning =
+      "warn  the drop directory cannot be written; verdicts are under the data directory only";
+    assert.deepEqual(lines.map((line) => line.split(" directory=")[0]), [warning, warning]);
+  }));
+
+Deno.test("files of several directories have verdicts of their own", () =>
+  withDirectories(async (drop, data) => {
+    const files = new VerdictFiles(data, silentLogger);
+    await Deno.mkdir(`${drop}/b`);
+    files.write(verdict(`${drop}/a.tar`));
+    files.write(verdict(`${drop}/b/c.tar`, { phase: "Rejected" }));
+    files.forget(`${drop}/a.tar`);
+    assert.equal((await read(`${drop}/a.tar${VERDICT_SUFFIX}`)).phase, "Ready");
+    assert.equal((await read(`${drop}/b/c.tar${VERDICT_SUFFIX}`)).phase, "Rejected");
+    assert.deepEqual([...Deno.readDirSync(`${data}/status`)].map(({ name }) => name).sort(), [
+      `a.tar${VERDICT_SUFFIX}`,
+      `c.tar${VERDICT_SUFFIX}`,
+    ]);
   }));
