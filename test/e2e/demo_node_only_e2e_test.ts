@@ -34,7 +34,7 @@ Deno.test("the demo without a cluster shows verdict, pull and status page in und
   assert.deepEqual([kind, phase, name, version], ["PackageStatus", "Accepted", "hello", "0.1.0"]);
   assert.match(stdout, /library\/hello:0\.1\.0 {2}sha256:[0-9a-f]{64}/);
   assert.match(stdout, /node registry {2}ok/);
-  assert.match(stdout, /hello 0\.1\.0 {2}Accepted/);
+  assert.match(stdout, /hello 0\.1\.0 {2}Unsigned {2}Accepted/);
   assert.match(stdout, /disk used by the store per package byte +1\.0\d /);
   assert.ok(!stdout.includes("\x1b"), "no terminal codes in a pipe");
   assert.deepEqual(left, [], "nothing is left behind");
