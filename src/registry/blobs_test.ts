@@ -164,3 +164,37 @@ Deno.test("more bodies than the limit are put off, not queued", () =>
     assert.equal(after.status, 200);
     await after.body?.cancel();
   }));
+
+Deno.test("HEAD is of the whole blob, takes no stream, and is answered when no more are sent", () =>
+  withRegistry(async (registry) => {
+    await fill(registry);
+    registry.metrics.activeStreams += MAX_STREAMS;
+    const head = await registry.get(PATH, { method: "HEAD", headers: { range: "bytes=0-9" } });
+    assert.equal(head.status, 200);
+    assert.equal(head.headers.get("content-length"), String(BYTES.length));
+    assert.equal(head.headers.get("content-range"), null);
+    assert.equal(head.headers.get("etag"), `"${DIGEST}"`);
+    registry.metrics.activeStreams -= MAX_STREAMS;
+    assert.equal(registry.metrics.bytes["store"], undefined, "and no bytes are counted");
+  }));
+
+Deno.test("what the client has already comes before a range of it", () =>
+  withRegistry(async (registry) => {
+    await fill(registry);
+    const headers = { "if-none-match": `"${DIGEST}"`, range: "bytes=0-9" };
+    const response = await registry.get(PATH, { headers });
+    assert.equal(response.status, 304);
+    assert.equal(response.headers.get("etag"), `"${DIGEST}"`);
+    assert.match(response.headers.get("cache-control") ?? "", /immutable/);
+    assert.equal(openBlobs(), 0);
+  }));
+
+Deno.test("no browser takes a blob for something else than bytes", () =>
+  withRegistry(async (registry) => {
+    await fill(registry);
+    for (const path of [PATH, "", "nope"]) {
+      const response = await registry.get(path);
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff", path);
+      await response.body?.cancel();
+    }
+  }));

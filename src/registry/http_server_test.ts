@@ -63,7 +63,7 @@ Deno.test("a client that speaks TLS is told at once, in HTTP, that nobody here d
     const count = await connection.read(buffer) ?? 0;
     assert.match(new TextDecoder().decode(buffer.subarray(0, count)), /^HTTP\/1\.1 400 /);
     assert.equal(await connection.read(buffer), null, "and the connection ends");
-    assert(performance.now() - started < 2_000);
+    assert(performance.now() - started < 9_000, "sooner than containerd gives up");
   }));
 
 Deno.test("HTTP/1.0 gets one answer and the end", () =>
@@ -167,7 +167,57 @@ Deno.test("connections have a limit, and the place of one that ended is free", (
     } finally {
       for (const connection of held) connection.close();
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const answer = await exchange(server, "GET /free HTTP/1.0\r\n\r\n");
+    // The server sees the ends when it comes to them; until then a client is sent away.
+    const deadline = performance.now() + 30_000;
+    let answer = "";
+    while (answer === "" && performance.now() < deadline) {
+      answer = await exchange(server, "GET /free HTTP/1.0\r\n\r\n").catch(() => "");
+    }
     assert.deepEqual(bodies(answer), ["GET /free"]);
   }));
+
+Deno.test("a head is read up to its limit, to the last byte", async (t) => {
+  const head = (length: number) => {
+    const start = "GET /long HTTP/1.0\r\nA: ";
+    return `${start}${"a".repeat(length - start.length - 4)}\r\n\r\n`;
+  };
+  for (const [length, answered] of [[MAX_HEAD, true], [MAX_HEAD + 1, false]] as const) {
+    await t.step(`${length} bytes`, () =>
+      withServer(echo, async (server) => {
+        const answer = await exchange(server, head(length)).catch(() => "");
+        assert.deepEqual(bodies(answer), answered ? ["GET /long"] : []);
+      }));
+  }
+});
+
+Deno.test("of requests that come at once, what follows a refused one is not answered", () =>
+  withServer(echo, async (server) => {
+    const answer = await exchange(server, "nonsense\r\n\r\nGET /after HTTP/1.1\r\n\r\n");
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.equal(answer.includes("/after"), false);
+  }));
+
+Deno.test("a body is never taken for the next request", () =>
+  withServer(echo, async (server) => {
+    const smuggled = "GET /smuggled HTTP/1.1\r\n\r\n";
+    for (const header of [`Content-Length: ${smuggled.length}`, "Transfer-Encoding: chunked"]) {
+      const answer = await exchange(server, `PUT /a HTTP/1.1\r\n${header}\r\n\r\n${smuggled}`);
+      assert.deepEqual(bodies(answer), ["PUT /a"]);
+      assert.match(answer, /connection: close/);
+    }
+  }));
+
+Deno.test("an answer without a body says so, unless its status does", () => {
+  const empty: RegistryHandler = (request) => {
+    const status = Number(new URL(request.url).pathname.slice(1));
+    return Promise.resolve(new Response(null, { status }));
+  };
+  return withServer(empty, async (server) => {
+    for (const [status, length] of [[404, "content-length: 0"], [304, undefined]] as const) {
+      const answer = await exchange(server, `GET /${status} HTTP/1.0\r\n\r\n`);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
+      assert.equal(/content-length: \d+/.exec(answer)?.[0], length);
+      assert.match(answer, /\r\ndate: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\r\n/);
+    }
+  });
+});
