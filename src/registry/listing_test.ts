@@ -78,6 +78,7 @@ for (const query of ["", "?n=999999999", `?n=${MAX_PAGE + 1}`]) {
       name(registry, tags.map((tag) => `a:${tag}`));
       const first = await page(registry, `a/tags/list${query}`);
       assert.deepEqual(first.entries, tags.slice(0, MAX_PAGE));
+      assert.match(first.next ?? "", new RegExp(`[?&]n=${MAX_PAGE}(&|$)`));
       const second = await page(registry, first.next ?? assert.fail("there is a next page"));
       assert.deepEqual(second, { entries: tags.slice(MAX_PAGE), next: undefined });
     }));
