@@ -8,7 +8,7 @@ import { loadPackage, newState, type PushSource, saveState } from "../zarf/mod.t
 import type { DeployContext, DeployProgress } from "./context.ts";
 import { deployPackage } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
-import { rawChartName } from "./raw_chart.ts";
+import { rawChartName, writeRawChart } from "./raw_chart.ts";
 
 /** A cluster with a Zarf state, a Helm and a data directory. */
 class Site implements AsyncDisposable {
@@ -228,6 +228,8 @@ Deno.test("a file of the package that is gone is the component's failure", async
     assert.ok(error instanceof DeployError);
     assert.equal(error.reason, "PackageBroken");
     assert.match(error.message, /component "web": .*manifests\/web-0\.yaml cannot be read/);
+    assert.equal(error.remedy, "drop the package file again");
+    assert.match(error.kept ?? "", /not touched/);
     return true;
   });
   assert.deepEqual(await site.recorded(), ["web Failed: "]);
@@ -371,4 +373,35 @@ Deno.test("images go in first, under both of their names, as a step of their own
   await site.deploy(components, { registry: target }, { images: [] });
   assert.equal(asked.length, 2, "without a registry or images nothing is asked");
   await server.shutdown();
+});
+
+Deno.test("a component that a newer package no longer has is forgotten if nothing of it is there", async () => {
+  await using site = await Site.ready();
+  await site.deploy({ empty: {}, old: { old: text("old") }, web: { web: text("web") } });
+  await site.deploy({ web: { web: text("web") } });
+  assert.deepEqual(await site.recorded(), ["old Succeeded: Succeeded", "web Succeeded: Succeeded"]);
+});
+
+Deno.test("a real chart is rendered for the cluster's version, and pulls from its registry", async () => {
+  await using site = await Site.ready();
+  const pkg = writePackage(site.dataDir, {
+    definition: {
+      metadata: { name: "shop" },
+      components: [{
+        name: "web",
+        required: true,
+        charts: [{ name: "front", version: "1.2.3", namespace: "shop" }],
+      }],
+    },
+    files: { "components/web/values/front-1.2.3-0": "" },
+  });
+  const chart = `${site.dataDir}/packages/${pkg.digest.slice(7)}/components/web/charts`;
+  writeRawChart(`${chart}/front-1.2.3.tgz`, "front", "1.2.3", [text("web", "1")]);
+  const cluster = { kubeVersion: "v1.36.3", clusterIP: "10.96.0.12" };
+  await deployPackage(pkg, site.context(cluster));
+  assert.deepEqual(site.helm.verbs, ["template front", "upgrade front", "get front"]);
+  assert.ok(site.helm.calls[0]?.includes("v1.36.3"));
+  const secret = site.api.find("secrets", "private-registry");
+  assert.match(atob(secret?.["data"][".dockerconfigjson"]), /10\.96\.0\.12:5000/);
+  assert.deepEqual(await site.recorded(), ["web Succeeded: Succeeded"]);
 });

@@ -68,6 +68,23 @@ const ROWS: Row[] = [
     }),
     "Current",
   ],
+  [
+    "a deployment that does not say how many",
+    object("apps/v1", "Deployment", {}, { observedGeneration: 2, ...whole(1) }),
+    "Current",
+    /1 of 1/,
+  ],
+  [
+    "a deployment that was only just made",
+    object("apps/v1", "Deployment", {}, { observedGeneration: 2, conditions: AVAILABLE }),
+    "InProgress",
+    /0 of 1/,
+  ],
+  [
+    "a deployment none of whose pods is updated",
+    deployment(1, { replicas: 1, readyReplicas: 1, availableReplicas: 1, conditions: AVAILABLE }),
+    "InProgress",
+  ],
   ["a deployment scaled to nothing", deployment(0, { conditions: AVAILABLE }), "Current"],
   [
     "a deployment that nobody has seen",
@@ -142,6 +159,27 @@ const ROWS: Row[] = [
     "InProgress",
   ],
   [
+    "a stateful set with a strategy and no partition",
+    object("apps/v1", "StatefulSet", {
+      replicas: 1,
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: {} },
+    }, { replicas: 1, readyReplicas: 1, currentRevision: "a", updateRevision: "b" }),
+    "InProgress",
+    /updating/,
+  ],
+  [
+    "a stateful set with a pod too many",
+    object("apps/v1", "StatefulSet", { replicas: 1 }, { replicas: 2, readyReplicas: 2 }),
+    "InProgress",
+    /1 pods still to end/,
+  ],
+  [
+    "a stateful set that does not say how many",
+    object("apps/v1", "StatefulSet", {}, {}),
+    "InProgress",
+    /0 of 1/,
+  ],
+  [
     "a stateful set updated by hand",
     object("apps/v1", "StatefulSet", { replicas: 3, updateStrategy: { type: "OnDelete" } }, {}),
     "Current",
@@ -182,6 +220,32 @@ const ROWS: Row[] = [
       availableReplicas: 1,
     }),
     "Current",
+  ],
+  [
+    "a replica set whose pods lack labels",
+    object("apps/v1", "ReplicaSet", { replicas: 1 }, {
+      replicas: 1,
+      fullyLabeledReplicas: 0,
+      readyReplicas: 1,
+      availableReplicas: 1,
+    }),
+    "InProgress",
+  ],
+  [
+    "a replica set with a pod too many",
+    object("apps/v1", "ReplicaSet", { replicas: 1 }, {
+      replicas: 2,
+      fullyLabeledReplicas: 2,
+      readyReplicas: 2,
+      availableReplicas: 2,
+    }),
+    "InProgress",
+  ],
+  [
+    "a replica set that does not say how many",
+    object("apps/v1", "ReplicaSet", {}, { replicas: 0 }),
+    "InProgress",
+    /0 of 1/,
   ],
   [
     "a replica set that may not make pods",

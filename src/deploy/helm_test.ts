@@ -305,3 +305,16 @@ Deno.test("values are checked against the chart's schema unless the package says
     assert.ok(calls[0]?.args?.includes("--server-side=false"));
   });
 });
+
+Deno.test("an upgrade that fails names its release, and may be tried again", async () => {
+  const stderr = "Error: UPGRADE FAILED: a\nb\nc\nd\n";
+  await withHelm({ code: 1, stderr }, async (helm) => {
+    await assert.rejects(helm.upgrade(RELEASE), (error) => {
+      assert.ok(error instanceof DeployError);
+      assert.equal(error.reason, "ChartFailed");
+      assert.equal(error.disposition, "retry");
+      assert.match(error.message, /^release rel in namespace ns: UPGRADE FAILED: a; b; c; d$/);
+      return true;
+    });
+  });
+});

@@ -201,6 +201,17 @@ Deno.test("an upgrade that Helm refuses goes back, too, and Helm's reason is kep
   );
 });
 
+Deno.test("Helm's refusal of a first install is told as it is", async () => {
+  await using place = new Place();
+  place.helm.intercept = () => failure("INSTALL FAILED: quota exceeded");
+  await assert.rejects(place.install(text("1")), (error) => {
+    isError("ChartFailed", /release web in namespace shop: .*quota exceeded$/, /stays/)(error);
+    assert.equal((error as DeployError).disposition, "retry");
+    assert.equal((error as DeployError).cause, undefined);
+    return true;
+  });
+});
+
 Deno.test("a way back that fails is told together with what failed first", async () => {
   await using place = new Place();
   await place.install(text("old"));

@@ -61,6 +61,10 @@ Deno.test("only a namespace that is missing is made, and all of them get pull se
     api.all("secrets").map(({ metadata }) => metadata.namespace),
     ["other", "shop"],
   );
+  const made = api.peer.seen.find(({ method, path }) =>
+    method === "PATCH" && path === "/api/v1/namespaces/other"
+  );
+  assert.equal(made?.query.get("force"), "true", "Zarf may have owned it before");
   api.writes.length = 0;
   await ensureNamespaces(needed, { kube: api.client, state: STATE });
   assert.deepEqual(api.writes, []);

@@ -161,3 +161,23 @@ Deno.test("a path of odd keys changes nothing but the values", () => {
   chartOverrides({ name: "c", variables }, VARIABLES);
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
 });
+
+Deno.test("a package says itself how its objects are applied", () => {
+  for (const serverSideApply of ["true", "false", "auto", undefined]) {
+    const parts = {
+      manifests: [{ name: "m", files: ["a"], serverSideApply }],
+      charts: [{ name: "c", serverSideApply, schemaValidation: false, noWait: true }],
+    };
+    using at = place(parts, { "manifests/m-0.yaml": "a: 1" });
+    const { manifests, charts } = at.source.component;
+    const manifest = planManifest(first(manifests), at.source, at.directory, "0.1.1");
+    const chart = planChart(first(charts), at.source, at.directory);
+    assert.equal(manifest.serverSide, serverSideApply ?? "auto");
+    assert.equal(chart.serverSide, serverSideApply ?? "auto");
+    assert.equal(manifest.schemaValidation, true);
+    assert.equal(chart.schemaValidation, false);
+    assert.equal(manifest.noWait, false);
+    assert.equal(chart.noWait, true);
+    assert.equal(manifest.namespace, "default");
+  }
+});

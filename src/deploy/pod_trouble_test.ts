@@ -79,6 +79,24 @@ Deno.test("trouble of pods is told by how bad it is and what the kubelet says", 
       /0\/1 nodes/,
     ],
     [
+      "a condition that is false and another matter",
+      [{
+        conditions: [{ type: "Ready", status: "False", message: "containers not ready" }, {
+          type: "PodScheduled",
+          status: "True",
+        }],
+        containers: [waiting("ErrImagePull")],
+      }],
+      "persistent",
+      /ErrImagePull$/,
+    ],
+    [
+      "a place that nobody says anything about",
+      [{ conditions: [{ type: "PodScheduled", status: "False" }] }],
+      "pending",
+      /pod web-1: unscheduled$/,
+    ],
+    [
       "the worst of several",
       [
         { containers: [waiting("ImagePullBackOff")] },

@@ -299,6 +299,7 @@ Deno.test("a wait that is told to stop says so, wherever it is", async (t) => {
   const stopped = (error: unknown) => {
     assert.equal(reasonOf(error), "Cancelled");
     assert.equal((error as Error & { cause: Error }).cause.message, "shutting down");
+    assert.equal((error as DeployError).disposition, "retry");
   };
   await t.step("while it sleeps", async () => {
     await using api = cluster();
@@ -307,6 +308,18 @@ Deno.test("a wait that is told to stop says so, wherever it is", async (t) => {
     clock.sleep = () => Promise.resolve(controller.abort(new Error("shutting down")));
     const { signal } = controller;
     stopped((await wait(api, [ref("ConfigMap", "a")], { clock, signal })).error);
+  });
+  await t.step("while nobody answers", async () => {
+    await using api = cluster();
+    const controller = new AbortController();
+    const answer = Promise.withResolvers<Response>();
+    api.intercept = () => {
+      controller.abort(new Error("shutting down"));
+      return answer.promise;
+    };
+    const { signal } = controller;
+    stopped((await wait(api, [ref("ConfigMap", "a")], { signal })).error);
+    answer.resolve(Response.json({}));
   });
   await t.step("while it asks", async () => {
     await using api = cluster();
