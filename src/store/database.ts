@@ -120,9 +120,18 @@ interface SqliteFailure {
   readonly text: string;
   readonly reason: StoreError["reason"];
   readonly why: string;
+  /** @default about the data disk */
+  readonly remedy?: string;
 }
 
 const SQLITE_FAILURES: readonly SqliteFailure[] = [
+  {
+    code: 5,
+    text: "database is locked",
+    reason: "InUse",
+    why: "another program holds it",
+    remedy: "let go of holdfast.db; it is tried again by itself",
+  },
   {
     code: 8,
     text: "attempt to write a readonly database",
@@ -154,14 +163,14 @@ const SQLITE_FAILURES: readonly SqliteFailure[] = [
 function databaseError(doing: string, cause: unknown): StoreError {
   const known = SQLITE_FAILURES.find((each) => isFailure(each, cause));
   if (known === undefined) return storeError(doing, cause);
-  const { reason, why } = known;
+  const { reason, why, remedy = "check the data disk; it is tried again by itself" } = known;
   return new StoreError({
     reason,
     message: `cannot ${doing}: ${why}`,
     kept: "what was recorded before is unchanged",
     remedy: reason === "DatabaseCorrupt"
       ? "move holdfast.db away and drop the packages again; the blobs are kept"
-      : "check the data disk; it is tried again by itself",
+      : remedy,
     disposition: reason === "DatabaseCorrupt" ? "terminal" : "wait",
     cause,
   });

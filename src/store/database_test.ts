@@ -124,6 +124,25 @@ for (
     }));
 }
 
+Deno.test("a database that another program holds is in use, and is no fault of the disk", () =>
+  withDatabase((db, path) => {
+    const other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    db.get("PRAGMA busy_timeout = 0");
+    assert.throws(() => db.transaction(() => db.run(INSERT, "a", "1")), (error) => {
+      assert.ok(error instanceof StoreError);
+      assert.equal(error.reason, "InUse");
+      assert.equal(error.disposition, "wait");
+      assert.equal(error.message, "cannot use the database: another program holds it");
+      assert.match(error.remedy ?? "", /^let go of holdfast\.db/);
+      return true;
+    });
+    other.exec("COMMIT");
+    other.close();
+    db.transaction(() => db.run(INSERT, "a", "1"));
+    assert.equal(db.get(COUNT)?.["n"], 1);
+  }));
+
 for (
   const [what, at] of [["the first page", 100], ["a page of a table", 4_096]] as const
 ) {
