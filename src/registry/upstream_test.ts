@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { loggerOf } from "../../test/fakes/testing.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
-import { SEED_OWNER } from "../store/mod.ts";
+import { SEED_OWNER, Store } from "../store/mod.ts";
 import { RegistryError } from "./errors.ts";
+import { createRegistry } from "./handler.ts";
 import {
   eventually,
   imageOf,
@@ -246,6 +248,29 @@ Deno.test("credentials are sent as Basic, in UTF-8, and the host's tag and ns wi
     `/v2/library/nginx/manifests/1 ${basic}`,
     `/v2/library/nginx/manifests/${DIGEST}?ns=docker.io ${basic}`,
   ]);
+});
+
+Deno.test("what failed is named in the log and in the answer as clients write it", async () => {
+  const { logger, lines } = loggerOf();
+  const dir = await Deno.makeTempDir();
+  const store = Store.open(dir);
+  const dead = httpUpstream({ name: "dead", baseUrl: () => "http://127.0.0.1:1" });
+  const handler = createRegistry({ store, upstreams: [dead], logger });
+  for (
+    const [path, what] of [
+      ["a/b/manifests/1.27", "a/b:1.27"],
+      [`a/b/manifests/${DIGEST}`, `a/b@${DIGEST}`],
+      [`a/b/blobs/${DIGEST}`, `a/b@${DIGEST}`],
+    ] as const
+  ) {
+    const response = await handler(new Request(`http://registry/v2/${path}`));
+    assert.equal(response.status, 503);
+    assert.deepEqual((await response.json()).errors[0].detail, { reference: what });
+    assert.match(lines.at(-1) ?? "", /^warn {2}an upstream registry failed upstream=dead /);
+    assert.ok(lines.at(-1)?.includes(`what=${what} `), lines.at(-1));
+  }
+  store.close();
+  await Deno.remove(dir, { recursive: true });
 });
 
 Deno.test("a client that goes away ends the transfer from the upstream", () => {
