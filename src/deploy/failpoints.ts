@@ -2,8 +2,8 @@ import { failpoint } from "../std/mod.ts";
 
 /** Where a test may end the process during a deployment, in the order they are passed. */
 export const DEPLOY_FAILPOINTS = [
-  "deploy.component.begin",
   "deploy.images.pushed",
+  "deploy.component.begin",
   "deploy.namespaces.ready",
   "deploy.chart.applied",
   "deploy.chart.ready",
