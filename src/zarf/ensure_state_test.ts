@@ -77,14 +77,14 @@ Deno.test("the state of the real Zarf is taken over, credentials and all", async
 });
 
 Deno.test("a state that cannot be read is left alone", async () => {
-  const broken: [name: string, data: unknown][] = [
-    ["no data at all", undefined],
-    ["another key", { other: "" }],
-    ["no JSON", { state: encodeBase64("geheim") }],
-    ["no base64", { state: "%%%" }],
-    ["a number", { state: 7 }],
+  const broken: [name: string, data: unknown, where: RegExp][] = [
+    ["no data at all", undefined, /data\.state is wrong/],
+    ["another key", { other: "" }, /data\.state is wrong/],
+    ["no JSON", { state: encodeBase64("geheim") }, /outermost value is wrong/],
+    ["no base64", { state: "%%%" }, /data\.state is wrong/],
+    ["a number", { state: 7 }, /data\.state is wrong/],
   ];
-  for (const [name, data] of broken) {
+  for (const [name, data, where] of broken) {
     await using api = cluster();
     await ensureZarfNamespace(api.client);
     const secret = { apiVersion: "v1", kind: "Secret", data };
@@ -96,6 +96,7 @@ Deno.test("a state that cannot be read is left alone", async () => {
       assert.equal(error.reason, "StateInvalid");
       assert.equal(error.disposition, "wait");
       assert.match(error.message, /zarf\/zarf-state/);
+      assert.match(error.message, where);
       assert.doesNotMatch(error.message, /geheim/);
       return true;
     }, name);
@@ -192,4 +193,7 @@ Deno.test("a state is saved in a Secret of Zarf's shape, and again after a chang
   assert.equal(secret?.["type"], "Opaque");
   assert.deepEqual(Object.keys(secret?.["data"]), ["state"]);
   assert.equal((await loadState(api.client))?.registryInfo.nodePort, 30_000);
+  const applied = api.peer.seen.filter(({ path }) => path.endsWith("/secrets/zarf-state"))
+    .filter(({ method }) => method === "PATCH");
+  assert.deepEqual(applied.map(({ query }) => query.get("force")), ["true", "true"]);
 });

@@ -110,6 +110,9 @@ Deno.test("records are saved under Zarf's name and labels, and read back the sam
     assert.deepEqual(written, JSON.parse(serializePackage(realRecord(name))));
     assert.deepEqual(await loadPackage(api.client, name), realRecord(name));
   }
+  const forced = api.peer.seen.filter(({ method }) => method === "PATCH")
+    .map(({ query }) => query.get("force"));
+  assert.deepEqual(forced, ["true", "true"], "the real Zarf may have owned it before");
   const listed = await listPackages(api.client);
   assert.deepEqual(listed.map(({ name }) => name).sort(), ["app-chart", "app-small"]);
 });
