@@ -68,6 +68,8 @@ Deno.test("pull secrets are written once and then left alone", async () => {
   const options = { clusterIP: "10.96.0.12" };
   await ensurePullSecrets(api.client, "shop", STATE, options);
   assert.deepEqual(api.writes, ["PATCH secrets/private-registry"]);
+  const written = api.peer.seen.find(({ method }) => method === "PATCH");
+  assert.equal(written?.query.get("force"), "true", "the real Zarf may have owned it before");
   const [wanted] = pullSecrets("shop", STATE, "10.96.0.12");
   const found = api.find("secrets", "private-registry");
   assert.deepEqual(found?.["data"], wanted?.data);

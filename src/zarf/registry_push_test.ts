@@ -245,6 +245,7 @@ Deno.test("a second push asks and sends nothing, and opens no file", async () =>
   assert.deepEqual(result, { blobsSent: 0, blobsPresent: 2, manifestsSent: 0 });
   assert.deepEqual(peer.writes, []);
   assert.deepEqual(source.opened, []);
+  assert.equal(progress.length, 2, "one for each blob");
   const last = progress.at(-1);
   assert.equal(last?.bytes, last?.totalBytes, "what is there counts as sent");
 });
