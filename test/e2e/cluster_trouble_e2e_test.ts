@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Cluster, obstacle } from "../cluster/mod.ts";
-import { eventually, HELLO, HOLDFAST, TestAgent } from "./support/agent.ts";
+import { assertHelloAnswers, eventually, HELLO, HOLDFAST, TestAgent } from "./support/agent.ts";
 
 const KUBECONFIG = "/var/agent-tmp/kubeconfig";
 const ADMISSION = "127.0.0.1:7471";
@@ -105,7 +105,7 @@ Deno.test({
       await said(agent, "admission webhook", true, /listens on 127\.0\.0\.1:7471/);
       const verdict = await agent.settled(file);
       assert.equal(verdict.phase, "Ready", `${verdict.message}\n${await agent.logTail(30)}`);
-      assert.equal((await fetch(`http://${node.ip}:30080/`)).status, 200);
+      await assertHelloAnswers(node);
       assert.equal(await cluster.outsidePackets(), 0);
       assert.equal(agent.process.pid, pid, "it is the same process");
       await agent.stop();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { writePackage } from "../fixtures/make_package.ts";
-import { eventually, HELLO, ROOT, TestAgent } from "./support/agent.ts";
+import { assertHelloAnswers, eventually, HELLO, ROOT, TestAgent } from "./support/agent.ts";
 import { servesImage } from "./support/cluster_state.ts";
 
 const SEED = `${ROOT}/dist/seed`;
@@ -74,7 +74,7 @@ Deno.test({
           "jsonpath={.spec.template.spec.containers[0].image}",
         ]);
         assert.equal(image, "127.0.0.1:31999/library/registry:3.1.2");
-        assert.equal((await fetch(`http://${node.ip}:30080/`)).status, 200);
+        await assertHelloAnswers(node);
         assert.equal(await cluster.outsidePackets(), 0);
       },
     );

@@ -3,7 +3,15 @@ import { DROP_FAILPOINTS } from "../../src/drop/mod.ts";
 import { STORE_FAILPOINTS } from "../../src/store/mod.ts";
 import { BOOTSTRAP_FAILPOINTS } from "../../src/bootstrap/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
-import { DATA_DIR, DROP_DIR, HELLO, PACKAGES, ROOT, TestAgent } from "./support/agent.ts";
+import {
+  assertHelloAnswers,
+  DATA_DIR,
+  DROP_DIR,
+  HELLO,
+  PACKAGES,
+  ROOT,
+  TestAgent,
+} from "./support/agent.ts";
 import { clusterState, servesImage } from "./support/cluster_state.ts";
 import { LocalAgent } from "./support/local_agent.ts";
 import { type StoreState, storeState } from "./support/store_state.ts";
@@ -140,7 +148,7 @@ async function bringUp(kills: readonly string[]): Promise<unknown> {
   await agent.start();
   const verdict = await agent.settled(file, { timeout: 90_000 });
   assert.equal(verdict.phase, "Ready", `${verdict.message}\n${await agent.logTail(30)}`);
-  assert.equal((await fetch(`http://${node.ip}:30080/`)).status, 200);
+  await assertHelloAnswers(node);
   await servesImage(node, "library/hello", "0.1.0");
   await servesImage(node, "library/registry", "3.1.2");
   const inCluster = await clusterState(cluster);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
-import { eventually, HELLO, PACKAGES, TestAgent } from "./support/agent.ts";
+import { assertHelloAnswers, eventually, HELLO, PACKAGES, TestAgent } from "./support/agent.ts";
 
 interface PodList {
   items: {
@@ -41,9 +41,7 @@ Deno.test({
     });
 
     await t.step("the application answers over HTTP", async () => {
-      const response = await fetch(`http://${node.ip}:30080/`);
-      assert.equal(response.status, 200);
-      assert.match(await response.text(), /hello .*0\.1\.0/);
+      await assertHelloAnswers(node);
     });
 
     await t.step("every image came from the node registry under Zarf's name", async () => {

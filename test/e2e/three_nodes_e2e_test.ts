@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Cluster, obstacle } from "../cluster/mod.ts";
-import { eventually, HELLO, TestAgent } from "./support/agent.ts";
+import { assertHelloAnswers, eventually, HELLO, TestAgent } from "./support/agent.ts";
 
 interface Pod {
   readonly spec: { readonly nodeName: string };
@@ -73,8 +73,7 @@ Deno.test({
         assert.match(pod.status.containerStatuses?.[0]?.imageID ?? "", /^127\.0\.0\.1:31999\//);
       }
       for (const node of cluster.nodes) {
-        const response = await fetch(`http://${node.ip}:30080/`);
-        assert.match(await response.text(), /^hello 0\.1\.0 from pod /);
+        await assertHelloAnswers(node);
       }
     });
 

@@ -138,6 +138,13 @@ export class TestAgent {
   }
 }
 
+/** Asks the example application on a node, and fails unless it answers as itself. */
+export async function assertHelloAnswers(node: ClusterNode): Promise<void> {
+  const response = await fetch(`http://${node.ip}:30080/`);
+  assert.match(await response.text(), /^hello 0\.1\.0 from pod /);
+  assert.equal(response.status, 200);
+}
+
 /** Asks again and again until there is an answer. */
 export async function eventually<T>(
   what: string,
