@@ -12,7 +12,7 @@ import {
   proxyConfig,
   REGISTRY_HOSTS_DIR,
 } from "./settings.ts";
-import { REPOSITORY_ROOT } from "../../extension/build/go_tools.ts";
+import { cacheDir, REPOSITORY_ROOT } from "../../extension/build/go_tools.ts";
 import { dirname } from "../../src/std/mod.ts";
 
 /** The socket of a node's pid 1. */
@@ -98,6 +98,8 @@ function bootConfig(plan: ClusterPlan, node: number) {
         plan.layout.state,
         plan.logsDir,
         REPOSITORY_ROOT,
+        // Builds that a test starts in a node find what is built.
+        cacheDir(),
         ...Object.values(plan.tools).map(dirname),
       ]),
     ],
