@@ -4,7 +4,7 @@ import { DropWatcher } from "../drop/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
 import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
 import type { TrustedKey } from "../package/mod.ts";
-import { describeError, ensureDir, type Logger } from "../std/mod.ts";
+import { describeError, ensureDir, type Logger, systemClock } from "../std/mod.ts";
 import { serveStatus, VerdictFiles } from "../status/mod.ts";
 import { Store } from "../store/mod.ts";
 import { ClusterConnection } from "./cluster.ts";
@@ -19,6 +19,8 @@ import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.t
 import { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
 
+/** Milliseconds between two attempts to take the registry's image in. */
+const SEED_INTERVAL = 5_000;
 /** How long the agent may take to end once it is told to, in milliseconds. */
 const SHUTDOWN_TIMEOUT = 8_000;
 
@@ -121,7 +123,7 @@ class Agent {
       this.#serveRegistry(all),
       this.#serveStatus(all),
       this.#serveAdmission(all),
-      this.#takeSeed(),
+      this.#takeSeed(all),
       this.#watchDrops(all),
       this.#followCluster(all),
       this.#reconciler.run(all),
@@ -193,14 +195,20 @@ class Agent {
     }
   }
 
-  async #takeSeed(): Promise<void> {
+  /** A directory that cannot be read, or a disk that is full, is tried again. */
+  async #takeSeed(signal: AbortSignal): Promise<void> {
     const directory = this.#settings["seed-dir"];
-    if (directory === undefined) return;
-    try {
-      await importSeedDirectory(this.#store, directory, this.#logger);
-      this.#reconciler.wake();
-    } catch (error) {
-      this.#logger.error(describeError(error));
+    let said = "";
+    while (directory !== undefined && !signal.aborted) {
+      try {
+        await importSeedDirectory(this.#store, directory, this.#logger);
+        return this.#reconciler.wake();
+      } catch (error) {
+        const text = describeError(error);
+        if (said !== text) this.#logger.error(text);
+        said = text;
+      }
+      await systemClock.sleep(SEED_INTERVAL, signal);
     }
   }
 

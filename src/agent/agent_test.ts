@@ -206,3 +206,23 @@ Deno.test("a second agent on the same data does not start, and says why", () =>
     first.kill("SIGTERM");
     assert.equal((await first.ended).code, 0);
   }));
+
+Deno.test("a seed image that is put there later is taken in, and its absence is said once", () =>
+  withDirectory(async (dir) => {
+    const layout = `${dir}/seed`;
+    await using agent = new RunningAgent(dir, [`--seed-dir=${layout}`]);
+    const registry = await agent.address("node registry");
+    const complaints = () => agent.log.filter(({ level }) => level === "error").length;
+    await eventually(() => complaints() > 0);
+    await writeOciLayout(layout, [{
+      references: ["docker.io/library/registry:3"],
+      entries: [{ path: "bin/registry", content: "program" }],
+    }]);
+    await eventually(async () => {
+      const url = `http://${registry}/v2/library/registry/manifests/3`;
+      const response = await fetch(url);
+      await response.body?.cancel();
+      return response.ok;
+    }, 20_000);
+    assert.equal(complaints(), 1);
+  }));
