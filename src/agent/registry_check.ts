@@ -1,5 +1,6 @@
 import { MANIFEST_TYPES } from "../registry/mod.ts";
 import type { ImageRecord } from "../store/mod.ts";
+import { askRegistry } from "../zarf/mod.ts";
 
 /** How long one question may take, in milliseconds. */
 const TIMEOUT = 5_000;
@@ -31,16 +32,12 @@ export async function lacksImages(
 }
 
 async function ask(registry: RegistryReader, path: string): Promise<number | undefined> {
-  const authorization = `Basic ${btoa(`${registry.username}:${registry.password}`)}`;
-  try {
-    const response = await fetch(`${registry.url}/v2/${path}`, {
-      method: "HEAD",
-      headers: { authorization, accept: MANIFEST_TYPES },
-      signal: AbortSignal.timeout(TIMEOUT),
-    });
-    await response.body?.cancel();
-    return response.status;
-  } catch {
-    return undefined;
-  }
+  const answer = await askRegistry({
+    method: "HEAD",
+    url: `${registry.url}/v2/${path}`,
+    credentials: registry,
+    accept: MANIFEST_TYPES,
+    timeout: TIMEOUT,
+  });
+  return answer?.status;
 }

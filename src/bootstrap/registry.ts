@@ -1,6 +1,12 @@
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
 import { failpoint } from "../std/mod.ts";
-import { REGISTRY_PORT, REGISTRY_SERVICE, ZARF_NAMESPACE, type ZarfState } from "../zarf/mod.ts";
+import {
+  askRegistry,
+  REGISTRY_PORT,
+  REGISTRY_SERVICE,
+  ZARF_NAMESPACE,
+  type ZarfState,
+} from "../zarf/mod.ts";
 import type { Seed } from "./payload.ts";
 import {
   CREDENTIALS_ANNOTATION,
@@ -55,26 +61,17 @@ export async function registryHolds(
   return true;
 }
 
-/** Undefined when nobody answers in time. */
-async function ask(
+function ask(
   method: "GET" | "HEAD",
   url: string,
-  state: ZarfState,
+  { registryInfo }: ZarfState,
   accept = "*/*",
 ): Promise<Response | undefined> {
-  const { pullUsername, pullPassword } = state.registryInfo;
-  const authorization = `Basic ${btoa(`${pullUsername}:${pullPassword}`)}`;
-  try {
-    const response = await fetch(url, {
-      method,
-      headers: { authorization, accept },
-      signal: AbortSignal.timeout(PROBE_TIMEOUT),
-    });
-    await response.body?.cancel();
-    return response;
-  } catch {
-    return undefined;
-  }
+  const credentials = {
+    username: registryInfo.pullUsername,
+    password: registryInfo.pullPassword,
+  };
+  return askRegistry({ method, url, credentials, accept, timeout: PROBE_TIMEOUT });
 }
 
 /**

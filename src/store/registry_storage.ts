@@ -9,6 +9,7 @@ import {
   writeFileAtomic,
 } from "../std/mod.ts";
 import type { BlobStore } from "./blobs.ts";
+import { exists } from "./fs.ts";
 import { imageBlobs } from "./image_blobs.ts";
 
 /** Below the storage's root: what distribution v3's filesystem driver keeps (storage/paths.go). */
@@ -119,15 +120,5 @@ export class RegistryStorage {
       removeQuietly(path);
       throw error;
     }
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

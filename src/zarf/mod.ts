@@ -21,6 +21,7 @@ export {
   type PushProgress,
   type PushResult,
 } from "./registry_push.ts";
+export { askRegistry, type RegistryQuestion } from "./registry_question.ts";
 export {
   hasGitServer,
   isInternalRegistry,
