@@ -1,6 +1,6 @@
 /**
  * The few helpers that everybody needs: errors with a reason, time, retries, log lines, atomic files,
- * digests, child processes, listeners and failpoints. It imports nothing of Holdfast.
+ * digests, versions, child processes, listeners and failpoints. It imports nothing of Holdfast.
  *
  * @module
  */
@@ -13,3 +13,4 @@ export * from "./failpoint.ts";
 export * from "./listen.ts";
 export * from "./log.ts";
 export * from "./retry.ts";
+export * from "./version.ts";
