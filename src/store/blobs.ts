@@ -1,10 +1,13 @@
 import {
+  type Clock,
   type Digest,
   Digester,
   digestHex,
   ensureDir,
+  failpoint,
   isDigest,
   removeQuietly,
+  systemClock,
 } from "../std/mod.ts";
 import { guarded, StoreError, storeError } from "./errors.ts";
 import { exists, fileSize, type StoreFs } from "./fs.ts";
@@ -14,6 +17,12 @@ import { FileWriter } from "./writer.ts";
 
 /** Bad blobs that are kept for a look; older ones are removed. */
 export const QUARANTINE_LIMIT = 16;
+/** A blob that was opened counts as in use for this long, in milliseconds. */
+export const READER_GRACE = 60_000;
+/** One that was written, until whoever wrote it has recorded what it is for, in milliseconds. */
+export const WRITER_GRACE = 10 * 60_000;
+/** Uses that are remembered; the oldest go first. */
+const MAX_USES = 10_000;
 /** Bytes that are hashed at once when a blob is verified. */
 const VERIFY_CHUNK = 1 << 20;
 
@@ -28,11 +37,15 @@ export interface OpenBlob {
 export class BlobStore {
   readonly #layout: Layout;
   readonly #fs: StoreFs;
+  readonly #clock: Clock;
+  /** Until when each blob counts as in use, by monotonic time; the oldest use first. */
+  readonly #uses = new Map<Digest, number>();
   #quarantined = 0;
 
-  constructor(layout: Layout, fs: StoreFs) {
+  constructor(layout: Layout, fs: StoreFs, clock: Clock = systemClock) {
     this.#layout = layout;
     this.#fs = fs;
+    this.#clock = clock;
   }
 
   /** How many bad blobs were moved aside since the store was opened. */
@@ -51,8 +64,15 @@ export class BlobStore {
     return this.#layout.blob(digest);
   }
 
-  /** Opens a blob for reading; `undefined` when it is not here. */
+  /** Opens a blob for reading; `undefined` when it is not here. It counts as in use from now on. */
   open(digest: Digest): OpenBlob | undefined {
+    const opened = this.openQuietly(digest);
+    if (opened !== undefined) this.#use(digest, READER_GRACE);
+    return opened;
+  }
+
+  /** As {@linkcode open}, for somebody who only looks at it. */
+  openQuietly(digest: Digest): OpenBlob | undefined {
     return guarded(`open blob ${digest}`, () => {
       try {
         const file = Deno.openSync(this.#layout.blob(digest));
@@ -78,6 +98,7 @@ export class BlobStore {
         message: `blob ${digest} has ${size} bytes, more than the ${limit} that are read at once`,
       });
     }
+    this.#use(digest, READER_GRACE);
     return guarded(`read blob ${digest}`, () => Deno.readFileSync(this.#layout.blob(digest)));
   }
 
@@ -114,6 +135,7 @@ export class BlobStore {
         staged: [[digest, path]] as const,
         sizes: new Map([[digest, writer.taken]]),
       };
+      this.#use(digest, WRITER_GRACE);
       guarded(`keep blob ${digest}`, () => publishBlobs(this.#layout, this.#fs, publication));
     } finally {
       writer.abort();
@@ -133,7 +155,7 @@ export class BlobStore {
 
   /** Hashes a blob; `undefined` when it is not here. */
   verify(digest: Digest): boolean | undefined {
-    const opened = this.open(digest);
+    const opened = this.openQuietly(digest);
     if (opened === undefined) return undefined;
     using file = opened.file;
     try {
@@ -143,6 +165,28 @@ export class BlobStore {
       if (storeError("read", cause).reason === "IoError") return false;
       throw storeError(`read blob ${digest}`, cause);
     }
+  }
+
+  /** Whether somebody has read the blob lately, or has written it and not had time to record it. */
+  isInUse(digest: Digest): boolean {
+    return (this.#uses.get(digest) ?? -Infinity) > this.#clock.monotonic();
+  }
+
+  /**
+   * Removes a blob; who has it open reads it to its end.
+   *
+   * @returns the bytes that this frees: none where the file has another name (the in-cluster
+   * registry's).
+   */
+  remove(digest: Digest): number {
+    return guarded(`remove blob ${digest}`, () => {
+      const path = this.#layout.blob(digest);
+      if (!exists(path)) return 0;
+      const { size, nlink } = Deno.lstatSync(path);
+      Deno.removeSync(path);
+      failpoint("store.blob.removed");
+      return nlink === null || nlink <= 1 ? size : 0;
+    });
   }
 
   /** Moves a bad blob aside, so that it is not served and can be fetched again. */
@@ -159,6 +203,14 @@ export class BlobStore {
       this.#quarantined++;
       this.#trimQuarantine();
     });
+  }
+
+  #use(digest: Digest, grace: number): void {
+    const until = Math.max(this.#uses.get(digest) ?? 0, this.#clock.monotonic() + grace);
+    this.#uses.delete(digest);
+    this.#uses.set(digest, until);
+    const [oldest] = this.#uses.keys();
+    if (this.#uses.size > MAX_USES && oldest !== undefined) this.#uses.delete(oldest);
   }
 
   #trimQuarantine(): void {

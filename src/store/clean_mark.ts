@@ -1,6 +1,13 @@
-import type { Logger } from "../std/mod.ts";
+import type { Digest, Logger } from "../std/mod.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { Database } from "./database.ts";
+
+/** Should one of these blobs come again, it is a new file, which nobody has verified. */
+export function forgetMarks(db: Database, digests: readonly Digest[]): void {
+  db.transaction(() => {
+    for (const digest of digests) db.run("DELETE FROM marked_blobs WHERE digest = ?", digest);
+  });
+}
 
 /**
  * Remembers which blobs were there when the store was last closed in order. After an unclean stop

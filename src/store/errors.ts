@@ -3,6 +3,8 @@ import { type Disposition, HoldfastError, osErrorCode } from "../std/mod.ts";
 /** Why the store did not do what it was asked. */
 export type StoreReason =
   | "DiskFull"
+  /** A package does not fit; known before it is read. */
+  | "NotEnoughSpace"
   | "IoError"
   | "Permission"
   | "ReadOnly"

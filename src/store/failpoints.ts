@@ -19,3 +19,11 @@ export const STORE_FAILPOINTS = [
 
 /** One of {@linkcode STORE_FAILPOINTS}. */
 export type StoreFailpoint = typeof STORE_FAILPOINTS[number];
+
+/** The same for what changes when a package takes the place of another. */
+export const UPKEEP_FAILPOINTS = [
+  "store.ledger.written",
+  "store.ledger.renamed",
+  "store.package.removed",
+  "store.blob.removed",
+] as const;

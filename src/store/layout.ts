@@ -31,6 +31,10 @@ export class Layout {
   get database(): string {
     return `${this.root}/holdfast.db`;
   }
+  /** The ledger's copy beside the database. */
+  get ledger(): string {
+    return `${this.root}/ledger.json`;
+  }
   get lock(): string {
     return `${this.root}/holdfast.lock`;
   }

@@ -12,12 +12,18 @@
  * @module
  */
 export { BlobStore, type OpenBlob, QUARANTINE_LIMIT } from "./blobs.ts";
+export type { Collected, Collector } from "./collector.ts";
+export type { Damage } from "./damage.ts";
 export { StoreError, type StoreReason } from "./errors.ts";
-export { STORE_FAILPOINTS, type StoreFailpoint } from "./failpoints.ts";
+export { STORE_FAILPOINTS, type StoreFailpoint, UPKEEP_FAILPOINTS } from "./failpoints.ts";
 export { type FileSink, type StoreFs, systemStoreFs } from "./fs.ts";
+export type { Ledger, LedgerEntry, LedgerRefusal } from "./ledger.ts";
+export { availableBytes, type SpaceNeed } from "./preflight.ts";
 export { JOURNAL_LIMIT, Records } from "./records.ts";
 export { type LinkedImage, type RegistryOwner, RegistryStorage } from "./registry_storage.ts";
+export type { Scrubber } from "./scrub.ts";
 export { type BlobSource, blobSource } from "./source.ts";
+export { type DiskSpace, reserveOf } from "./space.ts";
 export { Staging } from "./staging.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export * from "./types.ts";

@@ -91,7 +91,7 @@ function inodeOf(path: string): number {
 }
 
 function stage(dir: string, fs: StoreFs): Staging {
-  const staging = Staging.create(dir, "ingest", fs);
+  const staging = Staging.create(dir, "ingest", { fs });
   for (const text of BLOBS) {
     const writer = staging.blob(digestOf(text), text.length);
     writer?.write(bytesOf(text));

@@ -113,7 +113,8 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(value) ?? "null";
 }
 
-function numberIn(row: Row, column: string): number {
+/** A column with a number. */
+export function numberIn(row: Row, column: string): number {
   const value = row[column];
   if (typeof value !== "number") throw damaged(column);
   return value;

@@ -91,6 +91,18 @@ const MIGRATIONS: readonly string[] = [
   -- The fingerprint of the trusted key that signed the package; NULL where none did.
   ALTER TABLE packages ADD COLUMN signed_by TEXT;
   `,
+  `
+  -- Signed packages in the order of their acceptance, by name; they outlive the packages' content.
+  CREATE TABLE ledger (
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    version TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (name, digest)
+  ) STRICT, WITHOUT ROWID;
+  -- Whether a superseded package's images, manifests, blobs and files were given up.
+  ALTER TABLE packages ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version that this program writes. */

@@ -24,6 +24,7 @@ Deno.test("an empty database is brought to this program's version", () => {
     "images",
     "journal",
     "key_values",
+    "ledger",
     "manifests",
     "marked_blobs",
     "owners",
@@ -36,6 +37,8 @@ Deno.test("a database of the first version keeps its packages, signed by nobody 
   migrate(db);
   db.exec(`
     ALTER TABLE packages DROP COLUMN signed_by;
+    ALTER TABLE packages DROP COLUMN pruned;
+    DROP TABLE ledger;
     PRAGMA user_version = 1;
     INSERT INTO owners (owner, is_package) VALUES ('a', 1);
     INSERT INTO packages VALUES ('a', 'web', '1', '', '', '', 'Unverified', '', '', 1, '', '', '[]');

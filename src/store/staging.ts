@@ -4,11 +4,32 @@ import { exists, fileSize, type StoreFs, systemStoreFs } from "./fs.ts";
 import { BLOB_MODE, Layout } from "./layout.ts";
 import { PackageTree } from "./package_tree.ts";
 import { publishBlobs } from "./publish.ts";
+import { type DiskSpace, diskSpace, reserveOf } from "./space.ts";
 import { type EntryWriter, FileWriter } from "./writer.ts";
 
 /**
- * One package on its way into the store: everything is below `tmp/<id>/` until
- * {@linkcode Staging.commit}, so a crash, an error or {@linkcode Staging.discard} leaves nothing.
+ * Bytes of blobs after which those that are whole get their names. A larger number costs more work
+ * after a kill, a smaller one more waiting for the disk.
+ */
+export const CHECKPOINT_BYTES = 256 << 20;
+/** Bytes between two looks at the free space. */
+const SPACE_STEP = 32 << 20;
+
+/** What a staging may be given. */
+export interface StagingOptions {
+  /** @default the real file system */
+  readonly fs?: StoreFs;
+  /** Room on the data disk. @default what its file system says */
+  readonly disk?: () => DiskSpace;
+  /** @default CHECKPOINT_BYTES */
+  readonly checkpointBytes?: number;
+}
+
+/**
+ * One package on its way into the store. Its files are below `tmp/<id>/` until
+ * {@linkcode Staging.commit}. So are its blobs, but every {@linkcode CHECKPOINT_BYTES} those that are
+ * whole become blobs of the store, durably: a package that is read again after a crash goes on from
+ * there. What no package comes to need is removed by the collector.
  *
  * It needs no database and blocks, so that a worker can use it. The caller hashes the bytes as it
  * reads them and commits only what matched; sizes are checked here.
@@ -21,11 +42,19 @@ export class Staging {
   /** Every blob of the package, whether staged here or in the store before. */
   readonly #sizes = new Map<Digest, number>();
   readonly #staged = new Set<Digest>();
+  readonly #published: Digest[] = [];
+  readonly #disk: () => DiskSpace;
+  readonly #checkpointBytes: number;
+  #stagedBytes = 0;
+  #unchecked = 0;
   readonly #writers = new Set<EntryWriter>();
 
-  private constructor(layout: Layout, id: string, fs: StoreFs) {
+  private constructor(layout: Layout, id: string, options: StagingOptions) {
+    const { fs = systemStoreFs, disk, checkpointBytes = CHECKPOINT_BYTES } = options;
     this.#layout = layout;
     this.#fs = fs;
+    this.#disk = disk ?? (() => diskSpace(layout.root));
+    this.#checkpointBytes = checkpointBytes;
     this.#directory = layout.staging(id);
     this.#tree = new PackageTree(`${this.#directory}/package`, fs);
   }
@@ -35,11 +64,11 @@ export class Staging {
    *
    * @throws {StoreError} when `id` is no plain name, or the disk does not let it.
    */
-  static create(dataDir: string, id: string, fs: StoreFs = systemStoreFs): Staging {
+  static create(dataDir: string, id: string, options: StagingOptions = {}): Staging {
     if (!/^[\w-]{1,80}$/.test(id)) {
       throw new StoreError({ reason: "UnsafePath", message: `"${id}" is no name for a staging` });
     }
-    const staging = new Staging(new Layout(dataDir), id, fs);
+    const staging = new Staging(new Layout(dataDir), id, options);
     // Not fsynced: what is below tmp/ need not outlive a crash.
     staging.#failing(() =>
       guarded("create the staging directory", () => {
@@ -63,8 +92,16 @@ export class Staging {
     if (this.#staged.has(digest) || fileSize(this.#layout.blob(digest)) === size) return undefined;
     return this.#writer(this.#stagedPath(digest), size, BLOB_MODE, `blob ${digest}`, {
       failpoint: "store.blob.written",
-      onClose: () => void this.#staged.add(digest),
+      onClose: () => {
+        this.#staged.add(digest);
+        this.#stagedBytes += size;
+      },
     });
+  }
+
+  /** Blobs that became the store's before the package did; nothing needs them if it is refused. */
+  get published(): readonly Digest[] {
+    return this.#published;
   }
 
   /**
@@ -121,10 +158,7 @@ export class Staging {
     }
     this.#failing(() =>
       guarded("commit the package", () => {
-        publishBlobs(this.#layout, this.#fs, {
-          staged: [...this.#staged].map((digest) => [digest, this.#stagedPath(digest)] as const),
-          sizes: this.#sizes,
-        });
+        this.#publish(this.#sizes);
         this.#publishPackage(packageDigest);
         removeQuietly(this.#directory);
       })
@@ -137,6 +171,40 @@ export class Staging {
     for (const writer of this.#writers) writer.abort();
     this.#writers.clear();
     removeQuietly(this.#directory);
+  }
+
+  /** Gives every staged blob its name; in the end all of `sizes` are there. */
+  #publish(sizes: ReadonlyMap<Digest, number>): void {
+    publishBlobs(this.#layout, this.#fs, {
+      staged: [...this.#staged].map((digest) => [digest, this.#stagedPath(digest)] as const),
+      sizes,
+    });
+    this.#published.push(...this.#staged);
+    this.#staged.clear();
+    this.#stagedBytes = 0;
+  }
+
+  #checkpoint(): void {
+    if (this.#stagedBytes < this.#checkpointBytes) return;
+    const staged = [...this.#sizes].filter(([digest]) => this.#staged.has(digest));
+    guarded("keep blobs of the package", () => this.#publish(new Map(staged)));
+  }
+
+  /** A disk that is filled to the last byte stops more than this program. */
+  #spend(bytes: number): void {
+    this.#unchecked += bytes;
+    if (this.#unchecked < SPACE_STEP) return;
+    this.#unchecked = 0;
+    const disk = guarded("ask for free space", this.#disk);
+    if (disk.free >= reserveOf(disk) / 2) return;
+    throw new StoreError({
+      reason: "DiskFull",
+      message: `cannot take the package in: ${disk.free} bytes are free on the data disk, which ` +
+        "are kept for the node",
+      kept: "what the store held before is unchanged",
+      remedy: "free space on the data disk; it is tried again by itself",
+      disposition: "wait",
+    });
   }
 
   #publishPackage(packageDigest: Digest): void {
@@ -166,10 +234,15 @@ export class Staging {
     const options = { path, size, mode, what, ...rest };
     const inner = this.#failing(() => new FileWriter(this.#fs, options));
     const writer: EntryWriter = {
-      write: (chunk) => this.#failing(() => inner.write(chunk)),
+      write: (chunk) =>
+        this.#failing(() => {
+          this.#spend(chunk.length);
+          inner.write(chunk);
+        }),
       close: () => {
         this.#failing(() => inner.close());
         this.#writers.delete(writer);
+        this.#failing(() => this.#checkpoint());
       },
       abort: () => {
         inner.abort();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { digestHex, digestOf } from "../std/mod.ts";
 import { StoreError, type StoreReason } from "./errors.ts";
 import { Staging } from "./staging.ts";
-import { bytesOf, fsWith, osError, permissions, treeOf, withStore } from "./testing.ts";
+import { bytesOf, fsWith, osError, permissions, stageBlobs, treeOf, withStore } from "./testing.ts";
 import type { StoreFs } from "./fs.ts";
 import { systemStoreFs } from "./fs.ts";
 import type { EntryWriter } from "./writer.ts";
@@ -17,8 +17,8 @@ function put(writer: EntryWriter | undefined, bytes: Uint8Array): void {
   writer.close();
 }
 
-function stageHello(dir: string, fs?: StoreFs): Staging {
-  const staging = Staging.create(dir, "one", fs);
+function stageHello(dir: string, fs: StoreFs = systemStoreFs): Staging {
+  const staging = Staging.create(dir, "one", { fs });
   const writer = staging.blob(HELLO_DIGEST, HELLO.length);
   if (writer !== undefined) put(writer, HELLO);
   put(staging.file("zarf.yaml", 5, 0o644), HELLO);
@@ -284,4 +284,50 @@ Deno.test("what a killed worker left under the same name is not taken for this p
     again.commit(PACKAGE);
     assert.deepEqual(treeOf(store.packagePath(PACKAGE)), { "zarf.yaml": "hello" });
     assert.deepEqual(treeOf(`${store.dir}/blobs`), {});
+  }));
+
+Deno.test("blobs that are whole get their names before the package is, and keep them", () =>
+  withStore((store) => {
+    const staging = stageBlobs(store.dir, ["12345", "67890", "abc"], { checkpointBytes: 10 });
+    assert.deepEqual(staging.published, [digestOf("12345"), digestOf("67890")]);
+    assert.deepEqual(new Set(store.blobs.list()), new Set(staging.published));
+    staging.discard();
+    assert.equal(
+      [...store.blobs.list()].length,
+      2,
+      "an import that is tried again goes on from there",
+    );
+    const again = Staging.create(store.dir, "two");
+    assert.equal(again.blob(digestOf("12345"), 5), undefined, "it need not be read again");
+    assert.ok(again.blob(digestOf("abc"), 3));
+    again.discard();
+  }));
+
+Deno.test("a package with checkpoints ends as one without", () =>
+  withStore((store) => {
+    const texts = ["12345", "67890", "abc", "12345", ""];
+    const staging = stageBlobs(store.dir, texts, { checkpointBytes: 5 });
+    assert.equal(new TextDecoder().decode(staging.readBlob(digestOf("67890"), 10)), "67890");
+    assert.equal(new TextDecoder().decode(staging.readBlob(digestOf("abc"), 10)), "abc");
+    staging.commit(PACKAGE);
+    assert.deepEqual(new Set(store.blobs.list()), new Set(texts.map((text) => digestOf(text))));
+    for (const digest of store.blobs.list()) assert.equal(store.blobs.verify(digest), true);
+  }));
+
+Deno.test("a disk that is filled to its reserve ends the import before it is full", () =>
+  withStore((store) => {
+    let free = 10e9;
+    const disk = () => ({ total: 100e9, free });
+    const staging = Staging.create(store.dir, "one", { disk });
+    const size = 80 << 20;
+    const writer = staging.blob(digestOf("large"), size) ?? assert.fail();
+    const chunk = new Uint8Array(1 << 20);
+    for (let written = 0; written < 40; written++) writer.write(chunk);
+    free = 100e6;
+    const error = refused(() => {
+      for (let written = 0; written < 40; written++) writer.write(chunk);
+    }, "DiskFull");
+    assert.equal(error.disposition, "wait");
+    assert.match(error.message, /100000000 bytes are free/);
+    assert.deepEqual([...Deno.readDirSync(`${store.dir}/tmp`)], []);
   }));

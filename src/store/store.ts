@@ -1,17 +1,35 @@
-import { type Digest, ensureDir, type Logger, silentLogger } from "../std/mod.ts";
+import {
+  type Clock,
+  type Digest,
+  ensureDir,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from "../std/mod.ts";
 import { BlobStore } from "./blobs.ts";
 import { CleanMark } from "./clean_mark.ts";
+import { Collector } from "./collector.ts";
+import { type Damage, findDamage, NO_DAMAGE } from "./damage.ts";
 import { Database } from "./database.ts";
 import { guarded, StoreError } from "./errors.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
 import { Layout, PRIVATE_DIRECTORY_MODE } from "./layout.ts";
+import { Ledger } from "./ledger.ts";
+import { requireSpace, type SpaceNeed } from "./preflight.ts";
 import { Records } from "./records.ts";
+import { Scrubber } from "./scrub.ts";
+import { type DiskSpace, diskSpace } from "./space.ts";
 
 /** What a store may be given. */
 export interface StoreOptions {
   /** @default the real file system */
   readonly fs?: StoreFs;
   readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Room on the data disk. @default what its file system says */
+  readonly disk?: () => DiskSpace;
+  /** Bytes that are hashed in a second to find rot. @default SCRUB_RATE */
+  readonly scrubRate?: number;
 }
 
 /** The durable state of one node. One process has it open at a time. */
@@ -20,18 +38,37 @@ export class Store {
   readonly dir: string;
   readonly blobs: BlobStore;
   readonly records: Records;
+  readonly ledger: Ledger;
+  readonly collector: Collector;
+  readonly scrubber: Scrubber;
+  /** Room on the data disk. */
+  readonly disk: () => DiskSpace;
+  #damage: Damage = NO_DAMAGE;
   readonly #layout: Layout;
   readonly #db: Database;
   readonly #mark: CleanMark;
   readonly #lock: Deno.FsFile;
 
-  private constructor(layout: Layout, db: Database, lock: Deno.FsFile, fs: StoreFs) {
+  private constructor(
+    layout: Layout,
+    db: Database,
+    lock: Deno.FsFile,
+    options: StoreOptions,
+  ) {
+    const { fs = systemStoreFs, logger = silentLogger, clock = systemClock } = options;
     this.dir = layout.root;
     this.#layout = layout;
     this.#db = db;
     this.#lock = lock;
-    this.blobs = new BlobStore(layout, fs);
+    this.disk = options.disk ?? (() => diskSpace(layout.root));
+    this.blobs = new BlobStore(layout, fs, clock);
     this.records = new Records(db);
+    this.ledger = new Ledger(db, layout.ledger, fs);
+    this.collector = new Collector({ layout, db, blobs: this.blobs, fs, clock });
+    const parts = { db, blobs: this.blobs, records: this.records, logger, clock };
+    this.scrubber = new Scrubber(
+      options.scrubRate === undefined ? parts : { ...parts, rate: options.scrubRate },
+    );
     this.#mark = new CleanMark(db, this.blobs);
   }
 
@@ -52,8 +89,10 @@ export class Store {
       guarded(`prepare the data directory ${dir}`, () => prepareDirectories(layout, fs));
       db = Database.open(layout.database);
       guarded("make the database's name durable", () => fs.fsyncDir(dir));
-      const store = new Store(layout, db, lock, fs);
+      const store = new Store(layout, db, lock, options);
+      store.ledger.open(logger);
       store.#mark.check(logger);
+      store.findDamage();
       return store;
     } catch (error) {
       db?.close();
@@ -65,6 +104,26 @@ export class Store {
   /** Where a package's files are (definition, checksums, charts, manifests), as unpacked. */
   packagePath(digest: Digest): string {
     return this.#layout.package(digest);
+  }
+
+  /** What the records name and the disk did not have at the last {@linkcode findDamage}. */
+  get damage(): Damage {
+    return this.#damage;
+  }
+
+  /** Looks whether everything that the records name is there. */
+  findDamage(): Damage {
+    this.#damage = findDamage(this.#db, this.blobs, this.#layout);
+    return this.#damage;
+  }
+
+  /**
+   * Makes sure that a package fits on the disk; what nothing needs any more makes room for it.
+   *
+   * @throws {StoreError} `NotEnoughSpace`.
+   */
+  requireSpace(need: SpaceNeed): void {
+    requireSpace(this, need);
   }
 
   /** Sets the clean mark and closes everything. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import { createLogger, digestOf } from "../std/mod.ts";
 import { Store } from "./store.ts";
 import {
@@ -13,6 +14,8 @@ import {
 } from "./testing.ts";
 
 const DIGEST = digestOf("hello");
+/** A script elsewhere finds the packages by it. */
+const CONFIG = fileURLToPath(import.meta.resolve("../../deno.json"));
 
 async function writeHello(store: Store): Promise<void> {
   await store.blobs.write(DIGEST, 5, new Blob(["hello"]).stream());
@@ -158,7 +161,7 @@ Deno.test("records survive a store that is never closed", () =>
       Deno.kill(Deno.pid, "SIGKILL");`;
     Deno.writeTextFileSync(`${dir}/kill.ts`, script);
     const { signal } = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", `${dir}/kill.ts`, `${dir}/data`],
+      args: ["run", "-A", "--no-check", `--config=${CONFIG}`, `${dir}/kill.ts`, `${dir}/data`],
     }).outputSync();
     assert.equal(signal, "SIGKILL");
     using store = Store.open(`${dir}/data`);

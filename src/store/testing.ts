@@ -1,5 +1,6 @@
 import { type Digest, digestOf } from "../std/mod.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
+import { Staging, type StagingOptions } from "./staging.ts";
 import { Store } from "./store.ts";
 import type { NewPackage } from "./types.ts";
 
@@ -27,6 +28,21 @@ export async function withStore(
     using store = Store.open(dir, fs === undefined ? {} : { fs });
     await action(store);
   });
+}
+
+/** Blobs of these texts on their way into the store at `dir`. */
+export function stageBlobs(
+  dir: string,
+  texts: readonly string[],
+  options: StagingOptions = {},
+): Staging {
+  const staging = Staging.create(dir, "texts", options);
+  for (const text of texts) {
+    const writer = staging.blob(digestOf(text), bytesOf(text).length);
+    writer?.write(bytesOf(text));
+    writer?.close();
+  }
+  return staging;
 }
 
 /** Texts as a stream of chunks. */
