@@ -15,6 +15,7 @@ import { reportOf } from "./report.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
+import { Upkeep } from "./upkeep.ts";
 import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
 import { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
@@ -84,6 +85,7 @@ class Agent {
   readonly #verdicts: VerdictBook;
   readonly #registryMetrics = createRegistryMetrics();
   readonly #reconciler: Reconciler;
+  readonly #upkeep: Upkeep;
   #follower: SeedFollower | undefined;
 
   constructor(
@@ -114,6 +116,7 @@ class Agent {
       part: this.#parts.deploy,
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
+    this.#upkeep = new Upkeep({ store, logger, upstreams: [clusterUpstream(this.#facts)] });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -127,6 +130,7 @@ class Agent {
       this.#watchDrops(all),
       this.#followCluster(all),
       this.#reconciler.run(all),
+      this.#upkeep.run(all),
     ];
     // A loop throws only when it cannot go on; then nothing may run half.
     const ended = Promise.all(loops.map((loop) => loop.catch((error) => stop.abort(error))));
@@ -162,6 +166,7 @@ class Agent {
       store: this.#store,
       registryMetrics: this.#registryMetrics,
       apiWrites: () => this.#cluster.writes,
+      repairedBlobs: () => this.#upkeep.repaired,
     });
     const address = splitAddress(this.#settings["status-address"]);
     const open = (signal: AbortSignal) => serveStatus(source, { ...address, signal });

@@ -76,10 +76,11 @@ export class ClusterWork implements PackageActions {
   }
 
   async deploy(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    const { settings, cluster, onChange } = this.#options;
+    const { settings, store, cluster, onChange } = this.#options;
     const { kubeconfig } = cluster;
     if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
     const tools = findTools(settings["tools-dir"]);
+    using _pin = store.collector.pin(record.digest);
     await deployRecord({ ...this.#filling(), kubeconfig, tools, onChange }, record, signal);
   }
 

@@ -1,6 +1,6 @@
 import type { RegistryMetrics } from "../registry/mod.ts";
 import type { Metric, NodeStatus, StatusSource } from "../status/mod.ts";
-import type { Store } from "../store/mod.ts";
+import { availableBytes, type Store } from "../store/mod.ts";
 import type { Part } from "./listeners.ts";
 import type { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
@@ -13,6 +13,8 @@ export interface ReportSource {
   readonly store: Store;
   readonly registryMetrics: RegistryMetrics;
   readonly apiWrites: () => number;
+  /** Blobs that were fetched again, by where they came from. */
+  readonly repairedBlobs: () => Readonly<Record<string, number>>;
 }
 
 /** Everything that the status room shows of this node. */
@@ -65,13 +67,54 @@ function metricsOf(source: ReportSource): Metric[] {
     gauge("holdfast_registry_streams", "Blobs that are being sent now.", [
       { value: registryMetrics.activeStreams },
     ]),
-    counter("holdfast_store_quarantined_blobs_total", "Bad blobs that were moved aside.", [
-      { value: store.blobs.quarantined },
-    ]),
+    ...storeMetrics(source),
     gauge("holdfast_resident_memory_bytes", "Resident memory of the agent.", [
       { value: memory.rss },
     ]),
   ];
+}
+
+function storeMetrics({ store, repairedBlobs }: ReportSource): Metric[] {
+  const removed = store.collector.total;
+  return [
+    counter("holdfast_store_quarantined_blobs_total", "Bad blobs that were moved aside.", [
+      { value: store.blobs.quarantined },
+    ]),
+    counter("holdfast_store_scrubbed_bytes_total", "Bytes of blobs that were hashed again.", [
+      { value: store.scrubber.bytes },
+    ]),
+    counter(
+      "holdfast_store_repaired_blobs_total",
+      "Missing blobs that were fetched again, by source.",
+      byLabel("source", repairedBlobs()),
+    ),
+    gauge("holdfast_store_missing_blobs", "Blobs that are needed and not there.", [
+      { value: store.damage.blobs.length },
+    ]),
+    counter("holdfast_store_removed_packages_total", "Superseded packages that were given up.", [
+      { value: removed.packages },
+    ]),
+    counter("holdfast_store_removed_blobs_total", "Blobs that nothing needed any more.", [
+      { value: removed.blobs },
+    ]),
+    counter("holdfast_store_removed_bytes_total", "Bytes that removing them has freed.", [
+      { value: removed.bytes },
+    ]),
+    gauge(
+      "holdfast_store_free_bytes",
+      "Bytes that packages may still take on the data disk.",
+      freeBytes(store),
+    ),
+  ];
+}
+
+/** Nothing where the disk does not say; the other metrics matter all the more then. */
+function freeBytes(store: Store): Metric["samples"] {
+  try {
+    return [{ value: availableBytes(store.disk()) }];
+  } catch {
+    return [];
+  }
 }
 
 function phaseCounts({ verdicts }: ReportSource) {

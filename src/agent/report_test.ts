@@ -20,6 +20,7 @@ function reported(
       store,
       registryMetrics: createRegistryMetrics(),
       apiWrites: () => 42,
+      repairedBlobs: () => ({ cluster: 2 }),
     };
     action(source, () => renderMetrics(reportOf(source).metrics()).trim().split("\n"));
   });
@@ -84,8 +85,16 @@ Deno.test("parts, packages, requests and writes are counted", () =>
         'holdfast_registry_upstream_errors_total{upstream="cluster"} 2',
         "holdfast_registry_streams 5",
         "holdfast_store_quarantined_blobs_total 0",
+        "holdfast_store_scrubbed_bytes_total 0",
+        'holdfast_store_repaired_blobs_total{source="cluster"} 2',
+        "holdfast_store_missing_blobs 0",
+        "holdfast_store_removed_packages_total 0",
+        "holdfast_store_removed_blobs_total 0",
+        "holdfast_store_removed_bytes_total 0",
       ]
     ) assert(lines.includes(line), line);
     const rss = lines.find((line) => line.startsWith("holdfast_resident_memory_bytes "));
     assert(Number(rss?.split(" ")[1]) > 10_000_000);
+    const free = lines.find((line) => line.startsWith("holdfast_store_free_bytes "));
+    assert(Number(free?.split(" ")[1]) > 0);
   }));

@@ -1,0 +1,92 @@
+import type { Upstream } from "../registry/mod.ts";
+import { type Clock, describeError, type Digest, type Logger, systemClock } from "../std/mod.ts";
+import type { Store } from "../store/mod.ts";
+import { repairBlobs } from "./blob_repair.ts";
+
+/** Milliseconds between two rounds. */
+export const UPKEEP_INTERVAL = 5 * 60_000;
+
+/** What {@linkcode Upkeep} works with. */
+export interface UpkeepOptions {
+  readonly store: Store;
+  /** Where blobs that rotted can be fetched again. */
+  readonly upstreams: readonly Upstream[];
+  readonly logger: Logger;
+  /** Told of each blob that is whole again. */
+  readonly onRepaired?: (digest: Digest) => void;
+  readonly clock?: Clock;
+}
+
+/**
+ * Keeps the store in order: removes what nothing needs, hashes everything again and again, and gets
+ * back what is missing. What no registry has is read from its package file again, if that is still
+ * there: the drop room looks at the store's damage.
+ */
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  readonly #clock: Clock;
+  readonly #repaired: Record<string, number> = {};
+  #wake = new AbortController();
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Blobs that were fetched again, by where they came from. */
+  get repaired(): Readonly<Record<string, number>> {
+    return this.#repaired;
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#rounds(signal),
+      this.#options.store.scrubber.run(signal, () => this.wake()),
+    ]);
+  }
+
+  /** One round. @throws {StoreError} what the disk says. */
+  async round(signal: AbortSignal): Promise<void> {
+    const { store, logger } = this.#options;
+    const removed = store.collector.collect();
+    if (removed.packages + removed.blobs > 0) {
+      logger.info("what nothing needs any more was removed", { ...removed });
+    }
+    const { blobs } = store.findDamage();
+    if (blobs.length === 0) return;
+    logger.warn("blobs are missing and are fetched again", { blobs: blobs.length });
+    await repairBlobs(
+      { ...this.#options, onRepaired: (digest, source) => this.#onRepaired(digest, source) },
+      blobs,
+      signal,
+    );
+    store.findDamage();
+  }
+
+  #onRepaired(digest: Digest, source: string): void {
+    this.#repaired[source] = (this.#repaired[source] ?? 0) + 1;
+    this.#options.onRepaired?.(digest);
+  }
+
+  async #rounds(signal: AbortSignal): Promise<void> {
+    let said = "";
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      try {
+        await this.round(signal);
+        said = "";
+      } catch (error) {
+        const text = describeError(error);
+        if (said !== text) this.#options.logger.error(`the store cannot be kept in order: ${text}`);
+        said = text;
+      }
+      await this.#clock.sleep(UPKEEP_INTERVAL, AbortSignal.any([signal, this.#wake.signal]));
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import type { Upstream } from "../registry/mod.ts";
+import { type Digest, digestOf } from "../std/mod.ts";
+import { type NewPackage, Store } from "../store/mod.ts";
+import { Upkeep, UPKEEP_INTERVAL } from "./upkeep.ts";
+
+const never = new AbortController().signal;
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const reference = (text: string) => ({ digest: digestOf(text), size: text.length });
+
+/** A package with two images that share a layer. */
+const added: NewPackage = {
+  digest: digestOf("package"),
+  name: "web",
+  version: "1",
+  architecture: "amd64",
+  kind: "ZarfPackageConfig",
+  signature: "Unsigned",
+  acceptedAt: "2026-01-02T03:04:05Z",
+  fileName: "web.tar.zst",
+  bytes: 1,
+  images: ["library/web", "library/db"].map((repository) => ({
+    reference: `docker.io/${repository}:1`,
+    host: "docker.io",
+    repository,
+    tag: "1",
+    descriptor: {
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      ...reference("manifest"),
+    },
+  })),
+  manifests: [{
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    ...reference("manifest"),
+  }],
+  blobs: ["manifest", "layer", "config"].map(reference),
+};
+
+/** A registry that has these texts, by `<repository> <text>`, and remembers what it was asked. */
+class Registry implements Upstream {
+  readonly asked: string[] = [];
+  constructor(
+    readonly name: string,
+    readonly has: readonly string[],
+    /** What it sends in place of a text. */
+    readonly sends: (text: string) => string = (text) => text,
+  ) {}
+
+  manifest(repository: string, digest: string) {
+    const text = this.#find("manifest", repository, digest);
+    return Promise.resolve(
+      text === undefined ? undefined : {
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: digest as Digest,
+        bytes: bytesOf(this.sends(text)),
+      },
+    );
+  }
+
+  blob(repository: string, digest: Digest) {
+    const text = this.#find("blob", repository, digest);
+    return Promise.resolve(
+      text === undefined ? undefined : {
+        size: text.length,
+        body: new Blob([this.sends(text)]).stream(),
+      },
+    );
+  }
+
+  #find(kind: string, repository: string, digest: string): string | undefined {
+    const texts = added.blobs.map(({ digest }) => digest);
+    this.asked.push(`${kind} ${repository} ${texts.indexOf(digest as Digest)}`);
+    return ["manifest", "layer", "config"].find((text) =>
+      digestOf(text) === digest && this.has.includes(`${repository} ${text}`)
+    );
+  }
+}
+
+interface Stage {
+  readonly store: Store;
+  readonly lines: string[];
+  upkeep(...upstreams: Upstream[]): Upkeep;
+  readonly repaired: Digest[];
+  have(): string[];
+}
+
+function withStage(missing: readonly string[], action: (stage: Stage) => Promise<void>) {
+  return withDirectory(async (dir) => {
+    using store = Store.open(dir);
+    for (const text of ["manifest", "layer", "config"]) {
+      if (missing.includes(text)) continue;
+      await store.blobs.write(digestOf(text), text.length, new Blob([text]).stream());
+    }
+    store.records.putPackage(added);
+    Deno.mkdirSync(store.packagePath(added.digest));
+    const { logger, lines } = loggerOf();
+    const repaired: Digest[] = [];
+    await action({
+      store,
+      lines,
+      repaired,
+      have: () =>
+        ["manifest", "layer", "config"].filter((text) => store.blobs.verify(digestOf(text))),
+      upkeep: (...upstreams) =>
+        new Upkeep({
+          store,
+          upstreams,
+          logger,
+          onRepaired: (digest) => void repaired.push(digest),
+        }),
+    });
+  });
+}
+
+Deno.test("a store in order is left alone, and nobody is asked", () =>
+  withStage([], async ({ store, upkeep, lines }) => {
+    const registry = new Registry("cluster", []);
+    await upkeep(registry).round(never);
+    assert.deepEqual([registry.asked, lines], [[], []]);
+    assert.equal(store.damage.blobs.length, 0);
+  }));
+
+Deno.test("what is missing is fetched by the repositories of its images, a manifest as a manifest", () =>
+  withStage(["manifest", "layer"], async ({ store, upkeep, repaired, have }) => {
+    const registry = new Registry("cluster", ["library/db manifest", "library/web layer"]);
+    const keeper = upkeep(registry);
+    await keeper.round(never);
+    assert.deepEqual(have(), ["manifest", "layer", "config"]);
+    assert(registry.asked.includes("manifest library/db 0"));
+    assert(registry.asked.includes("blob library/web 1"));
+    assert(!registry.asked.some((line) => line.startsWith("blob") && line.endsWith("0")));
+    assert.deepEqual(new Set(repaired), new Set([digestOf("manifest"), digestOf("layer")]));
+    assert.deepEqual(keeper.repaired, { cluster: 2 });
+    assert.equal(store.damage.packages.size, 0);
+  }));
+
+Deno.test("a registry that fails, lacks it or sends other bytes is passed over", () =>
+  withStage(["layer"], async ({ upkeep, have, lines }) => {
+    const failing: Upstream = {
+      name: "failing",
+      manifest: () => Promise.reject(new Error("no")),
+      blob: () => Promise.reject(new Error("the peer has gone")),
+    };
+    const lying = new Registry("lying", ["library/web layer"], () => "other");
+    const good = new Registry("peer", ["library/web layer"]);
+    const keeper = upkeep(failing, lying, new Registry("empty", []), good);
+    await keeper.round(never);
+    assert.deepEqual(have(), ["manifest", "layer", "config"]);
+    assert.deepEqual(keeper.repaired, { peer: 1 });
+    assert(lines.some((line) => line.includes("the peer has gone")));
+  }));
+
+Deno.test("what nobody has stays missing, and its package is named for whoever has the file", () =>
+  withStage(["config"], async ({ store, upkeep, have }) => {
+    await upkeep(new Registry("cluster", [])).round(never);
+    assert.deepEqual(have(), ["manifest", "layer"]);
+    assert.deepEqual(store.damage.packages, new Set([added.digest]));
+    await upkeep(new Registry("cluster", ["library/db config"])).round(never);
+    assert.deepEqual(store.damage.packages, new Set());
+  }));
+
+Deno.test("a blob that rots is found, moved aside and fetched again, without anybody there", () =>
+  withDirectory(async (dir) => {
+    const clock = new TestClock();
+    using store = Store.open(dir, { clock });
+    for (const text of ["manifest", "layer", "config"]) {
+      await store.blobs.write(digestOf(text), text.length, new Blob([text]).stream());
+    }
+    store.records.putPackage(added);
+    Deno.mkdirSync(store.packagePath(added.digest));
+    const path = store.blobs.path(digestOf("layer"));
+    Deno.chmodSync(path, 0o644);
+    Deno.writeTextFileSync(path, "lAyer");
+    const stop = new AbortController();
+    const keeper = new Upkeep({
+      store,
+      upstreams: [new Registry("cluster", ["library/web layer"])],
+      logger: loggerOf().logger,
+      onRepaired: () => stop.abort(),
+      clock,
+    });
+    await keeper.run(stop.signal);
+    assert.equal(store.blobs.verify(digestOf("layer")), true);
+    assert.equal(store.blobs.quarantined, 1);
+    assert.deepEqual(keeper.repaired, { cluster: 1 });
+  }));
+
+Deno.test("rounds go on after one that failed, and the failure is said once", () =>
+  withStage([], async ({ store, lines }) => {
+    const stop = new AbortController();
+    const clock = new TestClock();
+    const { logger, lines: said } = loggerOf("error");
+    const keeper = new Upkeep({ store, upstreams: [], logger, clock });
+    let rounds = 0;
+    keeper.round = () => {
+      if (++rounds === 4) stop.abort();
+      return Promise.reject(new Error("the disk is ill"));
+    };
+    await keeper.run(stop.signal);
+    assert.equal(rounds, 4);
+    assert.equal(said.length, 1);
+    assert(clock.slept.filter((ms) => ms === UPKEEP_INTERVAL).length >= 3);
+    assert.deepEqual(lines, []);
+  }));
