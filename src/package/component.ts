@@ -2,11 +2,8 @@ import type { Budget } from "./budget.ts";
 import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { checkLinkTarget, NameRegister, safePath } from "./names.ts";
-import { type TarBody, type TarEntry, TarParser } from "./tar.ts";
+import { NOTHING, type TarBody, type TarEntry, TarParser } from "./tar.ts";
 import type { EntryWriter, PackageSink } from "./types.ts";
-
-/** Content that goes nowhere: of directories and links. */
-const NOTHING: TarBody = { data() {}, end() {} };
 
 /**
  * Unpacks one component's tar into the sink while it passes. Everything in it lies under a directory

@@ -1,5 +1,5 @@
 import { parseImageReference, zarfTag } from "../refs/mod.ts";
-import { LAYOUT_FILES } from "./intake.ts";
+import { LAYOUT_FILES } from "./entries.ts";
 import type { ZarfPackage } from "./definition.ts";
 import { packageError } from "./errors.ts";
 import { isIndexType, type Layout } from "./layout.ts";

@@ -1,19 +1,11 @@
-import { type Digest, Digester, digestHex, isDigest } from "../std/mod.ts";
-import { Budget } from "./budget.ts";
-import { ChecksumLedger, CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
+import { type Digest, Digester, digestHex } from "../std/mod.ts";
+import { ChecksumLedger, CHECKSUMS } from "./checksums.ts";
 import { ComponentUnpacker } from "./component.ts";
+import { EntrySorter, type PackageEntry } from "./entries.ts";
 import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
-import { NameRegister, safePath } from "./names.ts";
-import type { TarBody, TarEntry } from "./tar.ts";
+import { NOTHING, type TarBody, type TarEntry } from "./tar.ts";
 import type { EntryWriter, PackageSink } from "./types.ts";
-
-/** The OCI layout's two files (image-spec, image-layout.md). */
-export const LAYOUT_FILES = { marker: "images/oci-layout", index: "images/index.json" } as const;
-
-const LABEL = "the archive";
-const BLOBS = "images/blobs/";
-const NOTHING: TarBody = { data() {}, end() {} };
 
 /** A small file that is kept for the checks at the end. */
 export interface Held {
@@ -21,17 +13,18 @@ export interface Held {
   readonly digest: Digest;
 }
 
+type Entry<Kind extends PackageEntry["kind"]> = Extract<PackageEntry, { readonly kind: Kind }>;
+
 /**
- * Takes the entries of the outer archive: sends each to where it belongs, hashes every file, and
- * keeps the few that the package is judged by.
+ * Takes the entries of the outer archive: sends each to where it belongs, hashes every file that the
+ * sink takes, and keeps the few that the package is judged by.
  */
 export class PackageIntake {
   readonly #sink: PackageSink;
   readonly #limits: Limits;
-  readonly #names = new NameRegister(LABEL);
+  readonly #sorter: EntrySorter;
   readonly #held = new Map<string, Held>();
   readonly #blobs = new Map<Digest, number>();
-  readonly #budget: Budget;
   /** What was seen, against checksums.txt. */
   readonly ledger = new ChecksumLedger();
   #open: EntryWriter | undefined;
@@ -39,12 +32,12 @@ export class PackageIntake {
   constructor(sink: PackageSink, limits: Limits) {
     this.#sink = sink;
     this.#limits = limits;
-    this.#budget = new Budget(limits);
+    this.#sorter = new EntrySorter(limits);
   }
 
   /** Bytes of all regular files so far. */
   get contentBytes(): number {
-    return this.#budget.bytes;
+    return this.#sorter.budget.bytes;
   }
 
   /** Every blob under images/blobs/sha256 with its size. */
@@ -65,69 +58,38 @@ export class PackageIntake {
 
   /** Begins an entry. @throws {PackageError} or what the sink throws. */
   begin(entry: TarEntry): TarBody {
-    this.#budget.addEntry();
-    const path = safePath(LABEL, entry.name);
-    if (entry.type === "directory") {
-      if (path !== "") this.#names.add(path, "directory");
-      return NOTHING;
+    const sorted = this.#sorter.sort(entry);
+    switch (sorted.kind) {
+      case "directory":
+        return NOTHING;
+      case "blob":
+        return this.#blob(sorted);
+      case "held":
+        return this.#heldFile(sorted);
+      case "component":
+        return this.#component(sorted);
+      case "plain":
+        return this.#plain(sorted);
     }
-    if (entry.type !== "file") {
-      throw packageError("UnsupportedEntry", `${path}: is a ${entry.type}, not a file`);
-    }
-    if (path === "") throw packageError("UnsafePath", `${LABEL}: a file has no name`);
-    this.#names.add(path, "file");
-    this.#budget.addFile(path, entry.size);
-    return this.#file(path, entry);
   }
 
-  #file(path: string, entry: TarEntry): TarBody {
-    if (path.startsWith(BLOBS)) return this.#blob(path, entry.size);
-    const limit = this.#heldLimit(path);
-    if (limit !== undefined) return this.#heldFile(path, entry, limit);
-    const component = /^components\/([^/]+)\.tar$/.exec(path)?.[1];
-    if (component !== undefined) {
-      const unpacker = new ComponentUnpacker(component, this.#sink, this.#limits, this.#budget);
-      return this.#hashed(unpacker, (digest) => {
-        unpacker.finish();
-        this.ledger.record(path, digest);
-      });
-    }
-    if (path.startsWith("components/")) {
-      throw packageError("UnsupportedEntry", `${path}: only tars of components may be there`);
-    }
-    return this.#plain(path, entry);
-  }
-
-  #plain(path: string, entry: TarEntry): TarBody {
-    const writer = this.#sink.file(path, entry.size, entry.mode);
+  #plain({ path, size, mode }: Entry<"plain">): TarBody {
+    const writer = this.#sink.file(path, size, mode);
     return this.#hashed(writer, (digest) => this.ledger.record(path, digest));
   }
 
-  #heldLimit(path: string): number | undefined {
-    switch (path) {
-      case DEFINITION:
-        return this.#limits.definitionBytes;
-      case CHECKSUMS:
-        return this.#limits.checksumsBytes;
-      case SIGNATURES.bundle:
-      case SIGNATURES.legacy:
-        return this.#limits.signatureBytes;
-      case LAYOUT_FILES.marker:
-      case LAYOUT_FILES.index:
-        return this.#limits.manifestBytes;
-    }
+  #component({ path, name }: Entry<"component">): TarBody {
+    const unpacker = new ComponentUnpacker(name, this.#sink, this.#limits, this.#sorter.budget);
+    return this.#hashed(unpacker, (digest) => {
+      unpacker.finish();
+      this.ledger.record(path, digest);
+    });
   }
 
-  #heldFile(path: string, entry: TarEntry, limit: number): TarBody {
-    if (entry.size > limit) {
-      throw packageError(
-        "LimitExceeded",
-        `${path}: has ${entry.size} bytes, the limit is ${limit}`,
-      );
-    }
-    const content = new Uint8Array(entry.size);
+  #heldFile({ path, size, mode }: Entry<"held">): TarBody {
+    const content = new Uint8Array(size);
     let filled = 0;
-    const writer = this.#sink.file(path, entry.size, entry.mode);
+    const writer = this.#sink.file(path, size, mode);
     const both: EntryWriter = {
       write: (chunk) => {
         content.set(chunk, filled);
@@ -144,15 +106,14 @@ export class PackageIntake {
     });
   }
 
-  #blob(path: string, size: number): TarBody {
-    const digest = path.slice(BLOBS.length).replace("/", ":");
-    if (!isDigest(digest)) {
-      throw packageError(
-        "InvalidImageLayout",
-        `${path}: is not named by a sha256 digest`,
-      );
-    }
+  #blob({ path, digest, size }: Entry<"blob">): TarBody {
     const writer = this.#sink.blob(digest, size);
+    const record = () => {
+      this.ledger.record(path, digest);
+      this.#blobs.set(digest, size);
+    };
+    // What counts is the store's copy, which was hashed when it was taken in.
+    if (writer === undefined) return { ...NOTHING, end: record };
     return this.#hashed(writer, (found) => {
       if (found !== digest) {
         throw packageError(
@@ -160,25 +121,24 @@ export class PackageIntake {
           `${path}: sha256 is ${digestHex(found)} but its name says ${digestHex(digest)}`,
         );
       }
-      this.ledger.record(path, found);
-      this.#blobs.set(digest, size);
+      record();
     });
   }
 
   /** Hashes a file on its way; the writer is closed only if `check` accepts the digest. */
-  #hashed(writer: EntryWriter | undefined, check: (digest: Digest) => void): TarBody {
+  #hashed(writer: EntryWriter, check: (digest: Digest) => void): TarBody {
     const digester = new Digester();
     this.#open = writer;
     return {
       data: (chunk) => {
         digester.update(chunk);
-        writer?.write(chunk);
+        writer.write(chunk);
       },
       end: () => {
         check(digester.finish());
         // Before closing: a writer whose close fails is not aborted besides.
         this.#open = undefined;
-        writer?.close();
+        writer.close();
       },
     };
   }

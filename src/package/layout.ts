@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../std/mod.ts";
 import * as v from "valibot";
 import { packageError } from "./errors.ts";
-import { LAYOUT_FILES } from "./intake.ts";
+import { LAYOUT_FILES } from "./entries.ts";
 import { isRecord } from "./json.ts";
 import type { Limits } from "./limits.ts";
 import type { Descriptor } from "./types.ts";

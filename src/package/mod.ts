@@ -5,7 +5,8 @@
  *   to a {@linkcode PackageSink} while they are hashed, component tars are unpacked as they pass.
  * - Accepted only if every byte is accounted for: the compressed data and the archive end where they
  *   say, every file is listed in checksums.txt and has the sha256 it gives, checksums.txt is the one
- *   that zarf.yaml names, every manifest's blobs are there with the right size.
+ *   that zarf.yaml names, every manifest's blobs are there with the right size. Image blobs that the
+ *   sink holds already, verified, are not read again: an import that was interrupted goes on quickly.
  * - Refused with a {@linkcode PackageError} that names the part. What the sink got until then is the
  *   sink's to throw away; nothing is published by this room.
  *

@@ -1,11 +1,13 @@
 import { digestHex } from "../std/mod.ts";
 import { CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
 import { parseDefinition, type ZarfPackage } from "./definition.ts";
-import { type PackageError, packageError } from "./errors.ts";
+import { LAYOUT_FILES } from "./entries.ts";
+import { packageError } from "./errors.ts";
 import { checkDefinedImages, definedImages, hasIndex, nameImages } from "./images.ts";
-import { type Held, LAYOUT_FILES, PackageIntake } from "./intake.ts";
+import { type Held, PackageIntake } from "./intake.ts";
 import { type Layout, walkLayout } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { pump } from "./pump.ts";
 import { findSigner, type PackageTrust, unsigned } from "./signature.ts";
 import { TarParser } from "./tar.ts";
 import type { TrustedKey } from "./trusted_keys.ts";
@@ -17,15 +19,10 @@ import type {
   PackageSink,
   ReadOptions,
 } from "./types.ts";
-import { ZstdDecoder } from "./zstd.ts";
-
-/** Bytes per read of the source. */
-const INPUT_BYTES = 1 << 20;
-/** Bytes of the source between two turns of the event loop. */
-const TURN_BYTES = 16 << 20;
 
 /**
- * Reads a package from its first to its last byte, once, and judges it.
+ * Reads a package from its first to its last byte, once, and judges it. Only blobs that the sink has
+ * already are passed over ({@linkcode PackageSink.blob}).
  *
  * It computes without pause for seconds: call it in a worker. Every 16 MiB it lets the event loop
  * turn, so that a message can come in.
@@ -39,7 +36,6 @@ export async function readPackage(
   options: ReadOptions,
 ): Promise<PackageContents> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
-  if (source.size === 0) throw emptyFile();
   const intake = new PackageIntake(options.sink, limits);
   const tar = new TarParser("the archive", limits, (entry) => intake.begin(entry));
   let archive: number;
@@ -51,45 +47,6 @@ export async function readPackage(
     throw error;
   }
   return judge(intake, options, limits, archive);
-}
-
-function emptyFile(): PackageError {
-  return packageError("EmptyFile", "the file: is empty");
-}
-
-/** Reads all of the source into the tar parser; returns how many bytes there were. */
-async function pump(
-  source: ByteSource,
-  options: ReadOptions,
-  limits: Limits,
-  tar: TarParser,
-): Promise<number> {
-  const decoder = options.format === "tar.zst"
-    ? new ZstdDecoder(limits.zstdWindowBytes, (chunk) => tar.push(chunk))
-    : undefined;
-  const buffer = new Uint8Array(INPUT_BYTES);
-  let total = 0;
-  let turnAt = TURN_BYTES;
-  try {
-    for (;;) {
-      const count = source.read(buffer);
-      if (count === 0) break;
-      total += count;
-      const chunk = buffer.subarray(0, count);
-      if (decoder === undefined) tar.push(chunk);
-      else decoder.push(chunk);
-      options.onProgress?.(total);
-      if (total >= turnAt) {
-        turnAt = total + TURN_BYTES;
-        await new Promise((resolve) => setTimeout(resolve));
-      }
-    }
-    if (total === 0) throw emptyFile();
-    decoder?.finish();
-    return total;
-  } finally {
-    decoder?.close();
-  }
 }
 
 function judge(

@@ -186,16 +186,6 @@ Deno.test("a package is the same in slices of any size", async () => {
   }
 });
 
-Deno.test("a blob that the store has is not written but still hashed and counted", async () => {
-  const first = await takeSpec({});
-  const sink = new MemorySink(first.sink.blobs);
-  const bytes = buildPackage({});
-  const options = { format: "tar.zst", architecture: "amd64", sink } as const;
-  const contents = await readPackage(sourceOf(bytes), options);
-  assert.equal(sink.blobs.size, 0);
-  assert.deepEqual(contents, first.contents);
-});
-
 Deno.test("a signed package may hold its signature and its provenance files unlisted", async () => {
   const { contents, sink } = await takeSpec({
     hooks: {

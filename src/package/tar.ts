@@ -29,7 +29,14 @@ export interface TarBody {
   /** The chunk is valid until this returns. */
   data(chunk: Uint8Array): void;
   end(): void;
+  /** How many of the bytes that come next nobody wants; none where this is left out. */
+  unwanted?(): number;
+  /** Comes in place of `data` for bytes that `unwanted` has counted. */
+  skip?(bytes: number): void;
 }
+
+/** Content that nobody wants. */
+export const NOTHING: TarBody = { data() {}, end() {}, unwanted: () => Infinity };
 
 /** Bytes of zeros after the end blocks; GNU tar fills its last record, 10 KiB unless told. */
 const MAX_PADDING = 16 << 20;
@@ -91,6 +98,17 @@ export class TarParser {
     }
   }
 
+  /** How many of the bytes that come next nobody wants: {@linkcode TarParser.skip} may take them. */
+  get unwanted(): number {
+    return Math.min(this.#left, this.#body?.unwanted?.() ?? 0);
+  }
+
+  /** Goes on as if `bytes` bytes had been pushed; at most {@linkcode TarParser.unwanted}. */
+  skip(bytes: number): void {
+    this.#body?.skip?.(bytes);
+    this.#advanceBody(bytes);
+  }
+
   /** Call at the end of the data. @throws {PackageError} Truncated. */
   finish(): void {
     if (this.#mode === "ended") return;
@@ -101,9 +119,13 @@ export class TarParser {
   #pushBody(chunk: Uint8Array, at: number): number {
     const step = Math.min(this.#left, chunk.length - at);
     this.#body?.data(step === chunk.length ? chunk : chunk.subarray(at, at + step));
-    this.#left -= step;
-    if (this.#left === 0) this.#endBody();
+    this.#advanceBody(step);
     return step;
+  }
+
+  #advanceBody(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left === 0) this.#endBody();
   }
 
   #endBody(): void {

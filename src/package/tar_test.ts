@@ -10,7 +10,7 @@ import {
 } from "../../test/fixtures/tar_writer.ts";
 import { PackageError, type PackageErrorReason } from "./errors.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { type TarEntry, TarParser } from "./tar.ts";
+import { NOTHING, type TarEntry, TarParser } from "./tar.ts";
 
 interface Parsed extends TarEntry {
   readonly content: string;
@@ -215,4 +215,66 @@ Deno.test("broken archives are refused with a reason", async (t) => {
     ],
   ];
   for (const [name, reason, data] of cases) await t.step(name, () => refuses(reason, data));
+});
+
+/** Pushes `data` in steps and skips whatever may be skipped, at most `skipStep` bytes at once. */
+function parseWithSkips(data: Uint8Array, step: number, skipStep: number) {
+  const seen: string[] = [];
+  const skipped = new Map<string, number>();
+  const parser = new TarParser("test.tar", DEFAULT_LIMITS, ({ name, size }) => {
+    let left = size;
+    if (name.startsWith("wanted")) {
+      return {
+        data: (chunk) => void (left -= chunk.length),
+        end: () => seen.push(`${name} ${left}`),
+      };
+    }
+    const count = (bytes: number) => {
+      left -= bytes;
+      skipped.set(name, (skipped.get(name) ?? 0) + bytes);
+    };
+    return {
+      data: (chunk) => void (left -= chunk.length),
+      end: () => seen.push(`${name} ${left}`),
+      // The last three bytes of it are wanted.
+      unwanted: () => Math.max(0, left - 3),
+      skip: count,
+    };
+  });
+  for (let at = 0; at < data.length;) {
+    const bytes = Math.min(parser.unwanted, skipStep);
+    if (bytes > 0) parser.skip(bytes);
+    else parser.push(data.subarray(at, at + step));
+    at += bytes > 0 ? bytes : step;
+  }
+  parser.finish();
+  return { seen, skipped };
+}
+
+Deno.test("content that nobody wants may be skipped, and is counted like the rest", () => {
+  const sizes = [0, 1, 3, 4, 511, 512, 513, 5000];
+  const data = tarBytes(sizes.flatMap((size) => [
+    { name: `wanted-${size}`, content: "w".repeat(size) },
+    { name: `other-${size}`, content: "o".repeat(size) },
+  ]));
+  const names = sizes.flatMap((size) => [`wanted-${size} 0`, `other-${size} 0`]);
+  for (const [step, skipStep] of [[1, 1e9], [512, 1e9], [7, 5], [1000, 100]] as const) {
+    const { seen, skipped } = parseWithSkips(data, step, skipStep);
+    assert.deepEqual(seen, names);
+    assert([...skipped.keys()].every((name) => name.startsWith("other-")));
+  }
+  // With headers read alone, all that may be skipped is.
+  assert.equal(parseWithSkips(data, 1, 1e9).skipped.get("other-5000"), 4997);
+});
+
+Deno.test("nothing may be skipped in a header, in the filling or after the end", () => {
+  const unwanted: number[] = [];
+  const parser = new TarParser("test.tar", DEFAULT_LIMITS, () => NOTHING);
+  const data = tarBytes([{ name: "a", content: "1".repeat(700) }]);
+  for (const byte of data) {
+    unwanted.push(parser.unwanted);
+    parser.push(Uint8Array.of(byte));
+  }
+  const expected = Array.from(data, (_, at) => at >= 512 && at < 1212 ? 1212 - at : 0);
+  assert.deepEqual(unwanted, expected);
 });

@@ -10,6 +10,11 @@ export interface ByteSource {
   readonly size: number;
   /** Fills the start of `buffer` and says how much; 0 is the end. */
   read(buffer: Uint8Array): number;
+  /**
+   * Moves ahead without reading. Only a source that can seek has it; it is never asked to go past
+   * `size`.
+   */
+  skip?(bytes: number): void;
 }
 
 /**
@@ -31,8 +36,10 @@ export interface EntryWriter {
  */
 export interface PackageSink {
   /**
-   * An image blob (`images/blobs/sha256/<hex>`). `undefined` says that the store has it already; it
-   * is hashed all the same and must match. The writer's `close` is called only if it does.
+   * An image blob (`images/blobs/sha256/<hex>`). The writer's `close` is called only if the bytes
+   * match the digest. `undefined` says that the store holds it already, verified, durable and of that
+   * size: its bytes are passed over, in a tar without being read, and its digest is taken from its
+   * name. Whoever wants every byte hashed gives a writer for every blob.
    */
   blob(digest: Digest, size: number): EntryWriter | undefined;
   /**
