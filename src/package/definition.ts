@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { type PackageError, packageError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { migrate } from "./migrate.ts";
+import { checkVersionRequirements } from "./requirements.ts";
 import { packageSchema, type ParsedPackage } from "./schema.ts";
 import { isRecord, type JsonObject, toJson } from "./json.ts";
 
@@ -51,7 +52,8 @@ const PART = "zarf.yaml";
  * Reads zarf.yaml: one v1alpha1 document, optionally followed by its v1beta1 form; documents of other
  * API versions are skipped, as Zarf does (Zarf 0.84, src/internal/pkgcfg/pkgcfg.go).
  *
- * @throws {PackageError} InvalidDefinition, UnsupportedDefinition or LimitExceeded.
+ * @throws {PackageError} InvalidDefinition, UnsupportedDefinition, UnsupportedZarfVersion or
+ * LimitExceeded.
  */
 export function parseDefinition(
   bytes: Uint8Array,
@@ -65,6 +67,7 @@ export function parseDefinition(
       `${PART}: has no ${V1ALPHA1} document, only ${[...documents.keys()].join(", ") || "nothing"}`,
     );
   }
+  checkVersionRequirements(raw);
   const migrated = migrate(raw);
   const parsed = v.safeParse(packageSchema, migrated);
   if (!parsed.success) throw invalid(parsed.issues[0]);

@@ -36,6 +36,8 @@ export type PackageErrorReason =
   | "InvalidDefinition"
   /** zarf.yaml is of a kind or an API version that is not known here. */
   | "UnsupportedDefinition"
+  /** zarf.yaml says that the package needs a newer Zarf than this reader is compatible with. */
+  | "UnsupportedZarfVersion"
   /** The package was built for another processor. */
   | "ArchitectureMismatch"
   /** images/ is not an OCI image layout, or a manifest in it contradicts a blob. */
@@ -88,6 +90,7 @@ const REMEDIES: Partial<Record<PackageErrorReason, string>> = {
   ChecksumMismatch: COPY_AGAIN,
   NotZstd: "check that the file is a Zarf package and that its name ends as its content does",
   NotTar: "check that the file is a Zarf package and that its name ends as its content does",
+  UnsupportedZarfVersion: "update Holdfast, or build the package with an older Zarf",
   Unsigned: "sign it with a trusted key: zarf package sign --signing-key KEY",
   SignatureInvalid: "sign it with a trusted key, or give the agent the public key of its signer",
   SignatureUnreadable: "sign it with a key pair: zarf package sign --signing-key KEY --overwrite",

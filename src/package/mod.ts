@@ -21,6 +21,7 @@ export type * from "./types.ts";
 export { parseDefinition } from "./definition.ts";
 export type * from "./definition.ts";
 export { readPackage } from "./read.ts";
+export { COMPATIBLE_ZARF } from "./requirements.ts";
 export type { PackageTrust } from "./signature.ts";
 export {
   MAX_TRUSTED_KEYS,

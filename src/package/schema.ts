@@ -185,6 +185,8 @@ const metadata = v.object({
   allowNamespaceOverride: v.optional(v.boolean(), true),
 });
 
+const versionRequirements = list(v.object({ version: text, reason: emptyText }));
+
 const build = v.object({
   architecture: emptyText,
   /** RFC 1123 with a numeric zone, as Go writes it. */
@@ -198,7 +200,7 @@ const build = v.object({
   flavor: optionalPathName,
   /** Not given by old Zarf: then the presence of zarf.yaml.sig decides. */
   signed: v.exactOptional(v.boolean()),
-  versionRequirements: list(v.object({ version: text, reason: emptyText })),
+  versionRequirements,
   provenanceFiles: texts,
 });
 
@@ -227,6 +229,11 @@ export const packageSchema = v.object({
   })),
   values: v.optional(v.object({ files: texts, schema: emptyText }), {}),
   documentation: textMap,
+});
+
+/** What any Zarf says of the versions that a package needs, however else the document looks. */
+export const requirementsSchema = v.object({
+  build: v.optional(v.object({ versionRequirements }), {}),
 });
 
 /** {@linkcode packageSchema}'s result. */
