@@ -6,7 +6,7 @@
  * @module
  */
 /// <reference lib="webworker" />
-import { readPackage } from "../package/mod.ts";
+import { openPackage, readPackage } from "../package/mod.ts";
 import { describeError, HoldfastError } from "../std/mod.ts";
 import { Staging } from "../store/mod.ts";
 import type { IngestFailure, IngestMessage, IngestRequest } from "./types.ts";
@@ -21,19 +21,16 @@ self.onmessage = async (event: MessageEvent<IngestRequest>) => {
 async function ingest(request: IngestRequest): Promise<IngestMessage> {
   let staging: Staging | undefined;
   try {
-    using file = Deno.openSync(request.path, { read: true });
-    const size = file.statSync().size;
+    using opened = openPackage(request.path);
     staging = Staging.create(request.dataDir, request.stagingId);
-    const contents = await readPackage(
-      { size, read: (buffer) => file.readSync(buffer) ?? 0 },
-      {
-        format: request.format,
-        architecture: request.architecture,
-        sink: staging,
-        trust: request.trust,
-        onProgress: progressReporter(),
-      },
-    );
+    const contents = await readPackage(opened.source, {
+      format: opened.format,
+      architecture: request.architecture,
+      sink: staging,
+      trust: request.trust,
+      onProgress: progressReporter(),
+    });
+    opened.checkWhole();
     staging.commit(contents.digest);
     return { kind: "done", contents };
   } catch (error) {

@@ -1,15 +1,13 @@
 import { stat } from "node:fs/promises";
+import { packageFormat } from "../package/mod.ts";
 import type { FileIdentity } from "./types.ts";
 
 /** Most files of one drop directory that are looked at; more is said once and left alone. */
 export const MAX_FILES = 1_000;
 
-/** Which archive a file name stands for, or undefined: not a package (Zarf decides by name, too). */
-export function packageFormat(name: string): "tar.zst" | "tar" | undefined {
-  // Hidden files are what rsync, scp clients and browsers copy into before they rename.
-  if (name.startsWith(".")) return undefined;
-  if (name.endsWith(".tar.zst")) return "tar.zst";
-  return name.endsWith(".tar") ? "tar" : undefined;
+/** Hidden files are what rsync, scp clients and browsers copy into before they rename. */
+function isPackage(name: string): boolean {
+  return !name.startsWith(".") && packageFormat(name) !== undefined;
 }
 
 /** What a look at one drop directory found. */
@@ -33,7 +31,7 @@ export async function scanDirectory(directory: string): Promise<Scan | undefined
   try {
     const { ino } = await statBig(directory);
     for await (const entry of Deno.readDir(directory)) {
-      if (entry.isDirectory || packageFormat(entry.name) === undefined) continue;
+      if (entry.isDirectory || !isPackage(entry.name)) continue;
       if (files.length === MAX_FILES) {
         truncated = true;
         break;

@@ -1,32 +1,6 @@
 import assert from "node:assert/strict";
-import { packageFormat, scanDirectory } from "./scan.ts";
-
-const names: readonly [string, "tar.zst" | "tar" | undefined][] = [
-  ["zarf-package-app-amd64-1.0.0.tar.zst", "tar.zst"],
-  ["zarf-package-app-amd64-1.0.0.tar", "tar"],
-  ["zarf-init-amd64-v0.84.0.tar.zst", "tar.zst"],
-  [".app.tar.zst.Xy12", undefined],
-  [".app.tar.zst", undefined],
-  ["app.tar.zst.part", undefined],
-  ["app.tar.zst.status.json", undefined],
-  ["app.tar.gz", undefined],
-  ["readme.txt", undefined],
-];
-
-for (const [name, format] of names) {
-  Deno.test(`${name} is ${format ?? "not a package"}`, () => {
-    assert.equal(packageFormat(name), format);
-  });
-}
-
-async function withDirectory(action: (directory: string) => Promise<void>) {
-  const directory = await Deno.makeTempDir();
-  try {
-    await action(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
+import { withDirectory } from "../../test/fakes/testing.ts";
+import { scanDirectory } from "./scan.ts";
 
 Deno.test("a scan finds packages, sorted, and leaves everything else", () =>
   withDirectory(async (directory) => {

@@ -39,7 +39,6 @@ export interface DroppedFile extends FileIdentity {
 /** What the worker is asked to do. */
 export interface IngestRequest {
   readonly path: string;
-  readonly format: "tar.zst" | "tar";
   readonly architecture: "amd64" | "arm64";
   readonly dataDir: string;
   /** Name of the staging directory; one at a time uses it. */

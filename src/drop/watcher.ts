@@ -14,7 +14,7 @@ import { DirectoryHints } from "./hints.ts";
 import { ingest } from "./ingest.ts";
 import { dependsOnKeys, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import { packageRecord } from "./record.ts";
-import { packageFormat, type Scan, scanDirectory } from "./scan.ts";
+import { type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
 import type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
 
@@ -191,7 +191,6 @@ export class DropWatcher {
       const contents = await ingest(
         {
           path: file.path,
-          format: packageFormat(file.path) ?? "tar",
           architecture,
           dataDir: store.dir,
           stagingId: "ingest",

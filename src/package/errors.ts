@@ -1,9 +1,13 @@
-import { type ErrorParts, HoldfastError } from "../std/mod.ts";
+import { type Disposition, type ErrorParts, HoldfastError } from "../std/mod.ts";
 
 /** Why a package is refused. */
 export type PackageErrorReason =
   /** The file has no bytes. */
   | "EmptyFile"
+  /** The name ends neither as a package's nor as a part's does. */
+  | "UnknownFormat"
+  /** The file was written to while it was read. */
+  | "FileChanged"
   /** The name says `.tar.zst`, the content is something else. */
   | "NotZstd"
   /** The content (after decompression) is not a tar archive. */
@@ -56,9 +60,10 @@ export type PackageErrorReason =
   | "LimitExceeded";
 
 /**
- * The package is refused: the same bytes will be refused again, so the disposition is `terminal`.
- * The message begins with the part of the package that is wrong. Failures of the source or of the
- * sink (an unreadable disk, a full one) are not of this class and pass through unchanged.
+ * The package is refused: the same bytes will be refused again, so the disposition is `terminal`;
+ * only `FileChanged` may pass by itself. The message begins with the part of the package that is
+ * wrong. Failures of the source or of the sink (an unreadable disk, a full one) are not of this class
+ * and pass through unchanged.
  */
 export class PackageError extends HoldfastError<PackageErrorReason> {
   /** What was kept and what to do follow from the reason where `parts` leaves them out. */
@@ -66,6 +71,7 @@ export class PackageError extends HoldfastError<PackageErrorReason> {
     super({
       kept: "nothing of the package was taken in",
       remedy: REMEDIES[parts.reason] ?? "build the package again with zarf",
+      disposition: DISPOSITIONS[parts.reason] ?? "terminal",
       ...parts,
     });
   }
@@ -82,8 +88,12 @@ export function packageError(
 
 const COPY_AGAIN = "copy the package file again from its source";
 
+const DISPOSITIONS: Partial<Record<PackageErrorReason, Disposition>> = { FileChanged: "retry" };
+
 const REMEDIES: Partial<Record<PackageErrorReason, string>> = {
   EmptyFile: COPY_AGAIN,
+  UnknownFormat: "give the file the name that zarf gave it",
+  FileChanged: "it is read again when it has not changed for a while",
   Truncated: COPY_AGAIN,
   Corrupt: COPY_AGAIN,
   TrailingData: COPY_AGAIN,

@@ -38,3 +38,9 @@ Deno.test("a refusal can be made again on the other side of a worker from its pa
     "PackageError",
   ]);
 });
+
+Deno.test("what may pass by itself is no fault of the file", () => {
+  const error = packageError("FileChanged", "the file: was changed");
+  assert.equal(dispositionOf(error), "retry");
+  assert.match(error.remedy ?? "", /read again/);
+});
