@@ -3,7 +3,15 @@ import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { checkLinkTarget, NameRegister, safePath } from "./names.ts";
 import { NOTHING, type TarBody, type TarEntry, TarParser } from "./tar.ts";
-import type { EntryWriter, PackageSink } from "./types.ts";
+import type { EntryWriter } from "./types.ts";
+
+/** Where a component is unpacked into: a package's sink, or one that wants no content. */
+export interface ComponentSink {
+  /** `undefined`: nobody wants what is in the file. */
+  file(path: string, size: number, mode: number): EntryWriter | undefined;
+  directory(path: string, mode: number): void;
+  symlink(path: string, target: string): void;
+}
 
 /**
  * Unpacks one component's tar into the sink while it passes. Everything in it lies under a directory
@@ -12,13 +20,13 @@ import type { EntryWriter, PackageSink } from "./types.ts";
 export class ComponentUnpacker implements EntryWriter {
   readonly #name: string;
   readonly #label: string;
-  readonly #sink: PackageSink;
+  readonly #sink: ComponentSink;
   readonly #budget: Budget;
   readonly #names: NameRegister;
   readonly #tar: TarParser;
   #open: EntryWriter | undefined;
 
-  constructor(name: string, sink: PackageSink, limits: Limits, budget: Budget) {
+  constructor(name: string, sink: ComponentSink, limits: Limits, budget: Budget) {
     this.#name = name;
     this.#label = `components/${name}.tar`;
     this.#sink = sink;
@@ -30,6 +38,16 @@ export class ComponentUnpacker implements EntryWriter {
   /** Takes the next bytes of the tar. @throws {PackageError} or what the sink throws. */
   write(chunk: Uint8Array): void {
     this.#tar.push(chunk);
+  }
+
+  /** How many of the tar's next bytes nobody wants. */
+  get unwanted(): number {
+    return this.#tar.unwanted;
+  }
+
+  /** Goes on as if `bytes` bytes had been written; at most {@linkcode ComponentUnpacker.unwanted}. */
+  skip(bytes: number): void {
+    this.#tar.skip(bytes);
   }
 
   /** The tar has come to its end: it must be whole. @throws {PackageError} Truncated. */
@@ -82,7 +100,8 @@ export class ComponentUnpacker implements EntryWriter {
     }
   }
 
-  #file(writer: EntryWriter): TarBody {
+  #file(writer: EntryWriter | undefined): TarBody {
+    if (writer === undefined) return NOTHING;
     this.#open = writer;
     return {
       data: (chunk) => writer.write(chunk),

@@ -2,7 +2,7 @@ import { parseImageReference, zarfTag } from "../refs/mod.ts";
 import { LAYOUT_FILES } from "./entries.ts";
 import type { ZarfPackage } from "./definition.ts";
 import { packageError } from "./errors.ts";
-import { isIndexType, type Layout } from "./layout.ts";
+import type { Layout } from "./layout.ts";
 import type { PackageImage } from "./types.ts";
 
 const REF_NAME = "org.opencontainers.image.ref.name";
@@ -85,14 +85,22 @@ export function checkDefinedImages(
   images: readonly PackageImage[],
 ): void {
   const present = new Set(images.map((image) => image.reference));
-  for (const name of definedImages(definition)) {
-    if (!present.has(canonical(name))) {
-      throw packageError(
-        "MissingImage",
-        `${LAYOUT_FILES.index}: has no ${name}, which zarf.yaml names`,
-      );
-    }
+  for (const [name, reference] of canonicalImages(definition)) {
+    if (present.has(reference)) continue;
+    throw packageError(
+      "MissingImage",
+      `${LAYOUT_FILES.index}: has no ${name}, which zarf.yaml names`,
+    );
   }
+}
+
+/**
+ * The images of a definition: as they are written there, and in full.
+ *
+ * @throws {PackageError} InvalidDefinition for one that is not the name of an image.
+ */
+export function canonicalImages(definition: ZarfPackage): ReadonlyMap<string, string> {
+  return new Map(definedImages(definition).map((name) => [name, canonical(name)]));
 }
 
 function canonical(name: string): string {
@@ -105,9 +113,4 @@ function canonical(name: string): string {
       { cause },
     );
   }
-}
-
-/** Whether one of the images is kept for all its platforms. */
-export function hasIndex(images: readonly PackageImage[]): boolean {
-  return images.some((image) => isIndexType(image.descriptor.mediaType));
 }

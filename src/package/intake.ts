@@ -7,12 +7,6 @@ import type { Limits } from "./limits.ts";
 import { NOTHING, type TarBody, type TarEntry } from "./tar.ts";
 import type { EntryWriter, PackageSink } from "./types.ts";
 
-/** A small file that is kept for the checks at the end. */
-export interface Held {
-  readonly content: Uint8Array;
-  readonly digest: Digest;
-}
-
 type Entry<Kind extends PackageEntry["kind"]> = Extract<PackageEntry, { readonly kind: Kind }>;
 
 /**
@@ -23,7 +17,7 @@ export class PackageIntake {
   readonly #sink: PackageSink;
   readonly #limits: Limits;
   readonly #sorter: EntrySorter;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, Uint8Array>();
   readonly #blobs = new Map<Digest, number>();
   /** What was seen, against checksums.txt. */
   readonly ledger = new ChecksumLedger();
@@ -46,7 +40,7 @@ export class PackageIntake {
   }
 
   /** A file that was kept: zarf.yaml, checksums.txt, the signatures and the OCI layout's two. */
-  held(path: string): Held | undefined {
+  held(path: string): Uint8Array | undefined {
     return this.#held.get(path);
   }
 
@@ -100,7 +94,7 @@ export class PackageIntake {
       abort: () => writer.abort(),
     };
     return this.#hashed(both, (digest) => {
-      this.#held.set(path, { content, digest });
+      this.#held.set(path, content);
       this.ledger.record(path, digest);
       if (path === CHECKSUMS) this.ledger.setList(content);
     });

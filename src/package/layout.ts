@@ -19,7 +19,8 @@ const descriptorSchema = v.object({
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   annotations,
 });
-type RawDescriptor = v.InferOutput<typeof descriptorSchema>;
+/** A descriptor as it is written. */
+export type RawDescriptor = v.InferOutput<typeof descriptorSchema>;
 
 const indexSchema = v.object({
   schemaVersion: v.literal(2),
@@ -54,6 +55,31 @@ const MANIFEST_TYPES: readonly string[] = [
   "application/vnd.oci.artifact.manifest.v1+json",
 ];
 
+/**
+ * The entries of images/index.json, as they are.
+ *
+ * @param marker The layout's other file, which must be there as well.
+ * @throws {PackageError} MissingFile or InvalidImageLayout.
+ */
+export function readRoots(
+  index: Uint8Array,
+  marker: Uint8Array | undefined,
+): readonly RawDescriptor[] {
+  if (marker === undefined) {
+    throw packageError("MissingFile", `${LAYOUT_FILES.marker}: is not in the package`);
+  }
+  parse(layoutSchema, marker, LAYOUT_FILES.marker);
+  return parse(indexSchema, index, LAYOUT_FILES.index).manifests ?? [];
+}
+
+/**
+ * Whether something is kept for all its platforms, whatever its name (Zarf 0.84, layout/oci.go
+ * HasImageIndex).
+ */
+export function hasIndex(roots: readonly RawDescriptor[]): boolean {
+  return roots.some((root) => isIndexType(root.mediaType));
+}
+
 /** Whether the media type is that of an index (OCI) or a manifest list (Docker). */
 export function isIndexType(mediaType: string): boolean {
   return INDEX_TYPES.includes(mediaType);
@@ -84,18 +110,14 @@ export interface Layout {
  * Walks the layout from index.json: every manifest, config and layer that is named must be there with
  * the size that its descriptor gives. The content of blobs is known to match their digests.
  *
- * @throws {PackageError} InvalidImageLayout, MissingBlob or LimitExceeded.
+ * @throws {PackageError} MissingFile, InvalidImageLayout, MissingBlob or LimitExceeded.
  */
 export function walkLayout(source: LayoutSource, limits: Limits): Layout {
-  if (source.marker === undefined) {
-    throw packageError("MissingFile", `${LAYOUT_FILES.marker}: is not in the package`);
-  }
-  parse(layoutSchema, source.marker, LAYOUT_FILES.marker);
-  const { manifests: roots } = parse(indexSchema, source.index, LAYOUT_FILES.index);
+  const roots = readRoots(source.index, source.marker);
   const walk = new Walk(source, limits);
-  for (const root of roots ?? []) walk.add(LAYOUT_FILES.index, root);
+  for (const root of roots) walk.add(LAYOUT_FILES.index, root);
   walk.run();
-  return { roots: roots ?? [], manifests: walk.found };
+  return { roots, manifests: walk.found };
 }
 
 class Walk {

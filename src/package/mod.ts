@@ -10,6 +10,9 @@
  * - Refused with a {@linkcode PackageError} that names the part. What the sink got until then is the
  *   sink's to throw away; nothing is published by this room.
  *
+ * {@linkcode scoutPackage} goes before it, cheaply, where it is worth knowing what decides about a
+ * package before anything of it is stored; it promises nothing about what is read afterwards.
+ *
  * With trusted keys ({@linkcode ReadOptions.trust}) a package is accepted only if one of them signed
  * the exact bytes of its zarf.yaml, and that is decided before zarf.yaml is parsed.
  *
@@ -23,6 +26,7 @@ export type * from "./definition.ts";
 export { type OpenedPackage, openPackage, packageFormat } from "./open.ts";
 export { readPackage } from "./read.ts";
 export { COMPATIBLE_ZARF } from "./requirements.ts";
+export { type PackageScout, type ScoutOptions, scoutPackage } from "./scout.ts";
 export type { PackageTrust } from "./signature.ts";
 export {
   MAX_TRUSTED_KEYS,

@@ -1,21 +1,19 @@
-import { digestHex } from "../std/mod.ts";
-import { CHECKSUMS, DEFINITION, SIGNATURES } from "./checksums.ts";
-import { parseDefinition, type ZarfPackage } from "./definition.ts";
+import { digestHex, digestOf } from "../std/mod.ts";
+import { CHECKSUMS, DEFINITION } from "./checksums.ts";
+import type { ZarfPackage } from "./definition.ts";
 import { LAYOUT_FILES } from "./entries.ts";
 import { packageError } from "./errors.ts";
-import { checkDefinedImages, definedImages, hasIndex, nameImages } from "./images.ts";
-import { type Held, PackageIntake } from "./intake.ts";
-import { type Layout, walkLayout } from "./layout.ts";
+import { checkDefinedImages, nameImages } from "./images.ts";
+import { PackageIntake } from "./intake.ts";
+import { checkArchitecture, judgeDefinition } from "./judge.ts";
+import { hasIndex, type Layout, walkLayout } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { pump } from "./pump.ts";
-import { findSigner, type PackageTrust, unsigned } from "./signature.ts";
 import { TarParser } from "./tar.ts";
-import type { TrustedKey } from "./trusted_keys.ts";
 import type {
-  Architecture,
   ByteSource,
   PackageContents,
-  PackageImage,
+  PackageIdentity,
   PackageSink,
   ReadOptions,
 } from "./types.ts";
@@ -55,86 +53,47 @@ function judge(
   limits: Limits,
   archive: number,
 ): PackageContents {
-  const yaml = intake.held(DEFINITION);
-  if (yaml === undefined) {
-    throw packageError("MissingFile", `${DEFINITION}: is not in the package`);
-  }
-  const signer = signerOf(intake, yaml, options.trust ?? []);
-  const definition = parseDefinition(yaml.content, limits.definitionBytes);
-  const trust = trustOf(definition, signer, signatureOf(intake) !== "none");
-  checkIntegrity(intake, definition);
+  const held = (path: string) => intake.held(path);
+  const judged = judgeDefinition(held, options.trust ?? [], limits);
+  const { definition } = judged;
+  checkIntegrity(intake, judged);
   const layout = readLayout(intake, options.sink, limits);
   const images = nameImages(layout);
   checkDefinedImages(definition, images);
-  checkArchitecture(definition, images, options.architecture);
+  checkArchitecture(definition, () => hasIndex(layout.roots), options.architecture);
   return {
-    definition,
-    digest: yaml.digest,
+    ...judged,
     images,
     manifests: [...layout.manifests.values()],
     blobs: [...intake.blobs].map(([digest, size]) => ({ digest, size })),
-    signature: signatureOf(intake),
-    trust,
     bytes: { archive, content: intake.contentBytes },
   };
 }
 
-/** The trusted key that signed zarf.yaml; `undefined` where no keys are asked for. */
-function signerOf(
-  intake: PackageIntake,
-  yaml: Held,
-  keys: readonly TrustedKey[],
-): TrustedKey | undefined {
-  if (keys.length === 0) return undefined;
-  const signed = {
-    definition: yaml.content,
-    digest: yaml.digest,
-    bundle: intake.held(SIGNATURES.bundle)?.content,
-    legacy: intake.held(SIGNATURES.legacy)?.content,
-  };
-  return findSigner(signed, keys);
-}
-
-/**
- * A package that says that it is not signed is not, whatever files it has (Zarf 0.84,
- * layout/package.go IsSigned).
- *
- * @throws {PackageError} Unsigned.
- */
-function trustOf(
-  { build }: ZarfPackage,
-  signer: TrustedKey | undefined,
-  hasSignature: boolean,
-): PackageTrust {
-  if (signer === undefined) {
-    return { state: hasSignature || build.signed === true ? "Unverified" : "Unsigned" };
-  }
-  if (build.signed === false) throw unsigned(`${DEFINITION} says build.signed: false`);
-  return { state: "Verified", signedBy: signer.fingerprint };
-}
-
 /** The chain of trust from zarf.yaml to every file (Zarf 0.84, validatePackageIntegrity). */
-function checkIntegrity(intake: PackageIntake, definition: ZarfPackage): void {
+function checkIntegrity(intake: PackageIntake, judged: PackageIdentity): void {
+  const { definition } = judged;
   const list = intake.held(CHECKSUMS);
   if (list === undefined) {
     throw packageError("MissingFile", `${CHECKSUMS}: is not in the package`);
   }
-  if (digestHex(list.digest) !== definition.aggregateChecksum) {
+  const found = digestHex(digestOf(list));
+  if (found !== definition.aggregateChecksum) {
     throw packageError(
       "AggregateMismatch",
-      `${CHECKSUMS}: sha256 is ${digestHex(list.digest)} but ${DEFINITION} says ${
+      `${CHECKSUMS}: sha256 is ${found} but ${DEFINITION} says ${
         definition.aggregateChecksum || "nothing"
       }`,
     );
   }
-  intake.ledger.finish(provenanceOf(definition, signatureOf(intake) !== "none"));
+  intake.ledger.finish(provenanceOf(judged));
   checkComponentTars(intake, definition);
 }
 
 /** Files beside the list that a signed package names; only at the top, where no content is. */
-function provenanceOf(definition: ZarfPackage, hasSignature: boolean): readonly string[] {
-  if (!(definition.build.signed ?? hasSignature)) return [];
-  return definition.build.provenanceFiles.filter((path) => !path.includes("/"));
+function provenanceOf({ definition: { build }, signature }: PackageIdentity): readonly string[] {
+  if (!(build.signed ?? signature !== "none")) return [];
+  return build.provenanceFiles.filter((path) => !path.includes("/"));
 }
 
 /** A component with content has a tar; a package without it would fail half-way. */
@@ -151,11 +110,6 @@ function checkComponentTars(intake: PackageIntake, definition: ZarfPackage): voi
   }
 }
 
-function signatureOf(intake: PackageIntake): PackageContents["signature"] {
-  if (intake.ledger.has(SIGNATURES.bundle)) return "bundle";
-  return intake.ledger.has(SIGNATURES.legacy) ? "legacy" : "none";
-}
-
 function readLayout(intake: PackageIntake, sink: PackageSink, limits: Limits): Layout {
   const index = intake.held(LAYOUT_FILES.index);
   if (index === undefined) {
@@ -163,32 +117,9 @@ function readLayout(intake: PackageIntake, sink: PackageSink, limits: Limits): L
     throw packageError("MissingFile", `${LAYOUT_FILES.index}: is not in the package`);
   }
   return walkLayout({
-    marker: intake.held(LAYOUT_FILES.marker)?.content,
-    index: index.content,
+    marker: intake.held(LAYOUT_FILES.marker),
+    index,
     blobs: intake.blobs,
     read: (digest, limit) => sink.readBlob(digest, limit),
   }, limits);
-}
-
-/**
- * Zarf refuses a package whose architecture no node has, unless it has no images or keeps an image for
- * all its platforms (Zarf 0.84, src/pkg/packager/deploy.go verifyPackageIsDeployable). A skeleton has
- * unresolved imports and can be deployed nowhere.
- */
-function checkArchitecture(
-  definition: ZarfPackage,
-  images: readonly PackageImage[],
-  node: Architecture,
-): void {
-  const stated = [definition.build.architecture, definition.metadata.architecture]
-    .filter((architecture) => architecture !== "");
-  const free = definedImages(definition).length === 0 || hasIndex(images);
-  const accepted = (built: string) =>
-    built === node || built === "multi" || (free && built !== "skeleton");
-  const wrong = stated.find((built) => !accepted(built));
-  if (wrong === undefined && (stated.length > 0 || free)) return;
-  throw packageError(
-    "ArchitectureMismatch",
-    `${DEFINITION}: the package is for ${wrong ?? "no architecture"}, this node is ${node}`,
-  );
 }

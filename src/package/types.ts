@@ -116,20 +116,24 @@ export interface PackageBlob {
   readonly size: number;
 }
 
-/** What {@linkcode readPackage} found. Plain data: it can be posted from a worker. */
-export interface PackageContents {
+/** What zarf.yaml and the signatures beside it say of a package. */
+export interface PackageIdentity {
   readonly definition: ZarfPackage;
   /** sha256 of zarf.yaml's bytes: the root of trust, and the package's identity in the store. */
   readonly digest: Digest;
+  /** Which signature file came with it; the bundle counts where both did. */
+  readonly signature: "none" | "bundle" | "legacy";
+  readonly trust: PackageTrust;
+}
+
+/** What {@linkcode readPackage} found. Plain data: it can be posted from a worker. */
+export interface PackageContents extends PackageIdentity {
   /** From images/index.json, without duplicates, in its order. */
   readonly images: readonly PackageImage[];
   /** Every manifest and index that can be reached, each once. */
   readonly manifests: readonly Descriptor[];
   /** Every blob under images/blobs, reachable or not. */
   readonly blobs: readonly PackageBlob[];
-  /** Which signature file came with it; the bundle counts where both did. */
-  readonly signature: "none" | "bundle" | "legacy";
-  readonly trust: PackageTrust;
   readonly bytes: {
     /** Of the file as it was dropped. */
     readonly archive: number;
