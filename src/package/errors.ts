@@ -2,6 +2,10 @@ import { type Disposition, type ErrorParts, HoldfastError } from "../std/mod.ts"
 
 /** Why a package is refused. */
 export type PackageErrorReason =
+  /** A split package of which not everything is there yet. */
+  | "PartsMissing"
+  /** The parts of a split package contradict its `.part000`, or that cannot be read. */
+  | "InvalidParts"
   /** The file has no bytes. */
   | "EmptyFile"
   /** The name ends neither as a package's nor as a part's does. */
@@ -61,9 +65,9 @@ export type PackageErrorReason =
 
 /**
  * The package is refused: the same bytes will be refused again, so the disposition is `terminal`;
- * only `FileChanged` may pass by itself. The message begins with the part of the package that is
- * wrong. Failures of the source or of the sink (an unreadable disk, a full one) are not of this class
- * and pass through unchanged.
+ * only `FileChanged` and `PartsMissing` may pass. The message begins with the part of the package that
+ * is wrong. Failures of the source or of the sink (an unreadable disk, a full one) are not of this
+ * class and pass through unchanged.
  */
 export class PackageError extends HoldfastError<PackageErrorReason> {
   /** What was kept and what to do follow from the reason where `parts` leaves them out. */
@@ -88,9 +92,14 @@ export function packageError(
 
 const COPY_AGAIN = "copy the package file again from its source";
 
-const DISPOSITIONS: Partial<Record<PackageErrorReason, Disposition>> = { FileChanged: "retry" };
+const DISPOSITIONS: Partial<Record<PackageErrorReason, Disposition>> = {
+  FileChanged: "retry",
+  PartsMissing: "wait",
+};
 
 const REMEDIES: Partial<Record<PackageErrorReason, string>> = {
+  PartsMissing: "copy what is missing beside the other parts",
+  InvalidParts: "copy all parts again, and remove what does not belong to them",
   EmptyFile: COPY_AGAIN,
   UnknownFormat: "give the file the name that zarf gave it",
   FileChanged: "it is read again when it has not changed for a while",

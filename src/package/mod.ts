@@ -27,6 +27,15 @@ export { type OpenedPackage, openPackage, packageFormat } from "./open.ts";
 export { readPackage } from "./read.ts";
 export { COMPATIBLE_ZARF } from "./requirements.ts";
 export { type PackageScout, type ScoutOptions, scoutPackage } from "./scout.ts";
+export {
+  checkParts,
+  MAX_HEADER_BYTES,
+  MAX_PARTS,
+  parseSplitHeader,
+  partName,
+  type SplitHeader,
+  splitPart,
+} from "./split.ts";
 export type { PackageTrust } from "./signature.ts";
 export {
   MAX_TRUSTED_KEYS,
