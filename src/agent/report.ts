@@ -32,7 +32,7 @@ function statusOf(source: ReportSource): NodeStatus {
 }
 
 function metricsOf(source: ReportSource): Metric[] {
-  const { registryMetrics, store } = source;
+  const { registryMetrics } = source;
   const memory = Deno.memoryUsage();
   return [
     gauge("holdfast_build_info", "Always 1; the version is a label.", [

@@ -1,11 +1,20 @@
-import { type Disposition, HoldfastError } from "../std/mod.ts";
-import type { PackageContents } from "../package/mod.ts";
-import type { IngestMessage, IngestRequest } from "./types.ts";
+import { type Digest, type Disposition, HoldfastError } from "../std/mod.ts";
+import type { PackageContents, PackageScout } from "../package/mod.ts";
+import type { IngestMessage, IngestOrder, IngestRequest } from "./types.ts";
 
 /** Why a file is not in the store: the reader's and the store's reasons, and these. */
 export class IngestError extends HoldfastError {
-  constructor(reason: string, message: string, disposition: Disposition) {
+  /** Blobs of the package that are in the store all the same. */
+  readonly published: readonly Digest[];
+
+  constructor(
+    reason: string,
+    message: string,
+    disposition: Disposition,
+    published: readonly Digest[] = [],
+  ) {
     super({ reason, message, disposition });
+    this.published = published;
   }
 }
 
@@ -13,23 +22,37 @@ export class IngestError extends HoldfastError {
  * Reads one package file into the store, in a worker of its own that ends with it. When this
  * returns, every blob and file of the package is durable; only its record is still missing.
  *
- * @throws {IngestError} with the reason of the reader or the store; the store is then unchanged.
+ * @param admit with it the package is looked over first, and read only if this does not throw.
+ * @throws {IngestError} with the reason of the reader or the store, and which blobs stay for another
+ * try; or what `admit` throws.
  */
 export async function ingest(
   request: IngestRequest,
   onProgress: (bytes: number) => void,
   signal: AbortSignal,
+  admit?: (scout: PackageScout) => void,
 ): Promise<PackageContents> {
   const worker = new Worker(workerUrl(), { type: "module", name: "ingest" });
   const { promise, resolve, reject } = Promise.withResolvers<PackageContents>();
   const stop = () => reject(new IngestError("Stopped", "the agent is stopping", "retry"));
   signal.addEventListener("abort", stop, { once: true });
-  worker.onmessage = (event: MessageEvent<IngestMessage>) => {
-    const message = event.data;
-    if (message.kind === "progress") return onProgress(message.bytes);
-    if (message.kind === "done") return resolve(message.contents);
-    const { reason, message: text, disposition } = message.failure;
-    reject(new IngestError(reason, text, disposition));
+  const order = (order: IngestOrder) => worker.postMessage(order);
+  worker.onmessage = ({ data }: MessageEvent<IngestMessage>) => {
+    switch (data.kind) {
+      case "progress":
+        return onProgress(data.bytes);
+      case "scouted":
+        return attempt(() => {
+          admit?.(data.scout);
+          order({ kind: "go" });
+        }, reject);
+      case "done":
+        return resolve(data.contents);
+      case "failed": {
+        const { reason, message, disposition, published } = data.failure;
+        return reject(new IngestError(reason, message, disposition, published));
+      }
+    }
   };
   worker.onerror = (event) => {
     event.preventDefault();
@@ -37,11 +60,19 @@ export async function ingest(
   };
   try {
     if (signal.aborted) stop();
-    else worker.postMessage(request);
+    else order({ kind: "read", request, scout: admit !== undefined });
     return await promise;
   } finally {
     signal.removeEventListener("abort", stop);
     worker.terminate();
+  }
+}
+
+function attempt(action: () => void, onError: (error: unknown) => void): void {
+  try {
+    action();
+  } catch (error) {
+    onError(error);
   }
 }
 

@@ -6,21 +6,28 @@
  * @module
  */
 /// <reference lib="webworker" />
-import { openPackage, readPackage } from "../package/mod.ts";
+import { openPackage, type PackageScout, readPackage, scoutPackage } from "../package/mod.ts";
 import { describeError, HoldfastError } from "../std/mod.ts";
 import { Staging } from "../store/mod.ts";
-import type { IngestFailure, IngestMessage, IngestRequest } from "./types.ts";
+import type { IngestFailure, IngestMessage, IngestOrder, IngestRequest } from "./types.ts";
 
 /** Progress is said each time this many more bytes were read. */
 const PROGRESS_STEP = 4 * 1024 * 1024;
 
-self.onmessage = async (event: MessageEvent<IngestRequest>) => {
-  say(await ingest(event.data));
+const admitted = Promise.withResolvers<void>();
+
+self.onmessage = async ({ data }: MessageEvent<IngestOrder>) => {
+  if (data.kind === "go") return admitted.resolve();
+  say(await ingest(data.request, data.scout));
 };
 
-async function ingest(request: IngestRequest): Promise<IngestMessage> {
+async function ingest(request: IngestRequest, scout: boolean): Promise<IngestMessage> {
   let staging: Staging | undefined;
   try {
+    if (scout) {
+      say({ kind: "scouted", scout: await lookOver(request) });
+      await admitted.promise;
+    }
     using opened = openPackage(request.path);
     staging = Staging.create(request.dataDir, request.stagingId);
     const contents = await readPackage(opened.source, {
@@ -35,8 +42,15 @@ async function ingest(request: IngestRequest): Promise<IngestMessage> {
     return { kind: "done", contents };
   } catch (error) {
     staging?.discard();
-    return { kind: "failed", failure: failureOf(error) };
+    const published = staging?.published ?? [];
+    return { kind: "failed", failure: { ...failureOf(error), published } };
   }
+}
+
+async function lookOver({ path, architecture, trust }: IngestRequest): Promise<PackageScout> {
+  using opened = openPackage(path);
+  const { source, format } = opened;
+  return await scoutPackage(source, { format, architecture, trust });
 }
 
 function progressReporter(): (bytes: number) => void {
@@ -48,7 +62,7 @@ function progressReporter(): (bytes: number) => void {
   };
 }
 
-function failureOf(error: unknown): IngestFailure {
+function failureOf(error: unknown): Omit<IngestFailure, "published"> {
   if (error instanceof HoldfastError) {
     return {
       reason: error.reason,

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { PackageErrorReason, TrustedKey } from "../package/mod.ts";
+import type { LedgerRefusal } from "../store/mod.ts";
 import type { DropOutcome } from "./types.ts";
 
 const outcomeSchema = v.variant("phase", [
@@ -32,10 +33,9 @@ export function keyRing(trust: readonly TrustedKey[]): string {
 }
 
 const TRUST_REASONS: readonly string[] = [
-  "Unsigned",
-  "SignatureInvalid",
-  "SignatureUnreadable",
-] satisfies PackageErrorReason[];
+  ...["Unsigned", "SignatureInvalid", "SignatureUnreadable"] satisfies PackageErrorReason[],
+  ...["OlderVersion", "AlreadySuperseded"] satisfies LedgerRefusal["reason"][],
+];
 
 /** Whether other keys may lead to another outcome. */
 export function dependsOnKeys(reason: string): boolean {

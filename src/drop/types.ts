@@ -1,5 +1,5 @@
-import type { PackageContents, TrustedKey } from "../package/mod.ts";
-import type { Disposition } from "../std/mod.ts";
+import type { PackageContents, PackageScout, TrustedKey } from "../package/mod.ts";
+import type { Digest, Disposition } from "../std/mod.ts";
 
 /** Which file this is: a later file of the same name differs in at least one of the others. */
 export interface FileIdentity {
@@ -47,8 +47,14 @@ export interface IngestRequest {
   readonly trust: readonly TrustedKey[];
 }
 
-/** What the worker says. `done` and `failed` are its last words. */
+/** What the worker is told: first what to do, then, if it was to scout, to go on. */
+export type IngestOrder =
+  | { readonly kind: "read"; readonly request: IngestRequest; readonly scout: boolean }
+  | { readonly kind: "go" };
+
+/** What the worker says. `done` and `failed` are its last words; after `scouted` it waits. */
 export type IngestMessage =
+  | { readonly kind: "scouted"; readonly scout: PackageScout }
   | { readonly kind: "progress"; readonly bytes: number }
   | { readonly kind: "done"; readonly contents: PackageContents }
   | { readonly kind: "failed"; readonly failure: IngestFailure };
@@ -58,4 +64,6 @@ export interface IngestFailure {
   readonly reason: string;
   readonly message: string;
   readonly disposition: Disposition;
+  /** Blobs that are in the store all the same: another try goes on from there. */
+  readonly published: readonly Digest[];
 }

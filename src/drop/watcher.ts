@@ -1,19 +1,18 @@
 import type { PackageContents, TrustedKey } from "../package/mod.ts";
 import {
-  backoffDelay,
   type Clock,
   describeError,
-  dispositionOf,
   failpoint,
   HoldfastError,
+  isDigest,
   type Logger,
   systemClock,
 } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
+import { type Attempt, Attempts } from "./attempts.ts";
 import { DirectoryHints } from "./hints.ts";
-import { ingest } from "./ingest.ts";
-import { dependsOnKeys, isFinal, keyRing, parseOutcome } from "./outcome.ts";
-import { packageRecord } from "./record.ts";
+import { Intake } from "./intake.ts";
+import { dependsOnKeys, type FinalOutcome, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import { type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
 import type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
@@ -22,8 +21,6 @@ import type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
 export const IDLE_INTERVAL = 5_000;
 /** Milliseconds between two looks while a file is being copied or waits for another try. */
 export const BUSY_INTERVAL = 500;
-/** The longest pause before a file is tried again after a failure that may pass, in milliseconds. */
-export const MAX_RETRY_PAUSE = 60_000;
 
 /** The places in which a test may end the process while a package is taken in. */
 export const DROP_FAILPOINTS = ["drop.read", "drop.recorded", "drop.remembered"] as const;
@@ -42,16 +39,6 @@ export interface DropOptions {
   readonly clock?: Clock;
 }
 
-/** The last failure to take a file in. */
-interface Attempt {
-  readonly identity: FileIdentity;
-  readonly failures: number;
-  /** Monotonic milliseconds; infinite when only a change of the file can help. */
-  readonly retryAt: number;
-  readonly reason: string;
-  readonly message: string;
-}
-
 /**
  * Takes packages in: looks at the drop directories again and again, reads each file that is whole
  * and not known yet, one at a time, and remembers what came of it.
@@ -63,15 +50,18 @@ export class DropWatcher {
   readonly #options: DropOptions;
   readonly #clock: Clock;
   readonly #settle = new SettleWatch();
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts: Attempts;
   readonly #reported = new Map<string, string>();
   readonly #hints: DirectoryHints;
+  readonly #intake: Intake;
   readonly #keyRing: string;
   readonly #complained = new Map<string, string>();
 
   constructor(options: DropOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#attempts = new Attempts(this.#clock);
+    this.#intake = new Intake({ ...options, clock: this.#clock });
     this.#keyRing = keyRing(options.trust);
     this.#hints = new DirectoryHints(options.logger);
   }
@@ -103,7 +93,7 @@ export class DropWatcher {
       }
     }
     this.#settle.keepOnly(present);
-    for (const path of this.#attempts.keys()) if (!present.has(path)) this.#attempts.delete(path);
+    this.#attempts.keepOnly(present);
     for (const path of this.#reported.keys()) if (!present.has(path)) this.#reported.delete(path);
     for (const path of this.#complained.keys()) {
       const known = present.has(path) || this.#options.directories.includes(path);
@@ -150,11 +140,15 @@ export class DropWatcher {
 
   async #consider(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
     const known = this.#known(file);
-    if (known !== undefined) return this.#report(file, known);
+    if (known !== undefined) {
+      await this.#repair(file, known, signal);
+      return this.#report(file, known);
+    }
     const unchanged = this.#settle.unchangedFor(file, this.#clock.monotonic());
-    const attempt = this.#attemptOn(file);
+    const attempt = this.#attempts.of(file);
     if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
-      const { reason, message } = attempt;
+      const { reason, message, published } = attempt;
+      this.#options.store.collector.discard(published);
       return this.#refuse(file, {
         phase: "Rejected",
         reason,
@@ -163,13 +157,13 @@ export class DropWatcher {
       });
     }
     if (unchanged < SETTLE_TIME) return this.#report(file, receiving(file, "BeingCopied"));
-    if (attempt !== undefined && this.#clock.monotonic() < attempt.retryAt) {
+    if (attempt !== undefined && this.#attempts.isWaiting(file)) {
       return this.#report(file, waitingOutcome(attempt));
     }
     return await this.#read(file, signal);
   }
 
-  #known(file: FileIdentity): DropOutcome | undefined {
+  #known(file: FileIdentity): FinalOutcome | undefined {
     const record = this.#options.store.records.getDrop(file.path);
     if (record === undefined || !sameFile(record, file)) return undefined;
     const outcome = parseOutcome(record.outcome);
@@ -178,35 +172,16 @@ export class DropWatcher {
     return outcome.keys === this.#keyRing ? outcome : undefined;
   }
 
-  #attemptOn(file: FileIdentity): Attempt | undefined {
-    const attempt = this.#attempts.get(file.path);
-    return attempt !== undefined && sameFile(attempt.identity, file) ? attempt : undefined;
-  }
-
   async #read(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
-    const { store, architecture, logger, trust } = this.#options;
     this.#report(file, receiving(file, "Reading"));
     failpoint("drop.read");
     try {
-      const contents = await ingest(
-        {
-          path: file.path,
-          architecture,
-          dataDir: store.dir,
-          stagingId: "ingest",
-          trust,
-        },
-        (bytes) => this.#report(file, receiving(file, "Reading", bytes)),
-        signal,
-      );
-      this.#record(file, contents);
-      logger.info("package accepted", {
-        file: file.path,
-        package: contents.definition.metadata.name,
-        digest: contents.digest,
-        signature: contents.trust.state,
-        ...(contents.trust.state === "Verified" ? { signedBy: contents.trust.signedBy } : {}),
-      });
+      const contents = await this.#intake.take({
+        file,
+        tight: this.#attempts.of(file)?.tight === true,
+        onProgress: (bytes) => this.#report(file, receiving(file, "Reading", bytes)),
+      }, signal);
+      this.#say("package accepted", file, contents);
       return this.#remember(file, { phase: "Accepted", digest: contents.digest });
     } catch (error) {
       if (signal.aborted) return receiving(file, "Stopped");
@@ -214,29 +189,43 @@ export class DropWatcher {
     }
   }
 
-  #record(file: FileIdentity, contents: PackageContents): void {
-    const record = packageRecord(file, contents, this.#clock.now());
-    this.#options.store.records.putPackage(record);
-    failpoint("drop.recorded");
+  /** Reads a package again that was accepted, if the store lacks parts of it; nothing else changes. */
+  async #repair(file: FileIdentity, known: FinalOutcome, signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    if (known.phase !== "Accepted" || !isDigest(known.digest)) return;
+    const isDamaged = store.damage.packages.has(known.digest);
+    if (!isDamaged || this.#attempts.isWaiting(file)) return;
+    try {
+      const contents = await this.#intake.take({
+        file,
+        repairs: known.digest,
+        tight: this.#attempts.of(file)?.tight === true,
+        onProgress: () => {},
+      }, signal);
+      store.findDamage();
+      this.#attempts.forget(file.path);
+      this.#say("the missing parts of a package were read again", file, contents);
+    } catch (error) {
+      if (!signal.aborted) this.#failed(file, error);
+    }
+  }
+
+  #say(message: string, file: FileIdentity, contents: PackageContents): void {
+    const { definition, digest, trust } = contents;
+    this.#options.logger.info(message, {
+      file: file.path,
+      package: definition.metadata.name,
+      digest,
+      signature: trust.state,
+      ...(trust.state === "Verified" ? { signedBy: trust.signedBy } : {}),
+    });
   }
 
   #failed(file: FileIdentity, error: unknown): Attempt {
-    const failures = (this.#attemptOn(file)?.failures ?? 0) + 1;
-    const reason = error instanceof HoldfastError ? error.reason : "ReadFailed";
-    const message = describeError(error);
-    const terminal = dispositionOf(error) === "terminal";
-    const pause = backoffDelay(failures - 1, { initial: 2_000, max: MAX_RETRY_PAUSE });
-    const attempt: Attempt = {
-      identity: file,
-      failures,
-      retryAt: terminal ? Infinity : this.#clock.monotonic() + pause,
-      reason,
-      message,
-    };
-    this.#attempts.set(file.path, attempt);
-    if (!terminal) {
-      const text = `the package could not be taken in and is tried again: ${message}`;
-      this.#options.logger.warn(text, { file: file.path, reason });
+    const attempt = this.#attempts.failed(file, error);
+    if (attempt.retryAt !== Infinity) {
+      const text = `the package could not be taken in and is tried again: ${attempt.message}`;
+      this.#options.logger.warn(text, { file: file.path, reason: attempt.reason });
     }
     return attempt;
   }
@@ -255,7 +244,7 @@ export class DropWatcher {
   #remember(file: FileIdentity, outcome: Exclude<DropOutcome, { phase: "Receiving" }>) {
     this.#options.store.records.putDrop({ ...file, outcome });
     failpoint("drop.remembered");
-    this.#attempts.delete(file.path);
+    this.#attempts.forget(file.path);
     if (outcome.phase === "Rejected") {
       this.#options.logger.warn(`package rejected: ${outcome.message}`, {
         file: file.path,

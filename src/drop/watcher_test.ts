@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { stat as statBig } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { buildPackage } from "../../test/fixtures/make_package.ts";
@@ -7,7 +8,8 @@ import { Store } from "../store/mod.ts";
 import { parseOutcome } from "./outcome.ts";
 import { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
 import type { DroppedFile } from "./types.ts";
-import { DROP_FAILPOINTS, DropWatcher, MAX_RETRY_PAUSE } from "./watcher.ts";
+import { MAX_RETRY_PAUSE } from "./attempts.ts";
+import { DROP_FAILPOINTS, DropWatcher } from "./watcher.ts";
 
 const never = new AbortController().signal;
 
@@ -310,3 +312,71 @@ for (const name of DROP_FAILPOINTS) {
       assert.deepEqual([...Deno.readDirSync(`${dir}/data/tmp`)], []);
     }));
 }
+
+/** A package that was accepted from a file, of which the store has lost every blob. */
+async function damaged(stage: Stage): Promise<void> {
+  stage.put("web.tar.zst", GOOD);
+  await stage.look();
+  await stage.look(SETTLE_TIME);
+  for (const digest of [...stage.store.blobs.list()]) stage.store.blobs.quarantine(digest);
+  assert(stage.store.findDamage().packages.size === 1);
+}
+
+Deno.test("what the store lost of a package is read from its file again, and nothing else is said", () =>
+  staged(async (stage) => {
+    await damaged(stage);
+    const [before] = stage.store.records.listPackages();
+    const said = stage.seen.length;
+    assert.equal(await stage.look(), false);
+    assert.equal(stage.seen.length, said);
+    assert.equal(stage.store.damage.packages.size, 0);
+    for (const digest of stage.store.blobs.list()) assert(stage.store.blobs.verify(digest));
+    assert.deepEqual(stage.store.records.listPackages(), [before]);
+    assert(stage.log.lines.some((line) => line.includes("read again")));
+    // An agent that starts anew finds the damage by itself.
+    for (const digest of [...stage.store.blobs.list()]) stage.store.blobs.quarantine(digest);
+    stage.store.findDamage();
+    const next = stage.another();
+    await stage.look(0, next);
+    await next.run(AbortSignal.abort());
+    assert.equal(stage.store.findDamage().packages.size, 0);
+  }));
+
+Deno.test("a file that cannot repair its package stays accepted, and is not read for ever", () =>
+  staged(async (stage) => {
+    await damaged(stage);
+    // Other bytes, though nothing else tells: a stick that rots.
+    const { mtime } = Deno.statSync(`${stage.drop}/web.tar.zst`);
+    const file = Deno.openSync(`${stage.drop}/web.tar.zst`, { write: true });
+    file.seekSync(GOOD.length - 30, Deno.SeekMode.Start);
+    file.writeSync(new Uint8Array(8));
+    file.close();
+    Deno.utimeSync(`${stage.drop}/web.tar.zst`, mtime ?? 0, mtime ?? 0);
+    stage.store.records.putDrop({
+      ...stage.store.records.getDrop(`${stage.drop}/web.tar.zst`) ?? assert.fail(),
+      mtimeNs: (await statBig(`${stage.drop}/web.tar.zst`, { bigint: true })).mtimeNs,
+    });
+    for (let looks = 0; looks < 5; looks++) await stage.look(MAX_RETRY_PAUSE);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    assert(!stage.said("web.tar.zst").some((one) => one.startsWith("Rejected")));
+    assert.equal(stage.store.damage.packages.size, 1);
+    assert.equal(stage.store.records.listPackages().length, 1);
+  }));
+
+Deno.test("blobs that a refused package left go with the refusal", () =>
+  staged(async (stage) => {
+    const kept: unknown[] = [];
+    const { collector } = stage.store;
+    const discard = collector.discard.bind(collector);
+    collector.discard = (digests) => {
+      kept.push([...digests]);
+      discard(digests);
+    };
+    stage.put("bad.tar.zst", buildPackage({ architecture: "arm64" }));
+    await stage.look();
+    await stage.look(REFUSE_TIME);
+    await stage.look(REFUSE_TIME);
+    assert.equal(stage.said("bad.tar.zst").at(-1), "Rejected ArchitectureMismatch");
+    assert.deepEqual(kept, [[]], "once, of what its reader had published");
+    assert.deepEqual([...stage.store.blobs.list()], []);
+  }));
