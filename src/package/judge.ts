@@ -6,6 +6,7 @@ import { canonicalImages, definedImages } from "./images.ts";
 import type { Limits } from "./limits.ts";
 import { findSigner, type PackageTrust, unsigned } from "./signature.ts";
 import type { TrustedKey } from "./trusted_keys.ts";
+import { unknownFields } from "./unknown_fields.ts";
 import type { Architecture, PackageIdentity } from "./types.ts";
 
 /**
@@ -34,7 +35,7 @@ export function judgeDefinition(
   canonicalImages(definition);
   const signature = bundle !== undefined ? "bundle" : legacy !== undefined ? "legacy" : "none";
   const trust = trustOf(definition, signer, signature !== "none");
-  return { definition, digest, signature, trust };
+  return { definition, digest, signature, trust, unknownFields: unknownFields(definition.raw) };
 }
 
 /**

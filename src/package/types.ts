@@ -124,6 +124,11 @@ export interface PackageIdentity {
   /** Which signature file came with it; the bundle counts where both did. */
   readonly signature: "none" | "bundle" | "legacy";
   readonly trust: PackageTrust;
+  /**
+   * Paths of keys in zarf.yaml that Zarf 0.84 does not know, the first 50:
+   * `components[0].manifests[1].kustomise`. Zarf ignores them, and so does everything here.
+   */
+  readonly unknownFields: readonly string[];
 }
 
 /** What {@linkcode readPackage} found. Plain data: it can be posted from a worker. */
