@@ -13,6 +13,9 @@
  * {@linkcode scoutPackage} goes before it, cheaply, where it is worth knowing what decides about a
  * package before anything of it is stored; it promises nothing about what is read afterwards.
  *
+ * {@linkcode openPackage} gives the bytes of a package that lies in the file system, in whatever form
+ * it does: a file, the parts of a split one, or an unpacked directory.
+ *
  * With trusted keys ({@linkcode ReadOptions.trust}) a package is accepted only if one of them signed
  * the exact bytes of its zarf.yaml, and that is decided before zarf.yaml is parsed.
  *
@@ -36,6 +39,7 @@ export {
   type SplitHeader,
   splitPart,
 } from "./split.ts";
+export { MAX_TREE_DEPTH, UNPACKED_FILES } from "./tree_source.ts";
 export type { PackageTrust } from "./signature.ts";
 export {
   MAX_TRUSTED_KEYS,
