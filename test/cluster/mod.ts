@@ -13,7 +13,14 @@ export type { Forward } from "./forward.ts";
 export { layoutOf } from "./layout.ts";
 export { ClusterNode } from "./node.ts";
 export type { ExitStatus, NodeExecOptions, NodeProcess, SpawnOptions } from "./node_process.ts";
-export { checkPrerequisites, installSystemPackages, obstacle } from "./prerequisites.ts";
+export {
+  checkPrerequisites,
+  CLUSTER_PREREQUISITES,
+  DISK_PREREQUISITES,
+  installSystemPackages,
+  missingPackages,
+  obstacle,
+} from "./prerequisites.ts";
 export type { RegistryMode } from "./settings.ts";
 export type { SupervisedProcess } from "./supervisor.ts";
 export { leftovers } from "./teardown.ts";

@@ -6,13 +6,13 @@ import { SYSTEM_PATH } from "./run.ts";
 const INSTALL_TIMEOUT = 600_000;
 
 /** What must be on the machine: a file of any of the directories, and the Debian package it is in. */
-interface Prerequisite {
+export interface Prerequisite {
   readonly file: string;
   readonly directories: readonly string[];
   readonly package: string;
 }
 
-const COMMANDS: Readonly<Record<string, string>> = {
+const CLUSTER_COMMANDS: Readonly<Record<string, string>> = {
   runc: "runc",
   nft: "nftables",
   ip: "iproute2",
@@ -24,12 +24,23 @@ const COMMANDS: Readonly<Record<string, string>> = {
   openssl: "openssl",
 };
 
-const PREREQUISITES: readonly Prerequisite[] = [
-  ...Object.entries(COMMANDS).map(([file, name]) => ({
-    file,
-    directories: SYSTEM_PATH.split(":"),
-    package: name,
-  })),
+const DISK_COMMANDS: Readonly<Record<string, string>> = {
+  nbdkit: "nbdkit",
+  nbdfuse: "libnbd-bin",
+  "mkfs.ext4": "e2fsprogs",
+  "mkfs.xfs": "xfsprogs",
+  mount: "mount",
+  setsid: "util-linux",
+};
+
+function commands(packages: Readonly<Record<string, string>>): Prerequisite[] {
+  const directories = SYSTEM_PATH.split(":");
+  return Object.entries(packages).map(([file, name]) => ({ file, directories, package: name }));
+}
+
+/** What the test cluster needs. */
+export const CLUSTER_PREREQUISITES: readonly Prerequisite[] = [
+  ...commands(CLUSTER_COMMANDS),
   ...["bridge", "host-local", "portmap", "loopback"].map((file) => ({
     file,
     directories: ["/usr/lib/cni", "/opt/cni/bin"],
@@ -37,9 +48,15 @@ const PREREQUISITES: readonly Prerequisite[] = [
   })),
 ];
 
+/** What a disk that can lose its power needs (test/powercut). */
+export const DISK_PREREQUISITES: readonly Prerequisite[] = commands(DISK_COMMANDS);
+
 /** The Debian packages that are missing, by the files that they would bring. */
-export function missingPackages(exists: (path: string) => boolean = isFile): string[] {
-  const missing = PREREQUISITES
+export function missingPackages(
+  exists: (path: string) => boolean = isFile,
+  prerequisites: readonly Prerequisite[] = CLUSTER_PREREQUISITES,
+): string[] {
+  const missing = prerequisites
     .filter(({ file, directories }) => !directories.some((dir) => exists(`${dir}/${file}`)))
     .map((prerequisite) => prerequisite.package);
   return [...new Set(missing)];
@@ -70,26 +87,34 @@ export function checkPrerequisites(): void {
  * Installs what is missing with apt-get; does nothing when everything is there.
  *
  * @returns the packages that it installed.
- * @throws {ClusterError} when apt-get is not there or fails.
+ * @throws {ClusterError} when apt-get is not there or fails, or something is missing after it.
  */
-export async function installSystemPackages(): Promise<string[]> {
-  const missing = missingPackages();
+export async function installSystemPackages(
+  prerequisites: readonly Prerequisite[] = CLUSTER_PREREQUISITES,
+): Promise<string[]> {
+  const missing = missingPackages(isFile, prerequisites);
   if (missing.length === 0) return [];
-  await aptGet(["update", "-q"]);
-  await aptGet(["install", "-y", "-q", "--no-install-recommends", ...missing]);
-  checkPrerequisites();
+  await aptGet(["update", "-q"], missing);
+  await aptGet(["install", "-y", "-q", "--no-install-recommends", ...missing], missing);
+  const left = missingPackages(isFile, prerequisites);
+  if (left.length > 0) throw failed("apt-get ended well, but not everything is there", left);
   return missing;
 }
 
-async function aptGet(args: readonly string[]): Promise<void> {
+async function aptGet(args: readonly string[], packages: readonly string[]): Promise<void> {
   // Everything is inherited but the two: a proxy, for one, may be set in the environment.
   const env = { ...Deno.env.toObject(), PATH: SYSTEM_PATH, DEBIAN_FRONTEND: "noninteractive" };
   const result = await exec("apt-get", { args, env, timeout: INSTALL_TIMEOUT });
   if (result.code === 0) return;
-  throw new ClusterError({
+  const said = result.stderr.trim().slice(-1_000);
+  throw failed(`apt-get ${args[0]} ended with ${result.code}: ${said}`, packages);
+}
+
+function failed(message: string, packages: readonly string[]): ClusterError {
+  return new ClusterError({
     reason: "PrerequisiteMissing",
-    message: `apt-get ${args[0]} ended with ${result.code}: ${result.stderr.trim().slice(-1_000)}`,
-    remedy: `install by hand: ${missingPackages().join(" ")}`,
+    message,
+    remedy: `install by hand: ${packages.join(" ")}`,
     disposition: "wait",
   });
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { missingPackages } from "./prerequisites.ts";
+import { DISK_PREREQUISITES, missingPackages } from "./prerequisites.ts";
 
 Deno.test("missing files are named by the Debian packages that bring them, each once", async (t) => {
   const cases: { name: string; lacks: RegExp; expected: string[] }[] = [
@@ -31,4 +31,17 @@ Deno.test("missing files are named by the Debian packages that bring them, each 
 Deno.test("a command counts wherever the search path has it", () => {
   const has = (path: string) => path.startsWith("/usr/local/sbin/") || path.startsWith("/opt/cni/");
   assert.deepEqual(missingPackages(has), []);
+});
+
+Deno.test("a cluster does without the programs of a disk that can lose its power, and the other way round", () => {
+  const lacksDiskPrograms = (path: string) => !/\/(nbd|mkfs|setsid)/.test(path);
+  assert.deepEqual(missingPackages(lacksDiskPrograms), []);
+  assert.deepEqual(missingPackages(lacksDiskPrograms, DISK_PREREQUISITES), [
+    "nbdkit",
+    "libnbd-bin",
+    "e2fsprogs",
+    "xfsprogs",
+    "util-linux",
+  ]);
+  assert.deepEqual(missingPackages((path) => !path.endsWith("/runc"), DISK_PREREQUISITES), []);
 });

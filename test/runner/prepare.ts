@@ -1,6 +1,11 @@
 import { build } from "../../extension/build/main.ts";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
-import { ensureClusterTools, installSystemPackages } from "../cluster/mod.ts";
+import {
+  CLUSTER_PREREQUISITES,
+  DISK_PREREQUISITES,
+  ensureClusterTools,
+  installSystemPackages,
+} from "../cluster/mod.ts";
 
 /**
  * Why the end-to-end tests cannot run on this machine at all, in one line. What can be installed is
@@ -22,7 +27,8 @@ export async function prepareUnit(say: (line: string) => void): Promise<void> {
 
 /** Installs and builds whatever the end-to-end tests start and the machine does not have yet. */
 export async function prepareE2e(say: (line: string) => void): Promise<void> {
-  const installed = await installSystemPackages();
+  const prerequisites = [...CLUSTER_PREREQUISITES, ...DISK_PREREQUISITES];
+  const installed = await installSystemPackages(prerequisites);
   if (installed.length > 0) say(`installed ${installed.join(" ")}`);
   await build(undefined, say);
   await ensureClusterTools(say);
