@@ -1,10 +1,12 @@
 import {
   describeError,
   dirname,
+  type DurableFs,
   ensureDir,
   type Logger,
   osErrorCode,
   removeUnfinished,
+  systemFs,
   writeFileAtomic,
 } from "../std/mod.ts";
 import { packageStatus, sameVerdict, type Verdict } from "./verdict.ts";
@@ -24,14 +26,21 @@ export class VerdictFiles {
   readonly #directory: string;
   readonly #logger: Logger;
   readonly #now: () => Date;
+  readonly #fs: DurableFs;
   readonly #last = new Map<string, Verdict>();
   readonly #unwritable = new Set<string>();
   readonly #swept = new Set<string>();
 
-  constructor(dataDir: string, logger: Logger, now: () => Date = () => new Date()) {
+  constructor(
+    dataDir: string,
+    logger: Logger,
+    now: () => Date = () => new Date(),
+    fs: DurableFs = systemFs,
+  ) {
     this.#directory = `${dataDir}/status`;
     this.#logger = logger;
     this.#now = now;
+    this.#fs = fs;
   }
 
   /** Makes both files say `verdict`. Failures are logged: a verdict must not stop the work. */
@@ -55,7 +64,10 @@ export class VerdictFiles {
     const directory = dirname(file);
     this.#sweep(directory);
     try {
-      writeFileAtomic(file + VERDICT_SUFFIX, text, { name: "status.verdict" });
+      writeFileAtomic(file + VERDICT_SUFFIX, text, {
+        fs: this.#fs,
+        name: "status.verdict",
+      });
       this.#unwritable.delete(directory);
       return true;
     } catch (error) {
@@ -76,16 +88,17 @@ export class VerdictFiles {
   #sweep(directory: string): void {
     if (this.#swept.has(directory)) return;
     this.#swept.add(directory);
-    removeUnfinished(directory, VERDICT_SUFFIX);
+    removeUnfinished(directory, VERDICT_SUFFIX, this.#fs);
   }
 
   /** Whether it is written. */
   #under(file: string, text: string): boolean {
     this.#sweep(this.#directory);
     try {
-      ensureDir(this.#directory);
+      ensureDir(this.#directory, this.#fs);
       const name = file.slice(file.lastIndexOf("/") + 1);
       writeFileAtomic(`${this.#directory}/${name}${VERDICT_SUFFIX}`, text, {
+        fs: this.#fs,
         name: "status.kept",
       });
       this.#unwritable.delete(this.#directory);

@@ -1,8 +1,9 @@
 import { failpoint } from "./failpoint.ts";
 
 /**
- * The durability calls of the file system, so that a test can put a failing or a forgetting one in
- * their place. All are synchronous: they run in workers and at points where order is the promise.
+ * The calls that change what a disk holds, so that a test can put a failing or a forgetting file
+ * system in their place. All are synchronous: they run in workers and at points where order is the
+ * promise.
  */
 export interface DurableFs {
   /** Flushes a file's data and metadata. */
@@ -13,6 +14,14 @@ export interface DurableFs {
   rename(from: string, to: string): void;
   /** Writes a whole new file; it must not exist. */
   writeNew(path: string, bytes: Uint8Array): void;
+  /**
+   * Makes a directory; it must not exist, and its parent must.
+   *
+   * @param mode before the umask. @default 0o777
+   */
+  mkdir(path: string, mode?: number): void;
+  /** Removes a file, a link, or a directory with everything below it. */
+  remove(path: string): void;
 }
 
 /** The real file system. */
@@ -21,6 +30,8 @@ export const systemFs: DurableFs = {
   fsyncDir: (path) => fsyncPath(path),
   rename: (from, to) => Deno.renameSync(from, to),
   writeNew: (path, bytes) => Deno.writeFileSync(path, bytes, { createNew: true }),
+  mkdir: (path, mode = 0o777) => Deno.mkdirSync(path, { mode }),
+  remove: (path) => Deno.removeSync(path, { recursive: true }),
 };
 
 function fsyncPath(path: string): void {
@@ -49,7 +60,7 @@ export function writeFileAtomic(
     failpoint(`${name}.written`);
     fs.rename(temporary, path);
   } catch (error) {
-    removeQuietly(temporary);
+    removeQuietly(temporary, fs);
     throw error;
   }
   failpoint(`${name}.renamed`);
@@ -60,10 +71,14 @@ export function writeFileAtomic(
  * Removes from `directory` what {@linkcode writeFileAtomic} left of files whose name ends with
  * `suffix` when the process was killed in it. Nobody may be writing such a file meanwhile.
  */
-export function removeUnfinished(directory: string, suffix: string): void {
+export function removeUnfinished(
+  directory: string,
+  suffix: string,
+  fs: DurableFs = systemFs,
+): void {
   for (const name of namesIn(directory)) {
     const target = name.replace(/\.[0-9a-f]{8}\.tmp$/, "");
-    if (target !== name && target.endsWith(suffix)) removeQuietly(`${directory}/${name}`);
+    if (target !== name && target.endsWith(suffix)) removeQuietly(`${directory}/${name}`, fs);
   }
 }
 
@@ -82,7 +97,7 @@ export function ensureDir(path: string, fs: DurableFs = systemFs): void {
   const parent = dirname(path);
   if (parent !== path) ensureDir(parent, fs);
   try {
-    Deno.mkdirSync(path);
+    fs.mkdir(path);
   } catch (error) {
     // Somebody else may have made it meanwhile; a file of that name is another matter.
     if (!(error instanceof Deno.errors.AlreadyExists) || !isDirectory(path)) throw error;
@@ -91,9 +106,9 @@ export function ensureDir(path: string, fs: DurableFs = systemFs): void {
 }
 
 /** Removes a file or tree if it is there; failures are left for the next start's clean-up. */
-export function removeQuietly(path: string): void {
+export function removeQuietly(path: string, fs: DurableFs = systemFs): void {
   try {
-    Deno.removeSync(path, { recursive: true });
+    fs.remove(path);
   } catch {
     // Already gone, or a disk that no longer takes writes: the caller's own error matters more.
   }

@@ -32,6 +32,14 @@ function tracing(dir: string, failing: Partial<DurableFs> = {}) {
       trace.push(`write ${short(path)}`);
       (failing.writeNew ?? systemFs.writeNew)(path, bytes);
     },
+    mkdir: (path, mode) => {
+      trace.push(`make directory ${short(path)}`);
+      (failing.mkdir ?? systemFs.mkdir)(path, mode);
+    },
+    remove: (path) => {
+      trace.push(`remove ${short(path)}`);
+      (failing.remove ?? systemFs.remove)(path);
+    },
   };
   return { fs, trace };
 }
@@ -136,7 +144,31 @@ Deno.test("a directory is made with its parents, and each name is flushed, outer
     const { fs, trace } = tracing(dir);
     ensureDir(`${dir}/a/b/c`, fs);
     assert(Deno.statSync(`${dir}/a/b/c`).isDirectory);
-    assert.deepEqual(trace, ["fsync directory /", "fsync directory /a", "fsync directory /a/b"]);
+    assert.deepEqual(trace, [
+      "make directory /a",
+      "fsync directory /",
+      "make directory /a/b",
+      "fsync directory /a",
+      "make directory /a/b/c",
+      "fsync directory /a/b",
+    ]);
+  }));
+
+Deno.test("a failing file system is not passed by when directories are made or things removed", () =>
+  withDirectory((dir) => {
+    const { fs } = tracing(dir, {
+      mkdir() {
+        throw new Error("read-only file system (os error 30)");
+      },
+      remove() {
+        throw new Error("read-only file system (os error 30)");
+      },
+    });
+    Deno.writeTextFileSync(`${dir}/a.json.0123abcd.tmp`, "x");
+    assert.throws(() => ensureDir(`${dir}/a`, fs), /os error 30/);
+    removeQuietly(`${dir}/a.json.0123abcd.tmp`, fs);
+    removeUnfinished(dir, ".json", fs);
+    assert.deepEqual(names(dir), ["a.json.0123abcd.tmp"]);
   }));
 
 Deno.test("a directory that is there is left alone", () =>

@@ -139,7 +139,7 @@ export class BlobStore {
       guarded(`keep blob ${digest}`, () => publishBlobs(this.#layout, this.#fs, publication));
     } finally {
       writer.abort();
-      removeQuietly(path);
+      removeQuietly(path, this.#fs);
     }
   }
 
@@ -197,8 +197,7 @@ export class BlobStore {
       const aside = `${this.#layout.quarantine}/${digestHex(digest)}`;
       this.#fs.rename(this.#layout.blob(digest), aside);
       // The age in quarantine: Deno tells the time of a rename (ctime) in whole seconds only.
-      const now = new Date();
-      Deno.utimeSync(aside, now, now);
+      this.#fs.utime(aside, new Date());
       this.#fs.fsyncDir(this.#layout.blobDirectory(digest));
       this.#quarantined++;
       this.#trimQuarantine();
@@ -219,7 +218,7 @@ export class BlobStore {
       return { path, moved: Deno.lstatSync(path).mtime?.getTime() ?? 0 };
     });
     kept.sort((a, b) => b.moved - a.moved);
-    for (const { path } of kept.slice(QUARANTINE_LIMIT)) removeQuietly(path);
+    for (const { path } of kept.slice(QUARANTINE_LIMIT)) removeQuietly(path, this.#fs);
   }
 }
 

@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { failpoint } from "../std/mod.ts";
 import { StoreError, storeError } from "./errors.ts";
+import { type StoreFs, systemStoreFs } from "./fs.ts";
 import { DATABASE_MODE } from "./layout.ts";
 import { migrate } from "./schema.ts";
 
@@ -24,11 +25,11 @@ export class Database {
    *
    * @throws {StoreError} `DatabaseCorrupt`, `DatabaseTooNew`, or what the disk says.
    */
-  static open(path: string): Database {
+  static open(path: string, fs: StoreFs = systemStoreFs): Database {
     try {
       // SQLite gives the WAL and its index the mode of the database.
-      Deno.openSync(path, { write: true, create: true, mode: DATABASE_MODE }).close();
-      Deno.chmodSync(path, DATABASE_MODE);
+      fs.touch(path, DATABASE_MODE);
+      fs.chmod(path, DATABASE_MODE);
       return new Database(prepared(new DatabaseSync(path)));
     } catch (cause) {
       throw databaseError("open the database", cause);

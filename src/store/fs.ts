@@ -7,10 +7,23 @@ export interface FileSink {
   close(): void;
 }
 
-/** What the store asks of the file system; tests put a failing or a recording one in its place. */
+/**
+ * Every call by which the store changes what the disk holds, but SQLite's own; tests put a failing or
+ * a recording one in its place.
+ */
 export interface StoreFs extends DurableFs {
   /** Creates a new file; it must not exist. */
   create(path: string, mode: number): FileSink;
+  /** Creates an empty file where there is none. */
+  touch(path: string, mode: number): void;
+  chmod(path: string, mode: number): void;
+  chown(path: string, uid: number, gid: number): void;
+  /** Sets when a file was last read and changed. */
+  utime(path: string, time: Date): void;
+  /** Gives the file `from` a second name. */
+  link(from: string, to: string): void;
+  /** Makes a symbolic link at `path`. */
+  symlink(target: string, path: string): void;
 }
 
 /** The real file system. */
@@ -23,6 +36,12 @@ export const systemStoreFs: StoreFs = {
       close: () => file.close(),
     };
   },
+  touch: (path, mode) => Deno.openSync(path, { write: true, create: true, mode }).close(),
+  chmod: (path, mode) => Deno.chmodSync(path, mode),
+  chown: (path, uid, gid) => Deno.chownSync(path, uid, gid),
+  utime: (path, time) => Deno.utimeSync(path, time, time),
+  link: (from, to) => Deno.linkSync(from, to),
+  symlink: (target, path) => Deno.symlinkSync(target, path),
 };
 
 function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {

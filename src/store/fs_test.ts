@@ -57,3 +57,57 @@ for (const name of ["file", "directory", "link", "dangling"]) {
       assert.equal(exists(`${dir}/nowhere`), false);
     }));
 }
+
+Deno.test("an empty file is made where there is none, and one that is there is kept", () =>
+  withDirectory((dir) => {
+    furnish(dir);
+    systemStoreFs.touch(`${dir}/new`, 0o600);
+    systemStoreFs.touch(`${dir}/file`, 0o600);
+    assert.equal(fileSize(`${dir}/new`), 0);
+    assert.equal(permissions(`${dir}/new`), 0o600);
+    assert.equal(Deno.readTextFileSync(`${dir}/file`), "hello");
+    assert.throws(() => systemStoreFs.touch(`${dir}/directory`, 0o600), Deno.errors.IsADirectory);
+  }));
+
+Deno.test("mode, time and second names are a file's own", () =>
+  withDirectory((dir) => {
+    furnish(dir);
+    const time = new Date("2026-01-02T03:04:05.678Z");
+    systemStoreFs.chmod(`${dir}/file`, 0o440);
+    systemStoreFs.utime(`${dir}/file`, time);
+    systemStoreFs.link(`${dir}/file`, `${dir}/second`);
+    systemStoreFs.symlink("second", `${dir}/third`);
+    const info = Deno.statSync(`${dir}/third`);
+    assert.deepEqual([info.nlink, info.mtime, permissions(`${dir}/third`)], [2, time, 0o440]);
+    systemStoreFs.chown(`${dir}/file`, Deno.uid() ?? 0, Deno.gid() ?? 0);
+    assert.throws(() => systemStoreFs.link(`${dir}/file`, `${dir}/second`), /os error 17/);
+  }));
+
+Deno.test("a directory is made once and below one that is there, and removed with what is in it", () =>
+  withDirectory((dir) => {
+    systemStoreFs.mkdir(`${dir}/new`, 0o700);
+    assert.equal(permissions(`${dir}/new`), 0o700);
+    assert.throws(() => systemStoreFs.mkdir(`${dir}/new`), Deno.errors.AlreadyExists);
+    assert.throws(() => systemStoreFs.mkdir(`${dir}/no/where`), Deno.errors.NotFound);
+    furnish(`${dir}/new`);
+    Deno.symlinkSync("new", `${dir}/link`);
+    systemStoreFs.remove(`${dir}/link`);
+    assert.ok(exists(`${dir}/new/file`), "what a link points to is not removed");
+    systemStoreFs.remove(`${dir}/new`);
+    assert.deepEqual([...Deno.readDirSync(dir)], []);
+  }));
+
+/** Calls of Deno that change what the disk holds. */
+const CHANGING =
+  /\bDeno\.(?:chmod|chown|copyFile|create|link|makeTemp|mkdir|remove|rename|symlink|truncate|utime|write)\w*\(/;
+
+Deno.test("no other file of the store changes the disk, but SQLite, and through a lock that is there", () => {
+  const directory = new URL(".", import.meta.url);
+  const files = [...Deno.readDirSync(directory)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".ts") && !/_test(?:_child)?\.ts$|^testing\b/.test(name));
+  const changing = files.filter((name) => {
+    const source = Deno.readTextFileSync(new URL(name, directory));
+    return CHANGING.test(source) || /Deno\.open\w*\([^)]*create/.test(source);
+  });
+  assert.deepEqual(changing, ["fs.ts"]);
+});

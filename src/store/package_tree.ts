@@ -46,7 +46,7 @@ export class PackageTree {
     if (leaves(path, target)) {
       throw unsafe(path, `points to ${target}, outside of the package`);
     }
-    guarded(`link ${path}`, () => Deno.symlinkSync(target, link));
+    guarded(`link ${path}`, () => this.#fs.symlink(target, link));
   }
 
   /** Tells that a file from {@linkcode place} is complete. */
@@ -68,17 +68,17 @@ export class PackageTree {
     for (const segment of segments) {
       current = `${current}/${segment}`;
       if (this.#directories.has(current)) continue;
-      makeDirectory(current, path);
+      makeDirectory(this.#fs, current, path);
       this.#directories.add(current);
     }
     return current;
   }
 }
 
-function makeDirectory(directory: string, path: string): void {
+function makeDirectory(fs: StoreFs, directory: string, path: string): void {
   guarded(`create the directory of ${path}`, () => {
     try {
-      Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
+      fs.mkdir(directory, DIRECTORY_MODE);
     } catch (error) {
       // Every directory that we made is known: this one is a file or a link of the same package.
       if (error instanceof Deno.errors.AlreadyExists) {

@@ -23,7 +23,7 @@ export function publishBlobs(layout: Layout, fs: StoreFs, publication: Publicati
   for (const digest of publication.sizes.keys()) directories.add(layout.blobDirectory(digest));
   for (const directory of directories) ensureDir(directory, fs);
   for (const [, path] of publication.staged) {
-    Deno.chmodSync(path, BLOB_MODE);
+    fs.chmod(path, BLOB_MODE);
     fs.fsyncFile(path);
     failpoint("store.blob.synced");
   }

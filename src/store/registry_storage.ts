@@ -2,14 +2,12 @@ import {
   type Digest,
   digestHex,
   dirname,
-  type DurableFs,
   failpoint,
   removeQuietly,
-  systemFs,
   writeFileAtomic,
 } from "../std/mod.ts";
 import type { BlobStore } from "./blobs.ts";
-import { exists } from "./fs.ts";
+import { exists, type StoreFs, systemStoreFs } from "./fs.ts";
 import { imageBlobs } from "./image_blobs.ts";
 
 /** Below the storage's root: what distribution v3's filesystem driver keeps (storage/paths.go). */
@@ -42,14 +40,14 @@ export class RegistryStorage {
   readonly #root: string;
   readonly #blobs: BlobStore;
   readonly #owner: RegistryOwner;
-  readonly #fs: DurableFs;
+  readonly #fs: StoreFs;
 
   /** @param directory the storage's root, on the store's own file system. */
   constructor(
     directory: string,
     blobs: BlobStore,
     owner: RegistryOwner,
-    fs: DurableFs = systemFs,
+    fs: StoreFs = systemStoreFs,
   ) {
     this.#root = directory;
     this.#blobs = blobs;
@@ -82,7 +80,7 @@ export class RegistryStorage {
     if (exists(path)) return;
     this.#makeDirectory(dirname(path));
     try {
-      Deno.linkSync(this.#blobs.path(digest), path);
+      this.#fs.link(this.#blobs.path(digest), path);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -104,7 +102,7 @@ export class RegistryStorage {
     if (exists(path)) return;
     this.#makeDirectory(dirname(path));
     try {
-      Deno.mkdirSync(path, { mode: 0o755 });
+      this.#fs.mkdir(path, 0o755);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -114,10 +112,10 @@ export class RegistryStorage {
 
   #giveAway(path: string): void {
     try {
-      Deno.chownSync(path, this.#owner.uid, this.#owner.gid);
+      this.#fs.chown(path, this.#owner.uid, this.#owner.gid);
     } catch (error) {
       // A registry that cannot write beside it is worse than one that gets the blob pushed.
-      removeQuietly(path);
+      removeQuietly(path, this.#fs);
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Digest, digestHex, digestOf, systemFs } from "../std/mod.ts";
+import { type Digest, digestHex, digestOf } from "../std/mod.ts";
+import { systemStoreFs } from "./fs.ts";
 import { imageBlobs } from "./image_blobs.ts";
 import { RegistryStorage } from "./registry_storage.ts";
 import { Store } from "./store.ts";
@@ -133,10 +134,10 @@ Deno.test("an entry is written after its data is linked, and each is flushed bef
     const steps: string[] = [];
     const name = (path: string) => path.slice(path.lastIndexOf("/") + 1).replace(/\..*/, "");
     const storage = new RegistryStorage(root, store.blobs, me, {
-      ...systemFs,
+      ...systemStoreFs,
       fsyncFile: (path) => {
         steps.push(`file ${name(path)}`);
-        systemFs.fsyncFile(path);
+        systemStoreFs.fsyncFile(path);
       },
       fsyncDir: (path) => {
         if (path.endsWith(digestHex(layer.digest))) {
@@ -144,11 +145,11 @@ Deno.test("an entry is written after its data is linked, and each is flushed bef
           const there = kind === "data" ? Deno.statSync(`${path}/data`).isFile : true;
           steps.push(`directory of ${kind} ${there}`);
         }
-        systemFs.fsyncDir(path);
+        systemStoreFs.fsyncDir(path);
       },
       rename: (from, to) => {
         steps.push(`rename ${name(to)}`);
-        systemFs.rename(from, to);
+        systemStoreFs.rename(from, to);
       },
     });
     storage.link([{ repository: "a", digest: manifest.digest }]);

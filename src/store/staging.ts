@@ -72,9 +72,8 @@ export class Staging {
     // Not fsynced: what is below tmp/ need not outlive a crash.
     staging.#failing(() =>
       guarded("create the staging directory", () => {
-        removeQuietly(staging.#directory);
-        Deno.mkdirSync(`${staging.#directory}/blobs`, { recursive: true });
-        Deno.mkdirSync(`${staging.#directory}/package`);
+        removeQuietly(staging.#directory, fs);
+        for (const below of ["", "/blobs", "/package"]) fs.mkdir(`${staging.#directory}${below}`);
       })
     );
     failpoint("store.staging.created");
@@ -160,7 +159,7 @@ export class Staging {
       guarded("commit the package", () => {
         this.#publish(this.#sizes);
         this.#publishPackage(packageDigest);
-        removeQuietly(this.#directory);
+        removeQuietly(this.#directory, this.#fs);
       })
     );
     failpoint("store.staging.removed");
@@ -170,7 +169,7 @@ export class Staging {
   discard(): void {
     for (const writer of this.#writers) writer.abort();
     this.#writers.clear();
-    removeQuietly(this.#directory);
+    removeQuietly(this.#directory, this.#fs);
   }
 
   /** Gives every staged blob its name; in the end all of `sizes` are there. */

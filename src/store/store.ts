@@ -83,11 +83,11 @@ export class Store {
     const { fs = systemStoreFs, logger = silentLogger } = options;
     const layout = new Layout(dir);
     guarded(`prepare the data directory ${dir}`, () => ensureDir(dir, fs));
-    const lock = takeLock(layout);
+    const lock = takeLock(layout, fs);
     let db: Database | undefined;
     try {
       guarded(`prepare the data directory ${dir}`, () => prepareDirectories(layout, fs));
-      db = Database.open(layout.database);
+      db = Database.open(layout.database, fs);
       guarded("make the database's name durable", () => fs.fsyncDir(dir));
       const store = new Store(layout, db, lock, options);
       store.ledger.open(logger);
@@ -142,24 +142,25 @@ export class Store {
 }
 
 function prepareDirectories(layout: Layout, fs: StoreFs): void {
-  emptyDirectory(layout.tmp);
+  emptyDirectory(layout.tmp, fs);
   for (const directory of [layout.tmp, layout.blobs, layout.packages]) ensureDir(directory, fs);
-  Deno.chmodSync(layout.tmp, PRIVATE_DIRECTORY_MODE);
+  fs.chmod(layout.tmp, PRIVATE_DIRECTORY_MODE);
 }
 
-function emptyDirectory(directory: string): void {
+function emptyDirectory(directory: string, fs: StoreFs): void {
   try {
     for (const entry of Deno.readDirSync(directory)) {
-      Deno.removeSync(`${directory}/${entry.name}`, { recursive: true });
+      fs.remove(`${directory}/${entry.name}`);
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
-function takeLock(layout: Layout): Deno.FsFile {
+function takeLock(layout: Layout, fs: StoreFs): Deno.FsFile {
   return guarded("lock the data directory", () => {
-    const file = Deno.openSync(layout.lock, { write: true, create: true, mode: 0o600 });
+    fs.touch(layout.lock, 0o600);
+    const file = Deno.openSync(layout.lock, { write: true });
     // The kernel lets go of it when the process ends, however it ends.
     if (file.tryLockSync(true)) return file;
     file.close();

@@ -32,6 +32,7 @@ const BATCH = 1 << 20;
 /** Writes one file below `tmp/` with few large writes. It is not durable before it is fsynced. */
 export class FileWriter implements EntryWriter {
   readonly #options: FileWriterOptions;
+  readonly #fs: StoreFs;
   readonly #sink: FileSink;
   #batch: Uint8Array | undefined;
   #batched = 0;
@@ -41,6 +42,7 @@ export class FileWriter implements EntryWriter {
   /** @throws {StoreError} when the file cannot be created. */
   constructor(fs: StoreFs, options: FileWriterOptions) {
     this.#options = options;
+    this.#fs = fs;
     this.#sink = this.#guarded(() => fs.create(options.path, options.mode));
   }
 
@@ -81,7 +83,7 @@ export class FileWriter implements EntryWriter {
   abort(): void {
     if (!this.#open) return;
     this.#end();
-    removeQuietly(this.#options.path);
+    removeQuietly(this.#options.path, this.#fs);
   }
 
   #end(): void {
