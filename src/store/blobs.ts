@@ -183,7 +183,7 @@ export class BlobStore {
       const path = this.#layout.blob(digest);
       if (!exists(path)) return 0;
       const { size, nlink } = Deno.lstatSync(path);
-      Deno.removeSync(path);
+      this.#fs.remove(path);
       failpoint("store.blob.removed");
       return nlink === null || nlink <= 1 ? size : 0;
     });

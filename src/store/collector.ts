@@ -167,12 +167,12 @@ export class Collector {
     const { layout, fs } = this.#parts;
     const aside = `${layout.tmp}/${digestHex(digest)}.removed`;
     guarded("remove a package's files", () => {
-      if (exists(aside)) Deno.removeSync(aside, { recursive: true });
+      if (exists(aside)) fs.remove(aside);
       fs.rename(layout.package(digest), aside);
       failpoint("store.package.removed");
       fs.fsyncDir(layout.packages);
     });
-    removeQuietly(aside);
+    removeQuietly(aside, fs);
   }
 
   #removeBlobs(garbage: Set<string>, options: CollectOptions) {

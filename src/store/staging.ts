@@ -72,8 +72,10 @@ export class Staging {
     // Not fsynced: what is below tmp/ need not outlive a crash.
     staging.#failing(() =>
       guarded("create the staging directory", () => {
-        removeQuietly(staging.#directory, fs);
-        for (const below of ["", "/blobs", "/package"]) fs.mkdir(`${staging.#directory}${below}`);
+        removeQuietly(staging.#directory, staging.#fs);
+        for (const below of ["", "/blobs", "/package"]) {
+          staging.#fs.mkdir(`${staging.#directory}${below}`);
+        }
       })
     );
     failpoint("store.staging.created");
