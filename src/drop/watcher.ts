@@ -211,7 +211,13 @@ export class DropWatcher {
   }
 
   #say(message: string, file: FileIdentity, contents: PackageContents): void {
-    const { definition, digest, trust } = contents;
+    const { definition, digest, trust, unknownFields } = contents;
+    if (unknownFields.length > 0) {
+      this.#options.logger.warn("the package has fields that Zarf does not know; they do nothing", {
+        file: file.path,
+        fields: unknownFields.join(", "),
+      });
+    }
     this.#options.logger.info(message, {
       file: file.path,
       package: definition.metadata.name,

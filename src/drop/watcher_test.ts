@@ -380,3 +380,16 @@ Deno.test("blobs that a refused package left go with the refusal", () =>
     assert.deepEqual(kept, [[]], "once, of what its reader had published");
     assert.deepEqual([...stage.store.blobs.list()], []);
   }));
+
+Deno.test("fields that Zarf does not know are said in the log, and refuse nothing", () =>
+  staged(async (stage) => {
+    const definition = (value: { components: Record<string, unknown>[] }) =>
+      void ((value.components[0] ?? {})["manifets"] = []);
+    stage.put("web.tar.zst", buildPackage({ name: "web", hooks: { definition } }));
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    const said = stage.log.lines.filter((line) => line.includes("fields that Zarf does not know"));
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? "", /components\[0\]\.manifets/);
+  }));

@@ -9,6 +9,8 @@ import type { Records } from "./records.ts";
 export const SCRUB_RATE = 8 << 20;
 /** Milliseconds between the end of a pass and the next one. */
 export const SCRUB_PAUSE = 24 * 3_600_000;
+/** Milliseconds before the first pass: a node that starts has better uses for its disk. */
+export const SCRUB_DELAY = 10 * 60_000;
 /** Bytes that are read at once. */
 const CHUNK = 256 << 10;
 /** Bytes after which it is noted how far the pass is; an agent that starts anew goes on there. */
@@ -55,6 +57,7 @@ export class Scrubber {
    */
   async run(signal: AbortSignal, onBad: (digest: Digest) => void): Promise<void> {
     const { clock, logger } = this.#parts;
+    await clock.sleep(SCRUB_DELAY, signal);
     while (!signal.aborted) {
       try {
         await this.pass(signal, onBad);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
-import { SCRUB_PAUSE, SCRUB_RATE } from "./scrub.ts";
+import { SCRUB_DELAY, SCRUB_PAUSE, SCRUB_RATE } from "./scrub.ts";
 import { Store } from "./store.ts";
 import { bytesOf, chunks, packageWith, withDirectory } from "./testing.ts";
 
@@ -106,7 +106,10 @@ Deno.test("passes follow one another with a pause, until the signal", () =>
     const stop = new AbortController();
     let passes = 0;
     clock.onSleep = () => {
-      if (clock.waited < SCRUB_PAUSE) return;
+      if (clock.waited < SCRUB_PAUSE) {
+        assert(store.scrubber.bytes > 0 || clock.waited >= SCRUB_DELAY, "it began at once");
+        return;
+      }
       clock.waited -= SCRUB_PAUSE;
       if (++passes === 3) stop.abort();
     };
