@@ -99,7 +99,7 @@ export function unknownFields(document: JsonObject): string[] {
 }
 
 function collect(value: JsonValue, known: Known, path: string, found: string[]): void {
-  if (known === "anything" || found.length >= MAX_FIELDS) return;
+  if (known === "anything") return;
   if (Array.isArray(value)) {
     for (const [index, member] of value.entries()) {
       collect(member, known, `${path}[${index}]`, found);
