@@ -1,17 +1,18 @@
-import { CORE_SCHEMA, loadAll, mergeTag } from "js-yaml";
 import * as v from "valibot";
+import { checkAgreement } from "./agreement.ts";
+import { readDocuments } from "./documents.ts";
 import { type PackageError, packageError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { migrate } from "./migrate.ts";
 import { checkVersionRequirements } from "./requirements.ts";
 import { packageSchema, type ParsedPackage } from "./schema.ts";
-import { isRecord, type JsonObject, toJson } from "./json.ts";
+import type { JsonObject } from "./json.ts";
 
 export type { JsonObject, JsonValue } from "./json.ts";
 
 /** A package definition: Zarf's v1alpha1 document, migrated, with its defaults filled in. */
 export interface ZarfPackage extends ParsedPackage {
-  /** sha256 in hex of checksums.txt (`metadata.aggregateChecksum`, or v1beta1's `build`). */
+  /** sha256 in hex of checksums.txt: `metadata.aggregateChecksum`. */
   readonly aggregateChecksum: string;
   /** `build.architecture`, or where that is empty `metadata.architecture`; may be empty. */
   readonly architecture: string;
@@ -44,13 +45,11 @@ export type ZarfVariable = ParsedPackage["variables"][number];
 /** A constant of the package. */
 export type ZarfConstant = ParsedPackage["constants"][number];
 
-const V1ALPHA1 = "zarf.dev/v1alpha1";
-const V1BETA1 = "zarf.dev/v1beta1";
 const PART = "zarf.yaml";
 
 /**
- * Reads zarf.yaml: one v1alpha1 document, optionally followed by its v1beta1 form; documents of other
- * API versions are skipped, as Zarf does (Zarf 0.84, src/internal/pkgcfg/pkgcfg.go).
+ * Reads zarf.yaml: its v1alpha1 document. Where there is a v1beta1 document too, the two must be about
+ * the same package ({@linkcode checkAgreement}).
  *
  * @throws {PackageError} InvalidDefinition, UnsupportedDefinition, UnsupportedZarfVersion or
  * LimitExceeded.
@@ -59,26 +58,16 @@ export function parseDefinition(
   bytes: Uint8Array,
   maxBytes: number = DEFAULT_LIMITS.definitionBytes,
 ): ZarfPackage {
-  const documents = parseYaml(bytes, maxBytes);
-  const raw = documents.get(V1ALPHA1);
-  if (raw === undefined) {
-    throw packageError(
-      "UnsupportedDefinition",
-      `${PART}: has no ${V1ALPHA1} document, only ${[...documents.keys()].join(", ") || "nothing"}`,
-    );
-  }
-  checkVersionRequirements(raw);
-  const migrated = migrate(raw);
+  const { alpha, beta } = readDocuments(bytes, maxBytes);
+  checkVersionRequirements(alpha);
+  if (beta !== undefined) checkAgreement(alpha, beta);
+  const migrated = migrate(alpha);
   const parsed = v.safeParse(packageSchema, migrated);
   if (!parsed.success) throw invalid(parsed.issues[0]);
-  return complete(parsed.output, migrated, documents.get(V1BETA1));
+  return complete(parsed.output, migrated);
 }
 
-function complete(
-  parsed: ParsedPackage,
-  raw: JsonObject,
-  beta: JsonObject | undefined,
-): ZarfPackage {
+function complete(parsed: ParsedPackage, raw: JsonObject): ZarfPackage {
   const names = new Set<string>();
   if (parsed.components.length === 0) {
     throw packageError("InvalidDefinition", `${PART}: components: there is none`);
@@ -94,55 +83,10 @@ function complete(
   }
   return {
     ...parsed,
-    aggregateChecksum: parsed.metadata.aggregateChecksum || betaAggregate(beta),
+    aggregateChecksum: parsed.metadata.aggregateChecksum,
     architecture: parsed.build.architecture || parsed.metadata.architecture,
     raw,
   };
-}
-
-function betaAggregate(beta: JsonObject | undefined): string {
-  const build = beta?.["build"];
-  const value = isRecord(build) ? build["aggregateChecksum"] : undefined;
-  return typeof value === "string" ? value : "";
-}
-
-/** How many `*alias` one document may have; Zarf writes none. */
-const MAX_ALIASES = 1000;
-
-function parseYaml(bytes: Uint8Array, maxBytes: number): Map<string, JsonObject> {
-  if (bytes.length > maxBytes) {
-    throw packageError(
-      "LimitExceeded",
-      `${PART}: has ${bytes.length} bytes, the limit is ${maxBytes}`,
-    );
-  }
-  const byVersion = new Map<string, JsonObject>();
-  for (const document of loadDocuments(bytes)) {
-    if (document === null || document === undefined) continue;
-    const plain = toJson(document);
-    if (!isRecord(plain)) {
-      throw packageError("InvalidDefinition", `${PART}: is not a mapping of keys to values`);
-    }
-    const version = plain["apiVersion"] ?? V1ALPHA1;
-    if (version !== V1ALPHA1 && version !== V1BETA1) continue;
-    if (byVersion.has(version)) {
-      throw packageError("InvalidDefinition", `${PART}: has two ${version} documents`);
-    }
-    byVersion.set(version, plain);
-  }
-  return byVersion;
-}
-
-function loadDocuments(bytes: Uint8Array): unknown[] {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return loadAll(text, {
-      schema: CORE_SCHEMA.withTags(mergeTag),
-      maxAliases: MAX_ALIASES,
-    });
-  } catch (cause) {
-    throw packageError("InvalidDefinition", `${PART}: is not readable as YAML`, { cause });
-  }
 }
 
 function invalid(issue: v.BaseIssue<unknown>): PackageError {
