@@ -100,56 +100,6 @@ Deno.test("charts, Docker's media types and a whole index by digest are found", 
   assert(sink.files.has("components/demo/values/demo-0.3.0-1"));
 });
 
-const LAYOUTS: readonly (readonly [string, readonly string[]])[] = [
-  ["crane-oci-layout", ["sha256:36d1d40a06b50801a6a61e0d77839ddcb1fad96236bc9bb0b054a0a88ddee6d2"]],
-  ["oras-oci-layout", ["sha256:6a88822e787d1df28b83ebd72eb348569fc44351b84bba25c0bc566f6083965b"]],
-];
-
-for (const [name, [local]] of LAYOUTS) {
-  Deno.test(`Zarf's own ${name} is read: one digest with several names, artifacts`, async () => {
-    const directory = new URL(`images-testdata/${name}/images`, FIXTURES).pathname;
-    const { contents } = await takeSpec({ layouts: [directory] });
-    const hello = "sha256:03b62250a3cb1abd125271d393fc08bf0cc713391eda6b57c02d1ef85efcc25c";
-    const names = new Map(contents.images.map((image) => [image.reference, image.descriptor]));
-    assert.deepEqual([...names].map(([reference, { digest }]) => [reference, digest]).sort(), [
-      [`docker.io/library/hello-world@${hello}`, hello],
-      ["docker.io/library/local-test:1.0.0", local],
-      ["ghcr.io/stefanprodan/charts/podinfo:6.4.0", CHART],
-      [`ghcr.io/stefanprodan/podinfo:${SIGNATURE_TAG}`, SIGNATURE],
-      ["ghcr.io/zarf-dev/images/hello-world:latest", hello],
-      ["localhost:9999/local-test:1.0.0", local],
-    ]);
-    assert.equal(contents.manifests.length, 4);
-    assert.equal(
-      names.get("ghcr.io/stefanprodan/charts/podinfo:6.4.0")?.artifactType,
-      "application/vnd.cncf.helm.config.v1+json",
-    );
-  });
-}
-
-const CHART = "sha256:b28556176ff21acc94aeecd721dc335722f98fe36c480ce9efe35a4987571cec";
-const SIGNATURE = "sha256:6162308b7421163281afe8bd1c69ae16d50e675cbe93ff8b34f8ad5efb71a866";
-const SIGNATURE_TAG = "sha256-57a654ace69ec02ba8973093b6a786faa15640575fbf0dbb603db55aca2ccec8.sig";
-
-Deno.test("a lone base.name beside ref.name is not the name of an image", async () => {
-  const { contents } = await takeSpec({
-    hooks: {
-      index(index) {
-        const [first] = index.manifests;
-        assert(first !== undefined);
-        const { annotations: _, ...child } = first;
-        index.manifests.push({
-          ...child,
-          annotations: { "org.opencontainers.image.base.name": "alpine:3.20" },
-        });
-      },
-    },
-  });
-  assert.deepEqual(contents.images.map(({ reference }) => reference), [
-    "docker.io/library/sample:1.0",
-  ]);
-});
-
 Deno.test("a referrer keeps its subject, type and annotations", async () => {
   const subject = digestOf("the image");
   const { contents } = await takeSpec({
@@ -225,26 +175,6 @@ Deno.test("images are taken from archives as from components", async () => {
     contents.images[0]?.descriptor.mediaType,
     "application/vnd.docker.distribution.manifest.v2+json",
   );
-});
-
-Deno.test("a name may carry tag and digest, and old ones lack the host", async () => {
-  const manifest = (await takeSpec({})).contents.manifests[0];
-  assert(manifest !== undefined);
-  const both = `docker.io/library/sample:1.0@${manifest.digest}`;
-  for (const [name, reference] of [[both, both], ["sample:1.0", "docker.io/library/sample:1.0"]]) {
-    const { contents } = await takeSpec({
-      components: [{ name: "web", images: [name ?? ""] }],
-      hooks: {
-        index: (index) =>
-          Object.assign(index.manifests[0] ?? {}, {
-            annotations: { "org.opencontainers.image.base.name": name },
-          }),
-      },
-    });
-    assert.equal(contents.images[0]?.reference, reference);
-    assert.equal(contents.images[0]?.tag, "1.0");
-    assert.match(contents.images[0]?.zarfTag ?? "", /^1\.0-zarf-[0-9]+$/);
-  }
 });
 
 Deno.test("links inside a component come out as links, long names whole", async () => {
