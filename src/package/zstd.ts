@@ -1,4 +1,4 @@
-import { createZstdDecompress } from "node:zlib";
+import { constants, createZstdDecompress } from "node:zlib";
 import { HoldfastError } from "../std/mod.ts";
 import { type PackageError, packageError } from "./errors.ts";
 import { FrameWalker } from "./frames.ts";
@@ -51,7 +51,7 @@ export class ZstdDecoder {
    */
   constructor(maxWindow: number, emit: (chunk: Uint8Array) => void) {
     this.#walker = new FrameWalker(maxWindow);
-    this.#stream = openDecompressor();
+    this.#stream = openDecompressor(maxWindow);
     this.#emit = emit;
   }
 
@@ -109,8 +109,18 @@ function corruptData(cause?: unknown): PackageError {
   return packageError("Corrupt", "the compressed data: cannot be decompressed", { cause });
 }
 
-function openDecompressor(): SyncDecompressor {
-  const stream: unknown = createZstdDecompress({ chunkSize: 1024 });
+/** The exponents that libzstd takes for its own bound on windows (zstd.h, ZSTD_WINDOWLOG_…). */
+const WINDOW_LOG = { min: 10, max: 31 } as const;
+
+/** The walker keeps the bound; libzstd's own must not be a lower one. */
+function openDecompressor(maxWindow: number): SyncDecompressor {
+  const log = Math.ceil(Math.log2(maxWindow));
+  const stream: unknown = createZstdDecompress({
+    chunkSize: 1024,
+    params: {
+      [constants.ZSTD_d_windowLogMax]: Math.min(WINDOW_LOG.max, Math.max(WINDOW_LOG.min, log)),
+    },
+  });
   if (isSyncDecompressor(stream)) return stream;
   throw new DecompressorError({
     reason: "DecompressorUnavailable",

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { constants, zstdCompressSync } from "node:zlib";
+import { constants, zstdCompressSync, type ZstdOptions } from "node:zlib";
 import { flipBit } from "../../test/fixtures/make_package.ts";
 import { PackageError, type PackageErrorReason } from "./errors.ts";
 import { FrameWalker } from "./frames.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { ZstdDecoder } from "./zstd.ts";
 
 const LIMIT = 8 << 20;
@@ -21,6 +22,16 @@ const PLAIN = (() => {
 const CHECKED = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const FRAME: Uint8Array = zstdCompressSync(PLAIN, CHECKED);
 
+/** With its size in the header, and in a single segment where it fits. */
+function sized(content: Uint8Array, params: ZstdOptions["params"] = {}): Uint8Array {
+  // The types of Node 24.2 do not know it yet.
+  const options = { pledgedSrcSize: content.length, params };
+  return zstdCompressSync(content, options);
+}
+
+/** Pieces of every size from nothing on. */
+const PIECES = Array.from({ length: 300 }, (_, at) => PLAIN.subarray(at, at + at * at % 4001));
+
 function skippable(content: Uint8Array, kind = 0): Uint8Array {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(0x184d2a50 + kind, 0);
@@ -28,9 +39,9 @@ function skippable(content: Uint8Array, kind = 0): Uint8Array {
   return Buffer.concat([header, content]);
 }
 
-function decode(data: Uint8Array, step = 1 << 20): Buffer {
+function decode(data: Uint8Array, step = 1 << 20, limit = LIMIT): Buffer {
   const chunks: Uint8Array[] = [];
-  const decoder = new ZstdDecoder(LIMIT, (chunk) => chunks.push(chunk.slice()));
+  const decoder = new ZstdDecoder(limit, (chunk) => chunks.push(chunk.slice()));
   try {
     for (let at = 0; at < data.length; at += step) decoder.push(data.subarray(at, at + step));
     decoder.finish();
@@ -58,6 +69,29 @@ Deno.test("zstd data comes out as it went in", async (t) => {
       PLAIN,
     ],
     ["skippable frames after it", Buffer.concat([FRAME, skippable(new Uint8Array(), 15)]), PLAIN],
+    [
+      "skippable frames of every kind before, between and after several frames",
+      Buffer.concat([
+        ...Array.from({ length: 16 }, (_, kind) => skippable(PLAIN.subarray(0, kind * 7), kind)),
+        ...[FRAME, skippable(FRAME), skippable(new Uint8Array()), FRAME, skippable(PLAIN), FRAME],
+        skippable(FRAME, 15),
+      ]),
+      Buffer.concat([PLAIN, PLAIN, PLAIN]),
+    ],
+    [
+      "hundreds of small frames, some of them empty",
+      Buffer.concat(PIECES.map((piece) => zstdCompressSync(piece, CHECKED))),
+      Buffer.concat(PIECES),
+    ],
+    ["nothing but skippable frames", skippable(PLAIN), new Uint8Array()],
+    ["its size in the header", sized(PLAIN, CHECKED.params), PLAIN],
+    ["a size of one byte, without a window", sized(PLAIN.subarray(0, 200)), PLAIN.subarray(0, 200)],
+    ["a size of two bytes", sized(PLAIN.subarray(0, 60_000)), PLAIN.subarray(0, 60_000)],
+    [
+      "the strongest compression",
+      zstdCompressSync(PLAIN, { params: { [constants.ZSTD_c_compressionLevel]: 19 } }),
+      PLAIN,
+    ],
     ["no content checksum", zstdCompressSync(PLAIN), PLAIN],
     ["nothing in it", zstdCompressSync(new Uint8Array(), CHECKED), new Uint8Array()],
     ["one long run", zstdCompressSync(new Uint8Array(5_000_000)), new Uint8Array(5_000_000)],
@@ -175,4 +209,82 @@ Deno.test("the walker accepts a window at the limit and names one above it", () 
   exact.push(frameHeader(0x00, 13 << 3));
   const less = new FrameWalker((8 << 20) - 1);
   assert.throws(() => less.push(frameHeader(0x00, 13 << 3)), /8388608 bytes, the limit is 8388607/);
+});
+
+/** Random bytes twice: only a window that reaches back over all of them finds the second as a copy. */
+function farCopy(windowLog: number): { readonly plain: Buffer; readonly data: Uint8Array } {
+  const noise = Buffer.alloc(9 << 20);
+  for (let at = 0; at < noise.length; at += 65_536) {
+    crypto.getRandomValues(noise.subarray(at, at + 65_536));
+  }
+  const plain = Buffer.concat([noise, noise]);
+  const data = zstdCompressSync(plain, {
+    params: {
+      [constants.ZSTD_c_compressionLevel]: 1,
+      [constants.ZSTD_c_windowLog]: windowLog,
+      [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+    },
+  });
+  return { plain, data };
+}
+
+Deno.test("what lies further back than the usual window is found up to the limit", () => {
+  const { plain, data } = farCopy(24);
+  assert(data.length < plain.length * 0.6, "the copy was not found by the compressor");
+  assert(decode(data, 1 << 20, 16 << 20).equals(plain));
+  refuses("UnsupportedCompression", () => decode(data, 1 << 20, (16 << 20) - 1));
+});
+
+Deno.test("windows up to the limit are decompressed, larger ones refused by their size", async (t) => {
+  const plain = Buffer.alloc(300_000, "window ");
+  const compress = (log: number) =>
+    zstdCompressSync(plain, { params: { [constants.ZSTD_c_windowLog]: log } });
+  const MiB = 1 << 20;
+  const cases: [log: number, limit: number, accepted: boolean][] = [
+    [10, 1024, true],
+    [20, MiB, true],
+    [20, MiB - 1, false],
+    // What a package may ask for, and one step more.
+    [27, DEFAULT_LIMITS.zstdWindowBytes, true],
+    [28, DEFAULT_LIMITS.zstdWindowBytes, false],
+    [31, DEFAULT_LIMITS.zstdWindowBytes, false],
+    // More than libzstd takes without being told.
+    [28, 256 * MiB, true],
+    [31, 2048 * MiB, true],
+    [31, 2 ** 40, true],
+  ];
+  for (const [log, limit, accepted] of cases) {
+    await t.step(`2^${log} bytes where ${limit} are allowed`, () => {
+      const data = compress(log);
+      if (accepted) return assert(decode(data, 4099, limit).equals(plain));
+      refuses("UnsupportedCompression", () => decode(data, 4099, limit));
+      // At once, from the header alone.
+      refuses("UnsupportedCompression", () => decode(data.subarray(0, 6), 1, limit));
+    });
+  }
+});
+
+Deno.test("a limit between two powers of two lets windows between them through", () => {
+  // Exponent 17 and mantissa 4: one and a half times 2^27 bytes.
+  const data = frameHeader(0x00, (17 << 3) | 4, 0x19, 0, 0, 1, 2, 3);
+  assert(decode(data, 1, 1.5 * 2 ** 27).equals(Uint8Array.of(1, 2, 3)));
+});
+
+Deno.test("a whole size over the limit counts as a window only where there is no other", () => {
+  const large = Buffer.alloc(LIMIT + 1);
+  // In one segment the decompressor must hold all of it; with a window it need not.
+  const windowed = sized(large, { [constants.ZSTD_c_windowLog]: 20 });
+  assert(decode(windowed).equals(large));
+  const single = frameHeader(0xa0, ...new Uint8Array(Uint32Array.of(LIMIT + 1).buffer));
+  refuses("UnsupportedCompression", () => decode(single));
+});
+
+Deno.test("a frame that says another size than it has is corrupt", () => {
+  const data = new Uint8Array(sized(PLAIN.subarray(0, 200)));
+  const [descriptor, size] = [data[4], data[5]];
+  assert.deepEqual([descriptor, size], [0x20, 200], "not a single segment with one byte of size");
+  for (const wrong of [199, 201, 255]) {
+    data[5] = wrong;
+    refuses("Corrupt", () => decode(data));
+  }
 });
