@@ -19,7 +19,13 @@ export {
 } from "./bootstrap.ts";
 export { BootstrapError, type BootstrapReason } from "./errors.ts";
 export { CHUNK_BYTES, type Seed } from "./payload.ts";
-export { REGISTRY_GID, REGISTRY_UID } from "./registry_objects.ts";
+export {
+  REGISTRY_GID,
+  REGISTRY_UID,
+  registryDeployment,
+  type RegistryPlan,
+  registrySecret,
+} from "./registry_objects.ts";
 export { registryIsHere, registryUrl } from "./registry.ts";
 export { knownSeed, manifestBlobs, rememberSeed } from "./seed.ts";
 export { SeedFollower, type SeedFollowerOptions, type SeedRegistry } from "./seed_follower.ts";

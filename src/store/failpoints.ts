@@ -27,3 +27,16 @@ export const UPKEEP_FAILPOINTS = [
   "store.package.removed",
   "store.blob.removed",
 ] as const;
+
+/**
+ * Every place in which a test may end the process while a blob is handed to the in-cluster registry
+ * or replaced there.
+ */
+export const REGISTRY_STORAGE_FAILPOINTS = [
+  "store.registry.directory.made",
+  "store.registry.linked",
+  "store.registry.entry.written",
+  "store.registry.entry.renamed",
+  "store.registry.replacement.linked",
+  "store.registry.replaced",
+] as const;

@@ -49,24 +49,23 @@ function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
   while (done < bytes.length) done += file.writeSync(bytes.subarray(done));
 }
 
-/** Whether something of any type is at `path`. */
-export function exists(path: string): boolean {
+/** What is at `path`, a link itself and not what it leads to; undefined when nothing is. */
+export function lookAt(path: string): Deno.FileInfo | undefined {
   try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** The size of the regular file at `path`, if there is one. */
-export function fileSize(path: string): number | undefined {
-  try {
-    const info = Deno.lstatSync(path);
-    return info.isFile ? info.size : undefined;
+    return Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+/** Whether something of any type is at `path`. */
+export function exists(path: string): boolean {
+  return lookAt(path) !== undefined;
+}
+
+/** The size of the regular file at `path`, if there is one. */
+export function fileSize(path: string): number | undefined {
+  const info = lookAt(path);
+  return info?.isFile ? info.size : undefined;
 }

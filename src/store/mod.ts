@@ -15,7 +15,12 @@ export { BlobStore, type OpenBlob, QUARANTINE_LIMIT } from "./blobs.ts";
 export type { Collected, Collector } from "./collector.ts";
 export type { Damage } from "./damage.ts";
 export { StoreError, type StoreReason } from "./errors.ts";
-export { STORE_FAILPOINTS, type StoreFailpoint, UPKEEP_FAILPOINTS } from "./failpoints.ts";
+export {
+  REGISTRY_STORAGE_FAILPOINTS,
+  STORE_FAILPOINTS,
+  type StoreFailpoint,
+  UPKEEP_FAILPOINTS,
+} from "./failpoints.ts";
 export { type FileSink, type StoreFs, systemStoreFs } from "./fs.ts";
 export type { Ledger, LedgerEntry, LedgerRefusal } from "./ledger.ts";
 export { availableBytes, type SpaceNeed } from "./preflight.ts";

@@ -4,10 +4,11 @@ import {
   dirname,
   failpoint,
   removeQuietly,
+  removeUnfinished,
   writeFileAtomic,
 } from "../std/mod.ts";
 import type { BlobStore } from "./blobs.ts";
-import { exists, type StoreFs, systemStoreFs } from "./fs.ts";
+import { exists, lookAt, type StoreFs, systemStoreFs } from "./fs.ts";
 import { imageBlobs } from "./image_blobs.ts";
 
 /** Below the storage's root: what distribution v3's filesystem driver keeps (storage/paths.go). */
@@ -74,9 +75,43 @@ export class RegistryStorage {
     return bytes;
   }
 
-  #linkData(digest: Digest): void {
+  /**
+   * Puts the store's file of a blob in the place of the registry's, in one step. A blob that went bad
+   * under both names is still the registry's after the store has got a good one again, and pushing
+   * it changes nothing: distribution keeps what it has (storage/blobwriter.go moveBlob). Whoever is
+   * reading goes on with the old file.
+   *
+   * @returns whether it was replaced: not when the registry has none, or has the store's file.
+   * @throws what the file system throws; the registry then has what it had.
+   */
+  replace(digest: Digest): boolean {
+    const path = this.#dataPath(digest);
+    const theirs = fileKey(path);
+    const ours = fileKey(this.#blobs.path(digest));
+    if (theirs === undefined || ours === undefined || theirs === ours) return false;
+    // One name for all tries: what a kill left of an earlier one is in nobody's way and goes here.
+    const temporary = `${path}.holdfast.tmp`;
+    removeQuietly(temporary, this.#fs);
+    try {
+      this.#fs.link(this.#blobs.path(digest), temporary);
+      failpoint("store.registry.replacement.linked");
+      this.#fs.rename(temporary, path);
+    } catch (error) {
+      removeQuietly(temporary, this.#fs);
+      throw error;
+    }
+    failpoint("store.registry.replaced");
+    this.#fs.fsyncDir(dirname(path));
+    return true;
+  }
+
+  #dataPath(digest: Digest): string {
     const hex = digestHex(digest);
-    const path = `${this.#root}/${REGISTRY_ROOT}/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`;
+    return `${this.#root}/${REGISTRY_ROOT}/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`;
+  }
+
+  #linkData(digest: Digest): void {
+    const path = this.#dataPath(digest);
     if (exists(path)) return;
     this.#makeDirectory(dirname(path));
     try {
@@ -91,32 +126,51 @@ export class RegistryStorage {
   #writeEntry(repository: string, digest: Digest): void {
     const entry = `_layers/sha256/${digestHex(digest)}/link`;
     const path = `${this.#root}/${REGISTRY_ROOT}/repositories/${repository}/${entry}`;
-    if (exists(path)) return;
-    this.#makeDirectory(dirname(path));
-    writeFileAtomic(path, digest, { fs: this.#fs, name: "store.registry.entry" });
-    this.#giveAway(path);
+    const owner = lookAt(path)?.uid;
+    if (owner === this.#owner.uid) return;
+    if (owner === undefined) {
+      this.#makeDirectory(dirname(path));
+      removeUnfinished(dirname(path), "link", this.#fs);
+      writeFileAtomic(path, digest, { fs: this.#fs, name: "store.registry.entry" });
+    }
+    this.#giveAway(path, owner === undefined);
   }
 
-  /** As `ensureDir`, and each directory that is new belongs to the registry's user. */
+  /**
+   * As `ensureDir`, and each directory that is new belongs to the registry's user; so does one that a
+   * kill left before it could be given away.
+   */
   #makeDirectory(path: string): void {
-    if (exists(path)) return;
-    this.#makeDirectory(dirname(path));
-    try {
-      this.#fs.mkdir(path, 0o755);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    const owner = lookAt(path)?.uid;
+    const isInside = path === this.#root || path.startsWith(`${this.#root}/`);
+    if (owner === this.#owner.uid || (owner !== undefined && !isInside)) return;
+    if (owner === undefined) {
+      this.#makeDirectory(dirname(path));
+      try {
+        this.#fs.mkdir(path, 0o755);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      }
+      failpoint("store.registry.directory.made");
     }
-    this.#giveAway(path);
+    this.#giveAway(path, owner === undefined);
     this.#fs.fsyncDir(dirname(path));
   }
 
-  #giveAway(path: string): void {
+  /** @param isNew what cannot be given away is then removed again. */
+  #giveAway(path: string, isNew: boolean): void {
     try {
       this.#fs.chown(path, this.#owner.uid, this.#owner.gid);
     } catch (error) {
       // A registry that cannot write beside it is worse than one that gets the blob pushed.
-      removeQuietly(path, this.#fs);
+      if (isNew) removeQuietly(path, this.#fs);
       throw error;
     }
   }
+}
+
+/** What tells whether two names are one file. */
+function fileKey(path: string): string | undefined {
+  const info = lookAt(path);
+  return info === undefined ? undefined : `${info.dev}:${info.ino}`;
 }

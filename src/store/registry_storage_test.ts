@@ -4,8 +4,11 @@ import { systemStoreFs } from "./fs.ts";
 import { imageBlobs } from "./image_blobs.ts";
 import { RegistryStorage } from "./registry_storage.ts";
 import { Store } from "./store.ts";
+import { permissions } from "./testing.ts";
 
 const me = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+/** Only root can give files away. */
+const registryUser = me.uid === 0 ? { uid: 1000, gid: 2000 } : me;
 
 async function* once(text: string) {
   yield new TextEncoder().encode(text);
@@ -173,3 +176,103 @@ Deno.test("where nothing can be linked the error is told and no entry is left", 
       assert.throws(() => Deno.statSync(entry(root, "a", digest)), Deno.errors.NotFound);
     }
   }));
+
+/** What a registry has of a blob by itself: a file of its own. */
+function ownData(root: string, digest: Digest, text: string): string {
+  const path = data(root, digest);
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  Deno.writeTextFileSync(path, text);
+  return path;
+}
+
+Deno.test("the registry's file of a blob is replaced by the store's, which its user can read", () =>
+  withStore(async ({ store, root, put }) => {
+    const { digest } = await put("good");
+    const path = ownData(root, digest, "bad!");
+    using reader = Deno.openSync(path);
+    const storage = new RegistryStorage(root, store.blobs, me);
+    assert.equal(storage.replace(digest), true);
+    assert.equal(Deno.readTextFileSync(path), "good");
+    assert.equal(Deno.statSync(path).ino, Deno.statSync(store.blobs.path(digest)).ino);
+    assert.equal(permissions(path), 0o444);
+    assert.deepEqual([...Deno.readDirSync(path.replace(/data$/, ""))].map(({ name }) => name), [
+      "data",
+    ]);
+    const old = new Uint8Array(4);
+    assert.equal(reader.readSync(old), 4);
+    assert.equal(new TextDecoder().decode(old), "bad!", "who reads goes on with the old file");
+  }));
+
+Deno.test("nothing is replaced where there is nothing to replace, or nothing to replace it with", () =>
+  withStore(async (bench) => {
+    const { store, root, put } = bench;
+    const { manifest, blobs: [layer] } = await putImage(bench, "web");
+    assert(layer);
+    const storage = new RegistryStorage(root, store.blobs, me);
+    assert.equal(storage.replace(layer.digest), false, "the registry has none");
+    assert.throws(() => Deno.statSync(root), Deno.errors.NotFound);
+    storage.link([{ repository: "a", digest: manifest.digest }]);
+    assert.equal(storage.replace(layer.digest), false, "the registry has the store's");
+    const own = digestOf("only the registry's");
+    ownData(root, own, "only the registry's");
+    assert.equal(storage.replace(own), false, "the store has none");
+    assert.equal(Deno.readTextFileSync(data(root, own)), "only the registry's");
+    const { digest } = await put("");
+    ownData(root, digest, "");
+    assert.equal(storage.replace(digest), true, "an empty blob is one as well");
+  }));
+
+Deno.test("a replacement that fails leaves the registry what it had, and no second name", () =>
+  withStore(async ({ store, root, put }) => {
+    const { digest } = await put("good");
+    const path = ownData(root, digest, "bad!");
+    const storage = new RegistryStorage(root, store.blobs, me, {
+      ...systemStoreFs,
+      rename: () => {
+        throw new Error("the disk is gone");
+      },
+    });
+    assert.throws(() => storage.replace(digest), /the disk is gone/);
+    assert.equal(Deno.readTextFileSync(path), "bad!");
+    assert.equal(Deno.statSync(store.blobs.path(digest)).nlink, 1);
+  }));
+
+Deno.test("a replacement is flushed after it has its name", () =>
+  withStore(async ({ store, root, put }) => {
+    const { digest } = await put("good");
+    const path = ownData(root, digest, "bad!");
+    const steps: string[] = [];
+    const storage = new RegistryStorage(root, store.blobs, me, {
+      ...systemStoreFs,
+      rename: (from, to) => {
+        steps.push("rename");
+        assert.equal(to, path);
+        assert.equal(Deno.readTextFileSync(from), "good");
+        systemStoreFs.rename(from, to);
+      },
+      fsyncDir: (directory) => {
+        steps.push(`flush, then ${Deno.readTextFileSync(`${directory}/data`)}`);
+      },
+    });
+    storage.replace(digest);
+    assert.deepEqual(steps, ["rename", "flush, then good"]);
+  }));
+
+Deno.test({
+  name: "an entry that a kill left to the agent's user is given to the registry's by the next run",
+  ignore: me.uid !== 0,
+  fn: () =>
+    withStore(async (bench) => {
+      const { store, root } = bench;
+      const { manifest, blobs } = await putImage(bench, "web");
+      const image = { repository: "library/web", digest: manifest.digest };
+      const [first] = blobs;
+      assert(first);
+      new RegistryStorage(root, store.blobs, me).link([image]);
+      const link = entry(root, "library/web", first.digest);
+      Deno.chmodSync(link, 0o600);
+      new RegistryStorage(root, store.blobs, registryUser).link([image]);
+      assert.equal(Deno.statSync(link).uid, registryUser.uid);
+      assert.equal(Deno.statSync(store.dir).uid, me.uid, "what is not the registry's is left");
+    }),
+});
