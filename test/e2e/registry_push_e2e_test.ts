@@ -1,69 +1,16 @@
 import assert from "node:assert/strict";
-import bcrypt from "bcryptjs";
-import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { type Digest, digestOf } from "../../src/std/mod.ts";
 import { pushImages, type PushProgress, type PushSource, ZarfError } from "../../src/zarf/mod.ts";
+import { freeAddress } from "./support/local_agent.ts";
+import { RealRegistry } from "./support/real_registry.ts";
 
 /*
  * Pushes into the real registry (distribution v3), with a password as in a cluster, and reads back
  * what it serves.
  */
 
-const CREDENTIALS = { username: "zarf-push", password: "geheim~!-" };
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-
-interface Registry extends AsyncDisposable {
-  readonly url: string;
-  readonly root: string;
-}
-
-async function startRegistry(): Promise<Registry> {
-  const binary = await ensureTool(TOOLS.registry);
-  const root = Deno.makeTempDirSync();
-  const port = freePort();
-  const hash = bcrypt.hashSync(CREDENTIALS.password, 4);
-  Deno.writeTextFileSync(`${root}/htpasswd`, `${CREDENTIALS.username}:${hash}\n`);
-  Deno.writeTextFileSync(
-    `${root}/config.yml`,
-    JSON.stringify({
-      version: 0.1,
-      log: { level: "error" },
-      storage: { filesystem: { rootdirectory: `${root}/data` } },
-      http: { addr: `127.0.0.1:${port}`, secret: "x" },
-      auth: { htpasswd: { realm: "r", path: `${root}/htpasswd` } },
-    }),
-  );
-  const child = new Deno.Command(binary, {
-    args: ["serve", `${root}/config.yml`],
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const url = `http://127.0.0.1:${port}`;
-  for (let attempt = 0;; attempt++) {
-    try {
-      await (await fetch(`${url}/v2/`)).body?.cancel();
-      break;
-    } catch (error) {
-      if (attempt > 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  return {
-    url,
-    root,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await child.status;
-      Deno.removeSync(root, { recursive: true });
-    },
-  };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Content by digest, kept in memory; counts how often a blob is opened. */
 class Content implements PushSource {
@@ -121,14 +68,9 @@ class Content implements PushSource {
   }
 }
 
-const AUTHORIZATION = `Basic ${btoa(`${CREDENTIALS.username}:${CREDENTIALS.password}`)}`;
-
-async function read(registry: Registry, path: string): Promise<Uint8Array> {
-  const response = await fetch(`${registry.url}/v2/${path}`, {
-    headers: { authorization: AUTHORIZATION, accept: `${MANIFEST}, ${INDEX}` },
-  });
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  assert.equal(response.status, 200, `${path}: ${new TextDecoder().decode(bytes)}`);
+async function read(registry: RealRegistry, path: string): Promise<Uint8Array> {
+  const { status, bytes } = await registry.ask("GET", path, `${MANIFEST}, ${INDEX}`);
+  assert.equal(status, 200, `${path}: ${new TextDecoder().decode(bytes)}`);
   return bytes;
 }
 
@@ -141,7 +83,7 @@ function randomBytes(size: number): Uint8Array<ArrayBuffer> {
 }
 
 Deno.test("an image is pushed under all its names and read back whole", async () => {
-  await using registry = await startRegistry();
+  await using registry = await RealRegistry.start();
   const source = new Content();
   const layers = [source.add(randomBytes(5_000_000)), source.add("small"), source.add("")];
   const image = source.image(layers);
@@ -149,7 +91,7 @@ Deno.test("an image is pushed under all its names and read back whole", async ()
   const options = {
     source,
     registryUrl: registry.url,
-    credentials: CREDENTIALS,
+    credentials: registry.credentials,
     onProgress: (step: PushProgress) => progress.push(step),
   };
   const images = [{
@@ -176,7 +118,7 @@ Deno.test("an image is pushed under all its names and read back whole", async ()
 });
 
 Deno.test("an index comes with all its children, and without a tag it has its digest", async () => {
-  await using registry = await startRegistry();
+  await using registry = await RealRegistry.start();
   const source = new Content();
   const children = ["amd64", "arm64"].map((architecture) =>
     source.image([source.add(`layer of ${architecture}`)], { architecture })
@@ -189,7 +131,7 @@ Deno.test("an index comes with all its children, and without a tag it has its di
   const result = await pushImages([{ repository: "a/b", tags: [], digest: index.digest }], {
     source,
     registryUrl: registry.url,
-    credentials: CREDENTIALS,
+    credentials: registry.credentials,
   });
   assert.equal(result.manifestsSent, 3);
   for (const { digest } of [index, ...children]) {
@@ -198,9 +140,9 @@ Deno.test("an index comes with all its children, and without a tag it has its di
 });
 
 Deno.test("a tag that means something else is moved", async () => {
-  await using registry = await startRegistry();
+  await using registry = await RealRegistry.start();
   const source = new Content();
-  const options = { source, registryUrl: registry.url, credentials: CREDENTIALS };
+  const options = { source, registryUrl: registry.url, credentials: registry.credentials };
   for (const content of ["old", "new"]) {
     const { digest } = source.image([source.add(content)]);
     await pushImages([{ repository: "app", tags: ["latest"], digest }], options);
@@ -209,7 +151,7 @@ Deno.test("a tag that means something else is moved", async () => {
 });
 
 Deno.test("an upload that breaks is tried again and the progress stays right", async () => {
-  await using registry = await startRegistry();
+  await using registry = await RealRegistry.start();
   const source = new Content();
   const layer = source.add(randomBytes(3_000_000));
   const { digest } = source.image([layer]);
@@ -218,7 +160,7 @@ Deno.test("an upload that breaks is tried again and the progress stays right", a
   const result = await pushImages([{ repository: "app", tags: ["1"], digest }], {
     source,
     registryUrl: registry.url,
-    credentials: CREDENTIALS,
+    credentials: registry.credentials,
     concurrency: 1,
     onProgress: (progress) => last = progress,
   });
@@ -228,7 +170,7 @@ Deno.test("an upload that breaks is tried again and the progress stays right", a
 });
 
 Deno.test("wrong credentials are refused at once and never shown", async () => {
-  await using registry = await startRegistry();
+  await using registry = await RealRegistry.start();
   const source = new Content();
   const { digest } = source.image([source.add("x")]);
   const started = performance.now();
@@ -255,15 +197,15 @@ Deno.test("a registry that is not there is unavailable, after all attempts", asy
   await assert.rejects(
     pushImages([{ repository: "app", tags: ["1"], digest }], {
       source,
-      registryUrl: `http://127.0.0.1:${freePort()}`,
-      credentials: CREDENTIALS,
+      registryUrl: `http://${freeAddress()}`,
+      credentials: { username: "zarf-push", password: "unasked" },
     }),
     (error) => error instanceof ZarfError && error.reason === "RegistryUnavailable",
   );
 });
 
 Deno.test("a push that is told to stop ends in the middle of a blob", async () => {
-  await using registry = await startRegistry();
+  await using registry = await RealRegistry.start();
   const source = new Content();
   const { digest } = source.image([source.add(randomBytes(20_000_000))]);
   const controller = new AbortController();
@@ -271,7 +213,7 @@ Deno.test("a push that is told to stop ends in the middle of a blob", async () =
     pushImages([{ repository: "app", tags: ["1"], digest }], {
       source,
       registryUrl: registry.url,
-      credentials: CREDENTIALS,
+      credentials: registry.credentials,
       signal: controller.signal,
       onProgress: ({ bytes }) => bytes > 1_000_000 && controller.abort(new Error("stop")),
     }),
