@@ -5,6 +5,7 @@ import type { Limits } from "./limits.ts";
 export class Budget {
   readonly #limits: Limits;
   #entries = 0;
+  #nameCharacters = 0;
   #bytes = 0;
 
   constructor(limits: Limits) {
@@ -16,13 +17,19 @@ export class Budget {
     return this.#bytes;
   }
 
-  /** Counts one entry. @throws {PackageError} LimitExceeded. */
-  addEntry(): void {
-    if (++this.#entries <= this.#limits.entries) return;
-    throw packageError(
-      "LimitExceeded",
-      `the package: has more than ${this.#limits.entries} entries`,
-    );
+  /** Counts one entry, or a directory that a name implies. @throws {PackageError} LimitExceeded. */
+  addEntry(name: string): void {
+    const { entries, nameCharacters } = this.#limits;
+    this.#nameCharacters += name.length;
+    if (++this.#entries > entries) {
+      throw packageError("LimitExceeded", `the package: has more than ${entries} entries`);
+    }
+    if (this.#nameCharacters > nameCharacters) {
+      throw packageError(
+        "LimitExceeded",
+        `the package: its names have more than ${nameCharacters} characters`,
+      );
+    }
   }
 
   /** Counts one regular file of the outer archive. @throws {PackageError} LimitExceeded. */

@@ -14,8 +14,16 @@ function exceeds(action: () => void, message: string): void {
 
 Deno.test("entries are taken up to the limit, and the one after it is refused", () => {
   const budget = new Budget({ ...DEFAULT_LIMITS, entries: 3 });
-  for (let entry = 0; entry < 3; entry++) budget.addEntry();
-  exceeds(() => budget.addEntry(), "the package: has more than 3 entries");
+  for (let entry = 0; entry < 3; entry++) budget.addEntry(`${entry}`);
+  exceeds(() => budget.addEntry("3"), "the package: has more than 3 entries");
+});
+
+Deno.test("names are taken up to the limit of all of them together", () => {
+  const budget = new Budget({ ...DEFAULT_LIMITS, nameCharacters: 10 });
+  budget.addEntry("123456");
+  budget.addEntry("7890");
+  budget.addEntry("");
+  exceeds(() => budget.addEntry("1"), "the package: its names have more than 10 characters");
 });
 
 for (

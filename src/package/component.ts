@@ -31,7 +31,7 @@ export class ComponentUnpacker implements EntryWriter {
     this.#label = `components/${name}.tar`;
     this.#sink = sink;
     this.#budget = budget;
-    this.#names = new NameRegister(this.#label);
+    this.#names = new NameRegister(this.#label, budget);
     this.#tar = new TarParser(this.#label, limits, (entry) => this.#begin(entry));
   }
 
@@ -65,7 +65,7 @@ export class ComponentUnpacker implements EntryWriter {
   }
 
   #begin(entry: TarEntry): TarBody {
-    this.#budget.addEntry();
+    this.#budget.addEntry(entry.name);
     const path = safePath(this.#label, entry.name);
     if (path === "") return NOTHING;
     if (path !== this.#name && !path.startsWith(`${this.#name}/`)) {

@@ -139,6 +139,12 @@ Deno.test("entries of a component count for the whole package", () => {
   refuses("LimitExceeded", "more than 2 entries", entries, { entries: 2 });
 });
 
+Deno.test("directories that are only implied count for the whole package, too", () => {
+  const entries = [ROOT, { name: "web/a/b/c/d/file" }];
+  assert.equal(unpack(entries, { limits: { entries: 6 } }).files.size, 1);
+  refuses("LimitExceeded", "more than 5 entries", entries, { entries: 5 });
+});
+
 Deno.test("a component that ends in the middle of a file gives the file up", () => {
   const sink = new MemorySink();
   const unpacker = new ComponentUnpacker("web", sink, DEFAULT_LIMITS, new Budget(DEFAULT_LIMITS));

@@ -39,13 +39,14 @@ interface PackageFile<Kind extends string> {
  */
 export class EntrySorter {
   readonly #limits: Limits;
-  readonly #names = new NameRegister(LABEL);
+  readonly #names: NameRegister;
   /** Counts these entries; those of component tars are counted by whoever unpacks them. */
   readonly budget: Budget;
 
   constructor(limits: Limits) {
     this.#limits = limits;
     this.budget = new Budget(limits);
+    this.#names = new NameRegister(LABEL, this.budget);
   }
 
   /**
@@ -53,7 +54,7 @@ export class EntrySorter {
    * InvalidImageLayout.
    */
   sort(entry: TarEntry): PackageEntry {
-    this.budget.addEntry();
+    this.budget.addEntry(entry.name);
     const path = safePath(LABEL, entry.name);
     if (entry.type === "directory") {
       if (path !== "") this.#names.add(path, "directory");

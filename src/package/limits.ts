@@ -1,7 +1,12 @@
 /** Bounds on what a package may make this program do. All sizes are in bytes. */
 export interface Limits {
-  /** Entries in the outer archive and in all component tars together. */
+  /**
+   * Entries in the outer archive and in all component tars together, and the directories that their
+   * names imply.
+   */
   readonly entries: number;
+  /** The names of all of these together, in characters: they are kept while a package is read. */
+  readonly nameCharacters: number;
   /** All regular files together, unpacked: a bound against decompression bombs. */
   readonly contentBytes: number;
   /** zarf.yaml. */
@@ -14,7 +19,7 @@ export interface Limits {
   readonly manifestBytes: number;
   /** Manifests and indexes that can be reached. */
   readonly manifests: number;
-  /** One name or link target in a tar (Linux: PATH_MAX). */
+  /** One name or link target in a tar; the store's own limit (package_tree.ts) is just above it. */
   readonly nameBytes: number;
   /** One PAX header block or GNU long name. */
   readonly tarExtensionBytes: number;
@@ -24,14 +29,15 @@ export interface Limits {
 
 /** Far above every real package, far below what would hurt a small node. */
 export const DEFAULT_LIMITS: Limits = {
-  entries: 500_000,
+  entries: 80_000,
+  nameCharacters: 10 << 20,
   contentBytes: 2 ** 40,
   definitionBytes: 4 << 20,
   checksumsBytes: 32 << 20,
   signatureBytes: 256 << 10,
   manifestBytes: 8 << 20,
   manifests: 20_000,
-  nameBytes: 4096,
+  nameBytes: 1000,
   tarExtensionBytes: 64 << 10,
   zstdWindowBytes: 128 << 20,
 };

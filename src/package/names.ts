@@ -1,8 +1,19 @@
+import type { Budget } from "./budget.ts";
 import { packageError } from "./errors.ts";
 
 /** Control characters, and what Zarf refuses because one of its systems cannot store it. */
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\x00-\x1f\x7f\\:]/;
+
+/** Bytes of one part of a name (Linux: NAME_MAX). */
+const MAX_PART = 255;
+
+/** How many bytes the text has in UTF-8. */
+export function utf8Length(text: string): number {
+  return encoder.encode(text).length;
+}
+
+const encoder = new TextEncoder();
 
 /**
  * The normal form of a name in a tar: relative, without `.`, `..`, empty parts and a slash at the end.
@@ -24,6 +35,7 @@ export function safePath(label: string, name: string): string {
     if (part === "..") throw refuse("leaves the package");
     if (part === "" || part === ".") throw refuse("is not in its normal form");
     if (/[. ]$/.test(part)) throw refuse("has a part that ends in a dot or a space");
+    if (utf8Length(part) > MAX_PART) throw refuse(`has a part of more than ${MAX_PART} bytes`);
   }
   return trimmed;
 }
@@ -65,14 +77,19 @@ type Kind = "file" | "directory" | "implied directory" | "link";
  */
 export class NameRegister {
   readonly #label: string;
+  readonly #budget: Budget;
   readonly #names = new Map<string, Kind>();
 
-  /** @param label How messages name the archive. */
-  constructor(label: string) {
+  /**
+   * @param label How messages name the archive.
+   * @param budget Counts the directories that names imply: one name of 1000 bytes can stand for 500.
+   */
+  constructor(label: string, budget: Budget) {
     this.#label = label;
+    this.#budget = budget;
   }
 
-  /** @throws {PackageError} DuplicateEntry or UnsafePath. */
+  /** @throws {PackageError} DuplicateEntry, UnsafePath or LimitExceeded. */
   add(path: string, kind: Exclude<Kind, "implied directory">): void {
     for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
       this.#addParent(path, path.slice(0, slash));
@@ -89,8 +106,10 @@ export class NameRegister {
 
   #addParent(path: string, parent: string): void {
     const kind = this.#names.get(parent);
-    if (kind === undefined) this.#names.set(parent, "implied directory");
-    else if (kind === "file" || kind === "link") {
+    if (kind === undefined) {
+      this.#budget.addEntry(parent);
+      this.#names.set(parent, "implied directory");
+    } else if (kind === "file" || kind === "link") {
       throw packageError(
         "UnsafePath",
         `${this.#label}: ${JSON.stringify(path)} lies below ${JSON.stringify(parent)}, a ${kind}`,

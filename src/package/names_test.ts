@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { Budget } from "./budget.ts";
 import { PackageError, type PackageErrorReason } from "./errors.ts";
-import { checkLinkTarget, NameRegister, safePath } from "./names.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { checkLinkTarget, NameRegister, safePath, utf8Length } from "./names.ts";
 
 function refuses(reason: PackageErrorReason, action: () => unknown, part: string): void {
   assert.throws(action, (error) => {
@@ -25,6 +27,8 @@ Deno.test("safe names come out in their normal form", async (t) => {
     [".git/config", ".git/config"],
     ["..data", "..data"],
     ["a/...b", "a/...b"],
+    [`a/${"n".repeat(255)}/b`, `a/${"n".repeat(255)}/b`],
+    ["ü".repeat(127), "ü".repeat(127)],
   ];
   for (const [name, path] of cases) {
     await t.step(JSON.stringify(name), () => assert.equal(safePath("a.tar", name), path));
@@ -51,6 +55,9 @@ Deno.test("names that are not safe are refused and named", async (t) => {
     "dot./b",
     "space /b",
     "end.",
+    `a/${"n".repeat(256)}`,
+    "ü".repeat(128),
+    `${"💾".repeat(64)}/b`,
   ];
   for (const name of names) {
     await t.step(JSON.stringify(name), () => {
@@ -93,7 +100,7 @@ Deno.test("a link that could leave its root is refused", async (t) => {
 });
 
 Deno.test("a name is taken once, by one kind of thing", () => {
-  const names = new NameRegister("a.tar");
+  const names = new NameRegister("a.tar", new Budget(DEFAULT_LIMITS));
   names.add("d/file", "file");
   names.add("d", "directory");
   names.add("link", "link");
@@ -103,4 +110,16 @@ Deno.test("a name is taken once, by one kind of thing", () => {
   refuses("DuplicateEntry", () => names.add("link", "directory"), `"link" is there twice`);
   refuses("UnsafePath", () => names.add("link/x", "file"), `below "link", a link`);
   refuses("UnsafePath", () => names.add("d/file/x/y", "file"), `below "d/file", a file`);
+});
+
+Deno.test("directories that names imply are counted, each once", () => {
+  const names = new NameRegister("a.tar", new Budget({ ...DEFAULT_LIMITS, entries: 4 }));
+  names.add("a/b/c/1", "file");
+  names.add("a/b/c/2", "file");
+  names.add("a/b/d/3", "file");
+  assert.throws(() => names.add("a/e/4", "file"), { reason: "LimitExceeded" });
+});
+
+Deno.test("lengths are those in UTF-8", () => {
+  assert.deepEqual(["", "a", "ü", "€", "💾", "a€💾"].map(utf8Length), [0, 1, 2, 3, 4, 8]);
 });

@@ -181,4 +181,17 @@ refusalTable("every limit is kept and named", [
     reason: "LimitExceeded",
     part: "the limit is 10",
   },
+  {
+    name: "names by their bytes",
+    spec: { files: { [`${"€".repeat(80)}/`.repeat(5) + "x"]: "400 characters" } },
+    reason: "LimitExceeded",
+    part: "a name has 1204 bytes",
+  },
+  {
+    name: "names together",
+    spec: {},
+    limits: { nameCharacters: 100 },
+    reason: "LimitExceeded",
+    part: "more than 100 characters",
+  },
 ]);

@@ -1,5 +1,6 @@
 import { packageError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { utf8Length } from "./names.ts";
 import {
   BLOCK,
   checksumMatches,
@@ -228,10 +229,11 @@ export class TarParser {
   }
 
   #checkNameLength(name: string): void {
-    if (name.length <= this.#limits.nameBytes) return;
+    const bytes = utf8Length(name);
+    if (bytes <= this.#limits.nameBytes) return;
     throw this.#refuse(
       "LimitExceeded",
-      `a name has ${name.length} characters, the limit is ${this.#limits.nameBytes}`,
+      `a name has ${bytes} bytes, the limit is ${this.#limits.nameBytes}`,
     );
   }
 
