@@ -62,7 +62,15 @@ export function parseDefinition(
   checkVersionRequirements(alpha);
   if (beta !== undefined) checkAgreement(alpha, beta);
   const migrated = migrate(alpha);
-  const parsed = v.safeParse(packageSchema, migrated);
+  const { components } = migrated;
+  if (Array.isArray(components) && components.length > MAX_COMPONENTS) {
+    throw packageError(
+      "LimitExceeded",
+      `${PART}: has ${components.length} components, the limit is ${MAX_COMPONENTS}`,
+    );
+  }
+  // One mistake is enough, and each costs hundreds of bytes.
+  const parsed = v.safeParse(packageSchema, migrated, { abortEarly: true });
   if (!parsed.success) throw invalid(parsed.issues[0]);
   return complete(parsed.output, migrated);
 }
@@ -88,6 +96,9 @@ function complete(parsed: ParsedPackage, raw: JsonObject): ZarfPackage {
     raw,
   };
 }
+
+/** Each takes kilobytes with its defaults filled in. */
+const MAX_COMPONENTS = 1000;
 
 function invalid(issue: v.BaseIssue<unknown>): PackageError {
   const where = v.getDotPath(issue) ?? "the document";

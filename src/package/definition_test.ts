@@ -166,6 +166,15 @@ Deno.test("a definition over its size limit is not even looked at", () => {
   });
 });
 
+Deno.test("components are counted before their defaults are filled in", () => {
+  const components = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ name: `c${n}` }));
+  assert.equal(define({}, { components: components(1000) }).components.length, 1000);
+  refuses("LimitExceeded", "zarf.yaml: has 1001 components, the limit is 1000", () => {
+    define({}, { components: components(1001) });
+  });
+});
+
 Deno.test("a few lines of aliases that stand for billions of values are refused", () => {
   const levels = Array.from(
     { length: 12 },

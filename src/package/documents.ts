@@ -8,7 +8,7 @@ import {
   type ScalarTagDefinition,
 } from "js-yaml";
 import { packageError } from "./errors.ts";
-import { isRecord, type JsonObject, toJson } from "./json.ts";
+import { estimateValues, isRecord, type JsonObject, MAX_VALUES, toJson } from "./json.ts";
 
 /** The API versions of a definition that are known here. */
 export const V1ALPHA1 = "zarf.dev/v1alpha1";
@@ -36,6 +36,9 @@ export function readDocuments(bytes: Uint8Array, maxBytes: number): Documents {
       "LimitExceeded",
       `${PART}: has ${bytes.length} bytes, the limit is ${maxBytes}`,
     );
+  }
+  if (estimateValues(bytes) > MAX_VALUES) {
+    throw packageError("LimitExceeded", `${PART}: may hold more than ${MAX_VALUES} values`);
   }
   const byVersion = new Map<string, JsonObject>();
   for (const document of loadYaml(bytes)) {

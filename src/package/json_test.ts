@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { parseEvents } from "js-yaml";
 import { parseDefinition } from "./definition.ts";
 import { PackageError, type PackageErrorReason } from "./errors.ts";
-import { isRecord, toJson } from "./json.ts";
+import { estimateValues, isRecord, MAX_VALUES, toJson } from "./json.ts";
 
 const HEAD = "kind: ZarfPackageConfig\nmetadata: { name: a }\ncomponents: [{ name: web }]\n";
 
@@ -48,7 +49,61 @@ Deno.test("a few lines that stand for billions of values are refused by their nu
     (_, n) => `l${n + 1}: &l${n + 1} [${Array(10).fill(`*l${n}`).join(", ")}]\n`,
   );
   const text = `${HEAD}l0: &l0 [x]\n${lines.join("")}`;
-  refuses("LimitExceeded", /more than 1000000 values/, () => parse(text));
+  refuses("LimitExceeded", /more than 65536 values/, () => parse(text));
+});
+
+Deno.test("a long text that aliases repeat is refused by its characters", () => {
+  const text = (aliases: number) =>
+    `${HEAD}a: &a ${"x".repeat(10_000)}\nb: [${Array(aliases).fill("*a").join(", ")}]\n`;
+  assert.ok(JSON.stringify(parse(text(400)).raw).length > 4_000_000);
+  refuses("LimitExceeded", /more than 4194304 characters with its aliases/, () => parse(text(420)));
+  const keys = (aliases: number) =>
+    `${HEAD}a: &a { ${"x".repeat(10_000)}: 1 }\nb: [${Array(aliases).fill("*a").join(", ")}]\n`;
+  refuses("LimitExceeded", /more than 4194304 characters/, () => parse(keys(420)));
+});
+
+Deno.test("a text may hold so many values, whatever its parser would make of them", async (t) => {
+  const punctuation = [
+    "a,",
+    "[]\n,",
+    "{},",
+    "a:,",
+    "- a\n",
+    "-\n",
+    "- - a\n",
+    "---\n",
+    "? a\n",
+    "a:\r",
+  ];
+  for (const part of punctuation) {
+    await t.step(JSON.stringify(part), () => {
+      refuses(
+        "LimitExceeded",
+        /^zarf\.yaml: may hold more than 65536 values$/,
+        () => parse(part.repeat(MAX_VALUES)),
+      );
+    });
+  }
+  await t.step("what is no punctuation there does not count", () => {
+    assert.equal(estimateValues(new TextEncoder().encode("docker.io/a-b/c_d@1 --flag 'x'")), 1);
+    assert.equal(estimateValues(new TextEncoder().encode('{"a":[1,"b"]}\n- - -')), 9);
+  });
+});
+
+Deno.test("no text has more than twice as many values as its punctuation says", () => {
+  const texts = [
+    "a: b",
+    "[a, b: c, {d, e}]",
+    "- - - a\n  - b",
+    "? a\n: b",
+    "a:\n- b\n-\n-",
+    "--- a\n--- b\n---",
+  ];
+  for (const text of texts) {
+    const values = parseEvents(text, {}).filter(({ type }) => [2, 3, 4, 5].includes(type)).length;
+    const estimate = estimateValues(new TextEncoder().encode(text));
+    assert.ok(values <= 2 * estimate, `${text}: ${values} values for ${estimate}`);
+  }
 });
 
 Deno.test("what is repeated by an alias is there each time", () => {

@@ -9,7 +9,7 @@ export interface Limits {
   readonly nameCharacters: number;
   /** All regular files together, unpacked: a bound against decompression bombs. */
   readonly contentBytes: number;
-  /** zarf.yaml. */
+  /** zarf.yaml. What Zarf makes of it must fit into a Secret, 1 MiB, and it may be there in two forms. */
   readonly definitionBytes: number;
   /** checksums.txt. */
   readonly checksumsBytes: number;
@@ -32,7 +32,7 @@ export const DEFAULT_LIMITS: Limits = {
   entries: 80_000,
   nameCharacters: 10 << 20,
   contentBytes: 2 ** 40,
-  definitionBytes: 4 << 20,
+  definitionBytes: 2 << 20,
   checksumsBytes: 32 << 20,
   signatureBytes: 256 << 10,
   manifestBytes: 8 << 20,
