@@ -2,7 +2,7 @@ import { type Digest, isDigest } from "../std/mod.ts";
 import * as v from "valibot";
 import { packageError } from "./errors.ts";
 import { LAYOUT_FILES } from "./entries.ts";
-import { isRecord } from "./json.ts";
+import { estimateValues, isRecord } from "./json.ts";
 import type { Limits } from "./limits.ts";
 import type { Descriptor } from "./types.ts";
 
@@ -120,12 +120,20 @@ export function walkLayout(source: LayoutSource, limits: Limits): Layout {
   return { roots, manifests: walk.found };
 }
 
+/** Of the types and annotations of all manifests together, which are kept in memory. */
+const MAX_CHARACTERS = 8 << 20;
+
+/** Values in one document: 20,000 descriptors have some hundred thousand. */
+const MAX_VALUES = 500_000;
+
 class Walk {
   readonly #source: LayoutSource;
   readonly #limits: Limits;
   readonly found = new Map<Digest, Descriptor>();
-  /** Depth first would let an index nest without bound. */
-  readonly #queue: { readonly parent: string; readonly descriptor: RawDescriptor }[] = [];
+  /** Depth first would let an index nest without bound. Each digest is in it once. */
+  readonly #queue = new Map<Digest, RawDescriptor>();
+  /** Characters of all that was found. */
+  #characters = 0;
 
   constructor(source: LayoutSource, limits: Limits) {
     this.#source = source;
@@ -134,30 +142,29 @@ class Walk {
 
   add(parent: string, descriptor: RawDescriptor): void {
     this.#checkBlob(parent, descriptor);
-    if (!this.found.has(descriptor.digest)) this.#queue.push({ parent, descriptor });
+    const { digest, mediaType } = descriptor;
+    if (!isIndexType(mediaType) && !MANIFEST_TYPES.includes(mediaType)) return;
+    if (this.#queue.has(digest)) return;
+    this.#queue.set(digest, descriptor);
+    if (this.#queue.size <= this.#limits.manifests) return;
+    throw packageError(
+      "LimitExceeded",
+      `images: there are more than ${this.#limits.manifests} manifests`,
+    );
   }
 
   run(): void {
-    for (let at = 0; at < this.#queue.length; at++) {
-      const next = this.#queue[at];
-      if (next === undefined || this.found.has(next.descriptor.digest)) continue;
-      this.#visit(next.descriptor);
-    }
+    // A map hands out what is added on the way, too.
+    for (const descriptor of this.#queue.values()) this.#visit(descriptor);
   }
 
   #visit(descriptor: RawDescriptor): void {
     const name = `images: manifest ${descriptor.digest}`;
-    const isIndex = isIndexType(descriptor.mediaType);
-    if (!isIndex && !MANIFEST_TYPES.includes(descriptor.mediaType)) return;
-    if (this.found.size >= this.#limits.manifests) {
-      throw packageError(
-        "LimitExceeded",
-        `images: there are more than ${this.#limits.manifests} manifests`,
-      );
-    }
     const bytes = this.#read(name, descriptor);
-    const document = isIndex ? parse(indexSchema, bytes, name) : parse(manifestSchema, bytes, name);
-    this.found.set(descriptor.digest, describe(descriptor, document));
+    const document = isIndexType(descriptor.mediaType)
+      ? parse(indexSchema, bytes, name)
+      : parse(manifestSchema, bytes, name);
+    this.#keep(describe(descriptor, document));
     if ("manifests" in document) {
       for (const child of document.manifests ?? []) this.add(name, child);
       return;
@@ -165,6 +172,19 @@ class Walk {
     const parts = [...document.layers ?? [], ...document.blobs ?? []];
     if (document.config !== undefined) parts.unshift(document.config);
     for (const part of parts) this.#checkBlob(name, part);
+  }
+
+  #keep(descriptor: Descriptor): void {
+    const { artifactType = "", annotations = {} } = descriptor;
+    const texts = [artifactType, ...Object.entries(annotations).flat()];
+    this.#characters += texts.reduce((sum, text) => sum + text.length, 0);
+    if (this.#characters > MAX_CHARACTERS) {
+      throw packageError(
+        "LimitExceeded",
+        `images: manifests have more than ${MAX_CHARACTERS} characters of annotations`,
+      );
+    }
+    this.found.set(descriptor.digest, descriptor);
   }
 
   #read(name: string, descriptor: RawDescriptor): Uint8Array {
@@ -215,6 +235,9 @@ function parse<const Schema extends v.GenericSchema>(
   bytes: Uint8Array,
   name: string,
 ): v.InferOutput<Schema> {
+  if (estimateValues(bytes) > MAX_VALUES) {
+    throw packageError("LimitExceeded", `${name}: may hold more than ${MAX_VALUES} values`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -225,7 +248,8 @@ function parse<const Schema extends v.GenericSchema>(
   if (!isRecord(value)) {
     throw packageError("InvalidImageLayout", `${name}: is not a JSON object`);
   }
-  const parsed = v.safeParse(schema, value);
+  // One mistake is enough, and each costs hundreds of bytes.
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   throw packageError(

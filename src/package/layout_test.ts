@@ -279,6 +279,41 @@ Deno.test("the number of manifests and the size of one are bounded", () => {
   assert.deepEqual(layout.reads, [], "a manifest over the limit was read");
 });
 
+Deno.test("what manifests have in common is counted and read once", () => {
+  const layout = new TestLayout();
+  const image = layout.image("one");
+  const index = (k: number) =>
+    layout.add(OCI_INDEX, { schemaVersion: 2, k, manifests: Array(500).fill(image) });
+  layout.roots.push(index(1), index(2), ...Array(500).fill(image));
+  assert.equal(layout.walk({ manifests: 3 }).manifests.size, 3);
+  assert.equal(layout.reads.length, 3);
+});
+
+Deno.test("what is no manifest elsewhere is read where it is called one", () => {
+  const layout = new TestLayout();
+  const image = layout.image("one");
+  layout.roots.push({ ...image, mediaType: LAYER }, image);
+  assert.deepEqual([...layout.walk({ manifests: 1 }).manifests.keys()], [image.digest]);
+});
+
+Deno.test("annotations and types of all manifests together are bounded", () => {
+  const layout = new TestLayout();
+  const annotate = (k: number) =>
+    layout.image(`${k}`, { annotations: { [`${k}`]: "x".repeat(3 << 20) } });
+  layout.roots.push(annotate(1), annotate(2));
+  assert.equal(layout.walk().manifests.size, 2);
+  layout.roots.push(layout.image("3", { artifactType: "x".repeat(3 << 20) }));
+  refuses("LimitExceeded", "more than 8388608 characters of annotations", () => layout.walk());
+});
+
+Deno.test("a document with too many values is refused before it is parsed", () => {
+  for (const many of ["1,", "{},", "[[],\n", '"a":1,']) {
+    const layout = new TestLayout();
+    layout.roots.push(layout.add(OCI_MANIFEST, many.repeat(500_000)));
+    refuses("LimitExceeded", "may hold more than 500000 values", () => layout.walk());
+  }
+});
+
 Deno.test("index types are told from manifest types", () => {
   assert.deepEqual(
     [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST, ""].map(isIndexType),
