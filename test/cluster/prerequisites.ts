@@ -22,6 +22,7 @@ const CLUSTER_COMMANDS: Readonly<Record<string, string>> = {
   mount: "mount",
   timeout: "coreutils",
   openssl: "openssl",
+  strace: "strace",
 };
 
 const DISK_COMMANDS: Readonly<Record<string, string>> = {

@@ -21,6 +21,8 @@ export interface LocalAgentOptions {
   readonly mounts?: string;
   /** @default the compiled program of this checkout */
   readonly program?: string;
+  /** A command that runs the agent as the process that it is itself, as a tracer does. */
+  readonly under?: readonly string[];
 }
 
 /** Where an agent on this machine listens. */
@@ -60,6 +62,7 @@ export class LocalAgent implements AsyncDisposable {
   start(options: LocalAgentOptions = {}): void {
     const { registry, status, admission } = this.addresses;
     const command = [
+      ...options.under ?? [],
       options.program ?? HOLDFAST,
       "agent",
       `--drop-dir=${this.dropDir}`,
