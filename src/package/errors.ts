@@ -1,4 +1,4 @@
-import { type Disposition, type ErrorParts, HoldfastError } from "../std/mod.ts";
+import { type Disposition, type ErrorParts, HoldfastError, oneLine } from "../std/mod.ts";
 
 /** Why a package is refused. */
 export type PackageErrorReason =
@@ -77,6 +77,8 @@ export class PackageError extends HoldfastError<PackageErrorReason> {
       remedy: REMEDIES[parts.reason] ?? "build the package again with zarf",
       disposition: DISPOSITIONS[parts.reason] ?? "terminal",
       ...parts,
+      // It names what the package holds: a name may be endless, or write over a terminal's line.
+      message: oneLine(parts.message),
     });
   }
 }

@@ -23,6 +23,14 @@ Deno.test("a refusal is terminal and says what was kept and what to do", async (
   }
 });
 
+Deno.test("a refusal shows what others wrote on one line of bounded length", () => {
+  const cause = new Error("line 1\n\x1b[2Jline 2");
+  const error = packageError("UnsafePath", `a\n${"b".repeat(1 << 20)}\x9b: is wrong`, { cause });
+  assert.match(error.message, /^a b+…b+\\u009b: is wrong$/);
+  assert.equal(error.message.length, 1000);
+  assert.match(describeError(error), /: line 1 \\u001b\[2Jline 2; nothing of the package was/);
+});
+
 Deno.test("a refusal can be made again on the other side of a worker from its parts", () => {
   const cause = new Error("libzstd says no");
   const error = packageError("Corrupt", "the data: is bad", { remedy: "do this", cause });

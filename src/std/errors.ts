@@ -42,6 +42,28 @@ export class HoldfastError<Reason extends string = string> extends Error {
   }
 }
 
+/** How much of one message a description shows, in characters. */
+const MAX_MESSAGE = 1000;
+/** Controls, other breaks of a line, and what turns the direction of writing. */
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * The text on one line, without characters that a terminal or a page would act on; what is too long
+ * loses its middle. Messages quote what others wrote.
+ *
+ * @param limit Characters.
+ */
+export function oneLine(text: string, limit: number = MAX_MESSAGE): string {
+  const line = text.replaceAll(/[\t\r\n]+/g, " ").replaceAll(UNPRINTABLE, escaped).trim();
+  if (line.length <= limit) return line;
+  const tail = Math.floor(limit / 3);
+  return `${line.slice(0, limit - tail - 1)}…${line.slice(-tail)}`.toWellFormed();
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
 /** One line: the message, its chain of causes, what was kept, what to do. */
 export function describeError(error: unknown): string {
   const parts = [chainOfMessages(error)];
@@ -59,7 +81,7 @@ function chainOfMessages(error: unknown): string {
   const messages: string[] = [];
   let current: unknown = error;
   for (let depth = 0; current !== undefined && depth < MAX_CAUSES; depth++) {
-    const text = current instanceof Error ? current.message : String(current);
+    const text = oneLine(current instanceof Error ? current.message : String(current));
     if (text !== "" && !messages.some((seen) => seen.includes(text))) messages.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }

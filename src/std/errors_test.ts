@@ -4,6 +4,7 @@ import {
   type Disposition,
   dispositionOf,
   HoldfastError,
+  oneLine,
   osErrorCode,
 } from "./errors.ts";
 
@@ -47,6 +48,38 @@ Deno.test("a chain that never ends is cut", () => {
   let deep = new Error("0");
   for (let i = 1; i < 50; i++) deep = new Error(String.fromCharCode(64 + i), { cause: deep });
   assert.equal(describeError(deep).split(": ").length, 5);
+});
+
+const lines: readonly (readonly [string, string])[] = [
+  ["plain text stays: äöü 💾", "plain text stays: äöü 💾"],
+  ["two\nlines\r\n\n\tare one\n", "two lines are one"],
+  ["a terminal's \x1b[2J and \x07", "a terminal's \\u001b[2J and \\u0007"],
+  ["NUL \0, DEL \x7f, CSI \x9b", "NUL \\u0000, DEL \\u007f, CSI \\u009b"],
+  ["lines\u2028of\u2029others", "lines\\u2028of\\u2029others"],
+  ["gpj.\u202etxt", "gpj.\\u202etxt"],
+];
+
+for (const [text, line] of lines) {
+  Deno.test(`${JSON.stringify(text)} on one line is ${line}`, () => {
+    assert.equal(oneLine(text), line);
+    assert.equal(describeError(new Error("outer", { cause: text })), `outer: ${line}`);
+  });
+}
+
+Deno.test("a text that is too long keeps its beginning and its end", () => {
+  const text = `begin ${"x".repeat(5_000)} end`;
+  assert.equal(oneLine(text).length, 1_000);
+  assert.match(oneLine(text), /^begin x+…x+ end$/);
+  assert.equal(oneLine(text, Infinity), text);
+  assert.equal(oneLine("0123456789", 9), "01234…789");
+  assert.equal(oneLine("0123456789", 10), "0123456789");
+  assert.ok(oneLine("💾".repeat(501)).isWellFormed());
+});
+
+Deno.test("a description is short however long its messages are", () => {
+  const cause = new Error("y".repeat(1 << 20));
+  assert.match(describeError(new Error("x".repeat(1 << 20), { cause })), /^x+…x+: y+…y+$/);
+  assert.equal(describeError(new Error("x".repeat(1 << 20), { cause })).length, 2_002);
 });
 
 const thrown: readonly [string, unknown, string][] = [

@@ -1,3 +1,5 @@
+import { oneLine } from "./errors.ts";
+
 /** From the most to the least talkative. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 /** How much is said. */
@@ -37,7 +39,7 @@ export function createLogger(options: LoggerOptions, bound: LogFields = {}): Log
     options.write(
       options.format === "json"
         ? JSON.stringify({ time, level, msg: message, ...all }) + "\n"
-        : `${time} ${level.padEnd(5)} ${oneLine(message)}${textFields(all)}\n`,
+        : `${time} ${level.padEnd(5)} ${oneLine(message, Infinity)}${textFields(all)}\n`,
     );
   };
   return {
@@ -61,8 +63,4 @@ function textFields(fields: LogFields): string {
 
 function quote(text: string): string {
   return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text);
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/[\r\n]+/g, " ");
 }
