@@ -39,6 +39,12 @@ export interface TarBody {
 /** Content that nobody wants. */
 export const NOTHING: TarBody = { data() {}, end() {}, unwanted: () => Infinity };
 
+/**
+ * Headers before one entry that describe it; GNU tar writes at most three. A few kilobytes of zstd
+ * stand for millions of them.
+ */
+const MAX_EXTENSIONS = 16;
+
 /** Bytes of zeros after the end blocks; GNU tar fills its last record, 10 KiB unless told. */
 const MAX_PADDING = 16 << 20;
 
@@ -68,6 +74,8 @@ export class TarParser {
   #longName: string | undefined;
   #longLink: string | undefined;
   #expectsEntry = false;
+  /** Extended headers since the last entry. */
+  #extensions = 0;
 
   /**
    * @param label How messages name this archive.
@@ -185,6 +193,7 @@ export class TarParser {
     this.#pax = {};
     this.#longName = this.#longLink = undefined;
     this.#expectsEntry = false;
+    this.#extensions = 0;
     this.#checkNameLength(entry.name);
     this.#checkNameLength(entry.linkTarget);
     this.#current = entry.name;
@@ -198,7 +207,13 @@ export class TarParser {
         `an extended header has ${size} bytes, the limit is ${this.#limits.tarExtensionBytes}`,
       );
     }
-    this.#expectsEntry = type !== "pax-global";
+    if (++this.#extensions > MAX_EXTENSIONS) {
+      throw this.#refuse(
+        "LimitExceeded",
+        `there are more than ${MAX_EXTENSIONS} extended headers before an entry`,
+      );
+    }
+    if (type !== "pax-global") this.#expectsEntry = true;
     const content = new Uint8Array(size);
     let filled = 0;
     this.#open(size, {

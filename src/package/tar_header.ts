@@ -153,12 +153,13 @@ export interface PaxRecords {
 export function decodePax(block: Uint8Array, refuse: Refuse): PaxRecords {
   const found: { path?: string; linkpath?: string; size?: number; sparse?: boolean } = {};
   for (let at = 0; at < block.length;) {
-    const space = block.indexOf(0x20, at);
-    const length = space < 0 ? NaN : Number(String.fromCharCode(...block.subarray(at, space)));
+    let space = at;
+    let length = 0;
+    for (; isDigit(block[space]); space++) length = length * 10 + (block[space] ?? 0) - ZERO;
     const end = at + length;
     const equals = block.indexOf(0x3d, space);
     if (
-      !Number.isInteger(length) || end > block.length || block[end - 1] !== 0x0a ||
+      block[space] !== 0x20 || end > block.length || block[end - 1] !== 0x0a ||
       equals < 0 || equals >= end || space >= end
     ) {
       throw refuse("Corrupt", "an extended header cannot be read");
@@ -171,6 +172,12 @@ export function decodePax(block: Uint8Array, refuse: Refuse): PaxRecords {
     at = end;
   }
   return found;
+}
+
+const ZERO = 0x30;
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte < ZERO + 10;
 }
 
 function paxName(value: Uint8Array, refuse: Refuse): string {

@@ -116,6 +116,36 @@ Deno.test("extended headers override the plain one, for one entry only", () => {
   ]);
 });
 
+Deno.test("a few extended headers before an entry are read, a flood is not", () => {
+  const flood = (type: "pax" | "pax-global" | "long-name", count: number) =>
+    tarBytes([
+      ...Array.from({ length: count }, () => ({
+        name: "x",
+        type,
+        content: type === "long-name" ? "n" : paxRecord("path", "n"),
+      })),
+      { name: "f" },
+    ]);
+  for (const type of ["pax", "pax-global", "long-name"] as const) {
+    assert.equal(parse(flood(type, 16)).length, 1);
+    refuses("LimitExceeded", flood(type, 17), /more than 16 extended headers before an entry/);
+  }
+  const each = { name: "x", type: "pax" as const, content: paxRecord("path", "n") };
+  const many = Array.from({ length: 100 }, () => [each, { name: "f" }]).flat();
+  assert.equal(parse(tarBytes(many)).length, 100);
+});
+
+Deno.test("a header for the whole archive does not stand in for an entry", () => {
+  refuses(
+    "Corrupt",
+    tarBytes([
+      { name: "x", type: "pax", content: paxRecord("path", "a") },
+      { name: "g", type: "pax-global", content: paxRecord("comment", "a") },
+    ]),
+    /an extended header has no entry/,
+  );
+});
+
 Deno.test("sizes come from PAX records and from base-256 numbers", () => {
   const content = "q".repeat(700);
   const pax = Buffer.concat([
@@ -204,6 +234,11 @@ Deno.test("broken archives are refused with a reason", async (t) => {
     ["a PAX record with a wrong length", "Corrupt", pax("99 path=a\n")],
     ["a PAX record without a key", "Corrupt", pax("6 abc\n")],
     ["a PAX record of length 0", "Corrupt", pax("0 path=a\n")],
+    ["a PAX record without a length", "Corrupt", pax(" path=a\n")],
+    ["a PAX record with a negative length", "Corrupt", pax("-9 path=a\n")],
+    ["a PAX length in hexadecimal digits", "Corrupt", pax("0xb path=a\n")],
+    ["a PAX length with an exponent", "Corrupt", pax("1e1 path=a\n")],
+    ["a PAX length beyond counting", "Corrupt", pax(`${"9".repeat(400)} path=a\n`)],
     ["a negative PAX size", "Corrupt", pax(paxRecord("size", "-1"))],
     ["a PAX name with a NUL", "UnsafePath", pax(paxRecord("path", "a\0b"))],
     ["an extended header that is too long", "LimitExceeded", pax(paxRecord("path", big))],
