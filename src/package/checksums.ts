@@ -1,5 +1,6 @@
 import type { Digest } from "../std/mod.ts";
 import { packageError } from "./errors.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { safePath } from "./names.ts";
 
 /** The name of the list, and of what it does not list (Zarf 0.84, layout/package.go). */
@@ -12,6 +13,9 @@ export const SIGNATURES = { bundle: "zarf.bundle.sig", legacy: "zarf.yaml.sig" }
 const NEVER_LISTED: readonly string[] = [CHECKSUMS, DEFINITION];
 const MAY_BE_UNLISTED: readonly string[] = [SIGNATURES.bundle, SIGNATURES.legacy];
 
+/** A hash, a space and the longest path that an archive can hold. */
+const MAX_LINE = 64 + 1 + DEFAULT_LIMITS.nameBytes;
+
 /**
  * Reads checksums.txt: lines of `<sha256 hex> <path>`; empty lines are allowed, and nothing but an
  * empty line in a package without files (Zarf 0.84, src/pkg/packager/assemble getChecksum).
@@ -20,11 +24,13 @@ const MAY_BE_UNLISTED: readonly string[] = [SIGNATURES.bundle, SIGNATURES.legacy
  */
 export function parseChecksums(content: Uint8Array): Map<string, Digest> {
   const listed = new Map<string, Digest>();
-  const lines = decode(content).split("\n");
-  for (const [index, line] of lines.entries()) {
+  let number = 0;
+  for (const line of linesOf(decode(content))) {
+    number++;
     if (line === "") continue;
     const refuse = (why: string) =>
-      packageError("InvalidChecksums", `${CHECKSUMS}: line ${index + 1} ${why}`);
+      packageError("InvalidChecksums", `${CHECKSUMS}: line ${number} ${why}`);
+    if (line.length > MAX_LINE) throw refuse(`has ${line.length} characters`);
     const match = /^([0-9a-f]{64}) (\S+)$/.exec(line);
     const [, hex, path] = match ?? [];
     if (hex === undefined || path === undefined) {
@@ -38,9 +44,18 @@ export function parseChecksums(content: Uint8Array): Map<string, Digest> {
   return listed;
 }
 
+/** One by one: millions of empty lines are no list. */
+function* linesOf(text: string): Generator<string> {
+  for (let at = 0; at <= text.length;) {
+    const end = text.indexOf("\n", at);
+    yield text.slice(at, end < 0 ? text.length : end);
+    at = end < 0 ? text.length + 1 : end + 1;
+  }
+}
+
 function decode(content: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(content);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
   } catch (cause) {
     throw packageError("InvalidChecksums", `${CHECKSUMS}: is not text`, { cause });
   }

@@ -20,7 +20,10 @@ function refuses(reason: PackageErrorReason, message: string, action: () => unkn
 Deno.test("checksums.txt is read, also the one of a package without files", () => {
   const listed = parseChecksums(bytes(`${hex(A)} components/a.tar\n${hex(B)} sboms.tar\n`));
   assert.deepEqual([...listed], [["components/a.tar", A], ["sboms.tar", B]]);
-  assert.equal(parseChecksums(bytes("\n")).size, 0);
+  for (const empty of ["", "\n", "\n\n\n"]) assert.equal(parseChecksums(bytes(empty)).size, 0);
+  const long = "d/".repeat(499) + "x";
+  const rest = `\n${hex(A)} ${long}\n\n${hex(B)} last`;
+  assert.deepEqual([...parseChecksums(bytes(rest))], [[long, A], ["last", B]]);
 });
 
 Deno.test("a checksums.txt that cannot be right is refused with the line", async (t) => {
@@ -36,6 +39,10 @@ Deno.test("a checksums.txt that cannot be right is refused with the line", async
     ["itself", `${hex(A)} checksums.txt\n`, "lists checksums.txt"],
     ["zarf.yaml", `${hex(A)} zarf.yaml\n`, "lists zarf.yaml"],
     ["a carriage return", `${hex(A)} a\r\n`, "line 1"],
+    ["a byte order mark", `\ufeff${hex(A)} a\n`, "line 1"],
+    ["a line after many empty ones", `${"\n".repeat(1000)}x`, "line 1001"],
+    ["an endless path", `${hex(A)} ${"./".repeat(4 << 20)}\n`, "line 1 has 8388673 characters"],
+    ["a path longer than any in an archive", `${hex(A)} ${"n".repeat(1001)}\n`, "line 1 has 1066"],
   ];
   for (const [name, text, message] of cases) {
     await t.step(name, () => {

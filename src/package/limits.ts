@@ -11,7 +11,7 @@ export interface Limits {
   readonly contentBytes: number;
   /** zarf.yaml. What Zarf makes of it must fit into a Secret, 1 MiB, and it may be there in two forms. */
   readonly definitionBytes: number;
-  /** checksums.txt. */
+  /** checksums.txt; a blob's line has 149 bytes. */
   readonly checksumsBytes: number;
   /** zarf.bundle.sig and zarf.yaml.sig. */
   readonly signatureBytes: number;
@@ -33,7 +33,7 @@ export const DEFAULT_LIMITS: Limits = {
   nameCharacters: 10 << 20,
   contentBytes: 2 ** 40,
   definitionBytes: 2 << 20,
-  checksumsBytes: 32 << 20,
+  checksumsBytes: 8 << 20,
   signatureBytes: 256 << 10,
   manifestBytes: 8 << 20,
   manifests: 20_000,
