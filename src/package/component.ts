@@ -79,6 +79,13 @@ export class ComponentUnpacker implements EntryWriter {
 
   #place(entry: TarEntry, path: string): TarBody {
     const destination = `components/${path}`;
+    // A link there would lead into another component, a file would have none below it.
+    if (path === this.#name && entry.type !== "directory") {
+      throw packageError(
+        "UnsupportedEntry",
+        `${this.#label}: ${JSON.stringify(path)} is a ${entry.type}, not a directory`,
+      );
+    }
     switch (entry.type) {
       case "directory":
         this.#names.add(path, "directory");

@@ -126,6 +126,13 @@ for (
   });
 }
 
+for (const type of ["file", "symlink"] as const) {
+  Deno.test(`a ${type} in the place of the component's directory is refused`, () => {
+    const message = `components/web.tar: "web" is a ${type}, not a directory`;
+    refuses("UnsupportedEntry", message, [{ name: "web", type, linkTarget: "db" }]);
+  });
+}
+
 Deno.test("nothing is written through a link of the component, nor twice", () => {
   const link: TarEntrySpec = { name: "web/link", type: "symlink", linkTarget: "dir" };
   refuses("UnsafePath", 'below "web/link", a link', [ROOT, link, { name: "web/link/x" }]);
