@@ -23,7 +23,7 @@ export interface Limits {
   readonly nameBytes: number;
   /** One PAX header block or GNU long name. */
   readonly tarExtensionBytes: number;
-  /** The window of a zstd frame; what the decompressor holds in memory. */
+  /** The window of a zstd frame; what the decompressor holds in memory. Zarf's have 8 MiB. */
   readonly zstdWindowBytes: number;
 }
 
@@ -39,5 +39,5 @@ export const DEFAULT_LIMITS: Limits = {
   manifests: 20_000,
   nameBytes: 1000,
   tarExtensionBytes: 64 << 10,
-  zstdWindowBytes: 128 << 20,
+  zstdWindowBytes: 64 << 20,
 };
