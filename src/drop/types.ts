@@ -1,14 +1,27 @@
 import type { PackageContents, PackageScout, TrustedKey } from "../package/mod.ts";
 import type { Digest, Disposition } from "../std/mod.ts";
 
-/** Which file this is: a later file of the same name differs in at least one of the others. */
+/**
+ * Which package this is in the file system: a later one of the same name differs in at least one of
+ * the others. One that is made of several files changes when any of them does.
+ */
 export interface FileIdentity {
+  /** Of the file, of the directory, or of the file that a split package was made from. */
   readonly path: string;
-  /** Bytes. */
+  /** Bytes; of several files all together. */
   readonly size: number;
-  /** Nanoseconds since 1970, by the file system's clock. */
+  /** Nanoseconds since 1970, by the file system's clock; of several files the newest. */
   readonly mtimeNs: bigint;
+  /** Of several files a digest over the names, sizes, times and inodes of all. */
   readonly inode: bigint;
+}
+
+/** Why a package cannot be read yet: parts of it are still to come. */
+export interface Wanting {
+  readonly reason: string;
+  readonly message: string;
+  /** How many bytes are there. */
+  readonly bytes: number;
 }
 
 /** What is known about a dropped file. */
@@ -31,7 +44,7 @@ export type DropOutcome =
     readonly keys?: string;
   };
 
-/** A dropped file and what is known about it. */
+/** A dropped package and what is known about it. */
 export interface DroppedFile extends FileIdentity {
   readonly outcome: DropOutcome;
 }

@@ -15,7 +15,7 @@ import { Intake } from "./intake.ts";
 import { dependsOnKeys, type FinalOutcome, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import { type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
-import type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
+import type { DropOutcome, DroppedFile, FileIdentity, Wanting } from "./types.ts";
 
 /** Milliseconds between two looks when every file is dealt with; a change wakes earlier. */
 export const IDLE_INTERVAL = 5_000;
@@ -86,10 +86,16 @@ export class DropWatcher {
       const scan = await this.#scan(directory);
       if (scan === undefined) continue;
       this.#hints.watch(directory, scan.inode);
+      for (const [path, why] of scan.unreadable) {
+        present.add(path);
+        this.#complain(path, `something cannot be looked at: ${why}`);
+      }
       for (const file of scan.files) {
         present.add(file.path);
         if (signal.aborted) return true;
-        if (!isFinal(await this.#considered(file, signal))) busy = true;
+        const wanting = scan.wanting.get(file.path);
+        const outcome = await this.#considered(file, wanting, signal);
+        if (!isFinal(outcome) && !this.#isResting(file, wanting)) busy = true;
       }
     }
     this.#settle.keepOnly(present);
@@ -108,7 +114,7 @@ export class DropWatcher {
       const complaint = scan === undefined
         ? "the drop directory is not there; it is looked for again"
         : scan.truncated
-        ? "the drop directory holds too many files; the last ones by order are not looked at"
+        ? "the drop directory holds too many files; the deepest and last ones are not looked at"
         : "";
       this.#complain(directory, complaint);
       return scan;
@@ -127,9 +133,13 @@ export class DropWatcher {
   }
 
   /** A store that does not answer for one file must not keep the others from being looked at. */
-  async #considered(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
+  async #considered(
+    file: FileIdentity,
+    wanting: Wanting | undefined,
+    signal: AbortSignal,
+  ): Promise<DropOutcome> {
     try {
-      return await this.#consider(file, signal);
+      return await this.#consider(file, wanting, signal);
     } catch (error) {
       const reason = error instanceof HoldfastError ? error.reason : "ReadFailed";
       const message = describeError(error);
@@ -138,13 +148,18 @@ export class DropWatcher {
     }
   }
 
-  async #consider(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
+  async #consider(
+    file: FileIdentity,
+    wanting: Wanting | undefined,
+    signal: AbortSignal,
+  ): Promise<DropOutcome> {
     const known = this.#known(file);
     if (known !== undefined) {
       await this.#repair(file, known, signal);
       return this.#report(file, known);
     }
     const unchanged = this.#settle.unchangedFor(file, this.#clock.monotonic());
+    if (wanting !== undefined) return this.#report(file, { phase: "Receiving", ...wanting });
     const attempt = this.#attempts.of(file);
     if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
       const { reason, message, published } = attempt;
@@ -163,6 +178,12 @@ export class DropWatcher {
     return await this.#read(file, signal);
   }
 
+  /** Whether it waits for parts that nobody is copying now: they may come in hours. */
+  #isResting(file: FileIdentity, wanting: Wanting | undefined): boolean {
+    if (wanting === undefined) return false;
+    return this.#settle.unchangedFor(file, this.#clock.monotonic()) >= REFUSE_TIME;
+  }
+
   #known(file: FileIdentity): FinalOutcome | undefined {
     const record = this.#options.store.records.getDrop(file.path);
     if (record === undefined || !sameFile(record, file)) return undefined;
@@ -179,7 +200,9 @@ export class DropWatcher {
       const contents = await this.#intake.take({
         file,
         tight: this.#attempts.of(file)?.tight === true,
-        onProgress: (bytes) => this.#report(file, receiving(file, "Reading", bytes)),
+        // A directory is read with headers that are none of its bytes.
+        onProgress: (bytes) =>
+          this.#report(file, receiving(file, "Reading", Math.min(bytes, file.size))),
       }, signal);
       this.#say("package accepted", file, contents);
       return this.#remember(file, { phase: "Accepted", digest: contents.digest });

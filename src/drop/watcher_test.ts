@@ -1,74 +1,15 @@
 import assert from "node:assert/strict";
 import { stat as statBig } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import { type Stage, staged } from "../../test/fakes/drop_stage.ts";
+import { eventually, withDirectory } from "../../test/fakes/testing.ts";
 import { buildPackage } from "../../test/fixtures/make_package.ts";
 import { systemClock } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { parseOutcome } from "./outcome.ts";
 import { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
-import type { DroppedFile } from "./types.ts";
 import { MAX_RETRY_PAUSE } from "./attempts.ts";
 import { DROP_FAILPOINTS, DropWatcher } from "./watcher.ts";
-
-const never = new AbortController().signal;
-
-class Stage {
-  readonly drop: string;
-  readonly clock = new TestClock();
-  readonly seen: DroppedFile[] = [];
-  readonly log = loggerOf();
-  readonly watcher: DropWatcher;
-
-  constructor(readonly dir: string, readonly store: Store) {
-    this.drop = `${dir}/drop`;
-    Deno.mkdirSync(this.drop, { recursive: true });
-    this.watcher = this.another();
-  }
-
-  /** A watcher that knows nothing but what the store holds. */
-  another(directories = [this.drop]): DropWatcher {
-    return new DropWatcher({
-      directories,
-      store: this.store,
-      architecture: "amd64",
-      trust: [],
-      logger: this.log.logger,
-      onChange: (file) => void this.seen.push(file),
-      clock: this.clock,
-    });
-  }
-
-  /** Looks after some time has passed; says whether there is more to do. */
-  async look(after = 0, watcher = this.watcher): Promise<boolean> {
-    this.clock.advance(after);
-    return await watcher.look(never);
-  }
-
-  put(name: string, bytes: Uint8Array): void {
-    Deno.writeFileSync(`${this.drop}/${name}`, bytes);
-  }
-
-  /** What was said last about a file, and all the different things before it. */
-  said(name: string): string[] {
-    return this.seen.filter(({ path }) => path.endsWith(`/${name}`)).map(({ outcome }) =>
-      "reason" in outcome ? `${outcome.phase} ${outcome.reason}` : outcome.phase
-    );
-  }
-}
-
-function staged(action: (stage: Stage) => Promise<void>): Promise<void> {
-  return withDirectory(async (dir) => {
-    using store = Store.open(`${dir}/data`);
-    const stage = new Stage(dir, store);
-    try {
-      await action(stage);
-    } finally {
-      // Closes the file events of a watcher that was only made to look.
-      await stage.watcher.run(AbortSignal.abort());
-    }
-  });
-}
 
 const GOOD = buildPackage({ name: "web" });
 

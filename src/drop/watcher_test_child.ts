@@ -1,5 +1,8 @@
-/** Takes in what lies in a drop directory, without waiting; the test kills it at every failpoint. */
-import { silentLogger, systemClock } from "../std/mod.ts";
+/**
+ * Takes in what lies in a drop directory, without waiting; tests kill it at every failpoint, or take
+ * rights away from it.
+ */
+import { createLogger, systemClock } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { SETTLE_TIME } from "./settle.ts";
 import { DropWatcher } from "./watcher.ts";
@@ -12,7 +15,11 @@ const watcher = new DropWatcher({
   store,
   architecture: "amd64",
   trust: [],
-  logger: silentLogger,
+  logger: createLogger({
+    level: "warn",
+    format: "text",
+    write: (line) => void Deno.stderr.writeSync(new TextEncoder().encode(line)),
+  }),
   onChange: () => {},
   clock: { ...systemClock, monotonic: () => time += SETTLE_TIME },
 });
