@@ -245,6 +245,34 @@ Deno.test("as many parts as there can be are taken in", () =>
     assert.equal(stage.last("many.tar").phase, "Accepted");
   }));
 
+Deno.test({
+  name: "a part that cannot be read is tried again until it can, and leaves nothing meanwhile",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    staged(async (stage) => {
+      const bytes = buildPackage({ name: "web", format: "tar" });
+      // The size that sysfs gives each of its files.
+      const parts = splitPackage("web.tar", bytes, 4_096);
+      putAll(stage, parts);
+      const path = `${stage.drop}/web.tar.part003`;
+      Deno.removeSync(path);
+      // It can be opened and not read: the loopback has no speed (Linux, net-sysfs).
+      Deno.symlinkSync("/sys/class/net/lo/speed", path);
+      await stage.lookLong();
+      await stage.look(HOUR);
+      const { reason, message } = receiving(stage.last("web.tar"));
+      assert.equal(reason, "ReadFailed");
+      assert.match(message, /the file could not be read: .*argument/i);
+      stage.assertUntouched();
+      const reads = stage.said("web.tar").filter((one) => one === "Receiving Reading").length;
+      assert(reads > 1, `${reads} attempts`);
+      Deno.removeSync(path);
+      stage.put("web.tar.part003", parts.get("web.tar.part003") ?? new Uint8Array());
+      await stage.lookLong();
+      assert.equal(stage.last("web.tar").phase, "Accepted");
+    }),
+});
+
 Deno.test("a part that is replaced makes it another package", () =>
   staged(async (stage) => {
     putAll(stage);

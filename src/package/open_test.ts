@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { withDirectory } from "../../test/fakes/testing.ts";
 import { buildPackage } from "../../test/fixtures/make_package.ts";
-import { MemorySink } from "../../test/fixtures/package_sink.ts";
-import { openPackage, type PackageContents, packageFormat, readPackage } from "./mod.ts";
+import { MemorySink, sourceOf } from "../../test/fixtures/package_sink.ts";
+import {
+  type ByteSource,
+  openPackage,
+  type PackageContents,
+  packageFormat,
+  readPackage,
+} from "./mod.ts";
 
 const names: readonly [string, "tar.zst" | "tar" | undefined][] = [
   ["zarf-package-app-amd64-1.0.0.tar.zst", "tar.zst"],
@@ -56,6 +62,33 @@ Deno.test("what is no package is refused without being read", () =>
     assert(success);
     assert.throws(() => openPackage(`${dir}/pipe.tar`), { reason: "UnsupportedEntry" });
   }));
+
+for (const format of ["tar.zst", "tar"] as const) {
+  Deno.test(`a disk that fails in the middle of a .${format} is not a damaged package`, async (t) => {
+    const bytes = buildPackage({
+      format,
+      images: [{ reference: "docker.io/library/sample:1", layers: [{ size: 200_000, seed: 1 }] }],
+    });
+    for (const after of [0, 1, 600, bytes.length >> 1, bytes.length - 1, bytes.length]) {
+      await t.step(`after ${after} of ${bytes.length} bytes`, async () => {
+        const broken = new Error("Input/output error (os error 5)");
+        const whole = sourceOf(bytes.subarray(0, after), 10_000);
+        const source: ByteSource = {
+          size: bytes.length,
+          read(buffer) {
+            const count = whole.read(buffer);
+            if (count === 0) throw broken;
+            return count;
+          },
+        };
+        const sink = new MemorySink();
+        const options = { format, architecture: "amd64", sink } as const;
+        await assert.rejects(readPackage(source, options), (error) => error === broken);
+        assert.equal(sink.open, 0, "a file was left open");
+      });
+    }
+  });
+}
 
 Deno.test("a failure of the disk comes out as it is, not as a damaged package", () =>
   withDirectory(async (dir) => {

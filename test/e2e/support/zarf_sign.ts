@@ -79,7 +79,8 @@ export function zarfVerify(file: string, publicFile: string): Promise<ZarfAnswer
   return zarf("package", "verify", file, `--key=${publicFile}`);
 }
 
-async function zarf(...args: readonly string[]): Promise<ZarfAnswer> {
+/** Runs the real zarf, without a terminal. */
+export async function zarf(...args: readonly string[]): Promise<ZarfAnswer> {
   const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.zarf), {
     args: [...args, "--no-color"],
     stdin: "null",
