@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { zarf } from "./zarf_sign.ts";
+import { zarf } from "./zarf.ts";
 
 /** A package that `zarf package create` split. */
 export interface SplitPackage {
@@ -33,11 +33,10 @@ export async function zarfCreateSplit(
     components: [{ name: "files", required: true, files }],
   };
   await Deno.writeTextFile(`${source}/zarf.yaml`, JSON.stringify(definition));
-  const { ok, text } = await zarf(
+  const { ok, text } = await zarf([
     ...["package", "create", source, `--output=${output}`, "--max-package-size=1"],
-    ...["--architecture=amd64", "--skip-sbom", "--confirm"],
-    ...[`--zarf-cache=${directory}/cache`, `--tmpdir=${directory}`],
-  );
+    ...["--architecture=amd64", "--skip-sbom", "--confirm", `--zarf-cache=${directory}/cache`],
+  ]);
   assert(ok, text);
   const names = [...Deno.readDirSync(output)].map((entry) => entry.name).sort();
   const [head = ""] = names;
@@ -47,6 +46,6 @@ export async function zarfCreateSplit(
 
 /** Unpacks a package file with the real zarf, into a new directory. */
 export async function zarfDecompress(file: string, directory: string): Promise<void> {
-  const { ok, text } = await zarf("tools", "archiver", "decompress", file, directory);
+  const { ok, text } = await zarf(["tools", "archiver", "decompress", file, directory]);
   assert(ok, text);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../../extension/build/go_tools.ts";
+import { zarf, type ZarfAnswer } from "./zarf.ts";
 
 /** What ends a question of the real zarf that nobody answers, in milliseconds. */
 const TIMEOUT = 30_000;
@@ -12,12 +13,6 @@ const PASSWORD = "only for a test";
 export interface ZarfKeys {
   readonly privateFile: string;
   readonly publicFile: string;
-}
-
-/** What the real zarf said of a package. */
-export interface ZarfAnswer {
-  readonly ok: boolean;
-  readonly text: string;
 }
 
 /**
@@ -69,22 +64,12 @@ async function answer(child: Deno.ChildProcess): Promise<string> {
 export async function zarfSign(file: string, keys: ZarfKeys, directory: string): Promise<string> {
   const signing = [`--signing-key=${keys.privateFile}`, `--signing-key-pass=${PASSWORD}`];
   await Deno.mkdir(directory);
-  const { ok, text } = await zarf("package", "sign", file, ...signing, `--output=${directory}`);
+  const { ok, text } = await zarf(["package", "sign", file, ...signing, `--output=${directory}`]);
   assert(ok, text);
   return `${directory}/${file.slice(file.lastIndexOf("/") + 1)}`;
 }
 
 /** What the real zarf says of a package file when it is given a public key. */
 export function zarfVerify(file: string, publicFile: string): Promise<ZarfAnswer> {
-  return zarf("package", "verify", file, `--key=${publicFile}`);
-}
-
-/** Runs the real zarf, without a terminal. */
-export async function zarf(...args: readonly string[]): Promise<ZarfAnswer> {
-  const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.zarf), {
-    args: [...args, "--no-color"],
-    stdin: "null",
-  }).output();
-  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
-  return { ok: code === 0, text };
+  return zarf(["package", "verify", file, `--key=${publicFile}`]);
 }
