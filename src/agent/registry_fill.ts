@@ -56,6 +56,26 @@ export async function linkImages(options: RegistryFillOptions, owner: Digest): P
   }
 }
 
+/**
+ * Gives the in-cluster registry's storage on this node the good copies of blobs that went bad: it had
+ * the same file under another name. Whatever lies in quarantine is looked at, so it may be called at
+ * any time; it never fails.
+ */
+export function mendRegistryStorage(store: Store, logger: Logger): void {
+  const owning = { uid: REGISTRY_UID, gid: REGISTRY_GID };
+  const storage = new RegistryStorage(`${store.dir}/registry`, store.blobs, owning);
+  for (const digest of store.blobs.listQuarantined()) {
+    try {
+      if (!storage.replace(digest)) continue;
+      logger.info("a bad blob of the registry's storage was replaced", { digest });
+    } catch (error) {
+      logger.warn(`a bad blob of the registry's storage stays: ${describeError(error)}`, {
+        digest,
+      });
+    }
+  }
+}
+
 /** Puts every image of a package into the registry; what is there is not sent again. */
 export async function fillRegistry(
   options: RegistryFillOptions,

@@ -2,6 +2,7 @@ import type { Upstream } from "../registry/mod.ts";
 import { type Clock, describeError, type Digest, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { repairBlobs } from "./blob_repair.ts";
+import { mendRegistryStorage } from "./registry_fill.ts";
 
 /** Milliseconds between two rounds. */
 export const UPKEEP_INTERVAL = 5 * 60_000;
@@ -58,6 +59,13 @@ export class Upkeep {
     if (removed.packages + removed.blobs > 0) {
       logger.info("what nothing needs any more was removed", { ...removed });
     }
+    await this.#repair(signal);
+    // Also what was read from a package file again meanwhile.
+    mendRegistryStorage(store, logger);
+  }
+
+  async #repair(signal: AbortSignal): Promise<void> {
+    const { store, logger } = this.#options;
     const { blobs } = store.findDamage();
     if (blobs.length === 0) return;
     logger.warn("blobs are missing and are fetched again", { blobs: blobs.length });

@@ -203,3 +203,27 @@ Deno.test("rounds go on after one that failed, and the failure is said once", ()
     assert(clock.slept.filter((ms) => ms === UPKEEP_INTERVAL).length >= 3);
     assert.deepEqual(lines, []);
   }));
+
+Deno.test("the registry's storage gets the good copy of a blob that went bad under both names", () =>
+  withStage([], async ({ store, upkeep, lines }) => {
+    const hex = digestOf("layer").slice(7);
+    const directory = `${store.dir}/registry/docker/registry/v2/blobs/sha256/${
+      hex.slice(0, 2)
+    }/${hex}`;
+    Deno.mkdirSync(directory, { recursive: true });
+    Deno.linkSync(store.blobs.path(digestOf("layer")), `${directory}/data`);
+    const path = store.blobs.path(digestOf("layer"));
+    Deno.chmodSync(path, 0o644);
+    Deno.writeTextFileSync(path, "lAyer");
+    store.blobs.quarantine(digestOf("layer"));
+    await upkeep().round(never);
+    assert.equal(Deno.readTextFileSync(`${directory}/data`), "lAyer", "nobody has a good one");
+    await upkeep(new Registry("peer", ["library/web layer"])).round(never);
+    assert.equal(Deno.readTextFileSync(`${directory}/data`), "layer");
+    const inodes = [`${directory}/data`, path].map((one) => Deno.statSync(one).ino);
+    assert.equal(inodes[0], inodes[1]);
+    const replaced = () => lines.filter((line) => line.includes("was replaced")).length;
+    assert.equal(replaced(), 1);
+    await upkeep().round(never);
+    assert.equal(replaced(), 1);
+  }));

@@ -212,6 +212,14 @@ export class BlobStore {
     if (this.#uses.size > MAX_USES && oldest !== undefined) this.#uses.delete(oldest);
   }
 
+  /** The digests of the bad blobs that are kept for a look, in no order. */
+  *listQuarantined(): Generator<Digest> {
+    for (const name of entries(this.#layout.quarantine)) {
+      const digest = `sha256:${name}`;
+      if (isDigest(digest)) yield digest;
+    }
+  }
+
   #trimQuarantine(): void {
     const kept = [...entries(this.#layout.quarantine)].map((name) => {
       const path = `${this.#layout.quarantine}/${name}`;

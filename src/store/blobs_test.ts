@@ -104,6 +104,7 @@ Deno.test("a quarantined blob is not there any more, is counted, and can come ag
     assert.equal(blobs.stat(DIGEST), undefined);
     assert.equal(blobs.quarantined, 1);
     assert.deepEqual(treeOf(`${store.dir}/quarantine`), { [digestHex(DIGEST)]: "hello, bl0b" });
+    assert.deepEqual([...blobs.listQuarantined()], [DIGEST]);
     await blobs.write(DIGEST, 11, chunks("hello, blob"));
     assert.equal(blobs.verify(DIGEST), true);
   }));
