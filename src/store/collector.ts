@@ -25,6 +25,9 @@ export const SUPERSEDED_GRACE = 10 * 60_000;
  */
 export const LEFTOVER_GRACE = 24 * 3_600_000;
 
+/** Superseded packages whose record is kept as history, the newest ones. */
+export const HISTORY_LIMIT = 1_000;
+
 /** What was removed. */
 export interface Collected {
   /** Packages whose content was given up. */
@@ -109,6 +112,7 @@ export class Collector {
       for (const blob of this.#prune(digest)) this.#freed.add(blob);
       packages++;
     }
+    if (packages > 0) this.#trimHistory();
     this.#removeTrees(garbage, options);
     const { blobs, bytes } = this.#removeBlobs(garbage, options);
     for (const key of this.#since.keys()) if (!garbage.has(key)) this.#since.delete(key);
@@ -143,6 +147,18 @@ export class Collector {
       db.run("UPDATE packages SET pruned = 1 WHERE digest = ?", digest);
       return had.map((row) => digestIn(row, "digest"));
     });
+  }
+
+  #trimHistory(): void {
+    const { db } = this.#parts;
+    db.transaction(() =>
+      db.run(
+        `DELETE FROM owners WHERE sequence IN (
+           SELECT sequence FROM owners JOIN packages ON packages.digest = owners.owner
+             WHERE pruned = 1 ORDER BY sequence DESC LIMIT -1 OFFSET ?)`,
+        HISTORY_LIMIT,
+      )
+    );
   }
 
   /** Removes the directories of packages that were pruned or never recorded. */

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
 import { READER_GRACE, WRITER_GRACE } from "./blobs.ts";
-import { LEFTOVER_GRACE, SUPERSEDED_GRACE } from "./collector.ts";
+import { HISTORY_LIMIT, LEFTOVER_GRACE, SUPERSEDED_GRACE } from "./collector.ts";
 import { Staging } from "./staging.ts";
 import { Store } from "./store.ts";
 import { bytesOf, chunks, packageWith, stageBlobs, withDirectory } from "./testing.ts";
@@ -221,4 +221,20 @@ Deno.test("a blob that comes again after it was removed is verified like a new o
     assert.equal(marked(), 1);
     assert.equal(store.collector.collect({ urgent: true }).blobs, 1);
     assert.equal(marked(), 0);
+  }));
+
+Deno.test("of superseded packages the newest are remembered, and live ones are no history", () =>
+  withStage(({ store, add }) => {
+    const live = add("live", "1", ["live"]);
+    const put = (version: number) => {
+      const added = { ...packageWith("web", `${version}`), blobs: [] };
+      store.records.putPackage(added);
+      store.records.setPackageState(added.digest, "superseded");
+    };
+    for (let version = 0; version < HISTORY_LIMIT + 2; version++) put(version);
+    assert.equal(store.collector.collect({ urgent: true }).packages, HISTORY_LIMIT + 2);
+    const versions = store.records.listPackages().map(({ version }) => version);
+    assert.equal(versions.length, HISTORY_LIMIT + 1);
+    assert.deepEqual(versions.slice(0, 2), ["1", "2"]);
+    assert.equal(store.records.listPackages()[0]?.digest, live);
   }));
