@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { type Digest, digestOf } from "../std/mod.ts";
+import { BlobStore } from "./blobs.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
+import { Layout } from "./layout.ts";
 import { Staging } from "./staging.ts";
 import { Store } from "./store.ts";
 import { bytesOf, chunks, osError, treeOf, withDirectory } from "./testing.ts";
@@ -210,3 +212,13 @@ for (
       for (const text of BLOBS) assert.equal(store.blobs.verify(digestOf(text) as Digest), true);
     }));
 }
+
+Deno.test("a directory of blobs that another run made and did not flush is durable before its blobs are", () =>
+  withDisk(async (store, disk) => {
+    const broken = endedAt(disk, (path) => path.endsWith("/blobs/sha256"));
+    const blobs = new BlobStore(new Layout(store.dir), broken);
+    const write = (to: BlobStore) => to.write(digestOf("hello"), 5, chunks("hello"));
+    await assert.rejects(write(blobs), { reason: "IoError" });
+    await write(store.blobs);
+    assertDurable(store, disk);
+  }));

@@ -1,6 +1,6 @@
 import { type Digest, ensureDir, failpoint } from "../std/mod.ts";
 import { StoreError } from "./errors.ts";
-import { fileSize, type StoreFs } from "./fs.ts";
+import { exists, fileSize, type StoreFs } from "./fs.ts";
 import { BLOB_MODE, type Layout } from "./layout.ts";
 
 /** Blobs to make visible. */
@@ -21,7 +21,7 @@ export interface Publication {
 export function publishBlobs(layout: Layout, fs: StoreFs, publication: Publication): void {
   const directories = new Set<string>();
   for (const digest of publication.sizes.keys()) directories.add(layout.blobDirectory(digest));
-  for (const directory of directories) ensureDir(directory, fs);
+  makeDirectories(layout, fs, directories);
   for (const [, path] of publication.staged) {
     fs.chmod(path, BLOB_MODE);
     fs.fsyncFile(path);
@@ -38,6 +38,25 @@ export function publishBlobs(layout: Layout, fs: StoreFs, publication: Publicati
     failpoint("store.blob.directory.synced");
   }
   for (const [digest, size] of publication.sizes) requireBlob(layout, digest, size);
+}
+
+/** Makes those that are not there; the names of all are durable when this returns. */
+function makeDirectories(layout: Layout, fs: StoreFs, directories: ReadonlySet<string>): void {
+  if (directories.size === 0) return;
+  ensureDir(layout.blobs, fs);
+  for (const directory of directories) makeDirectory(fs, directory);
+  // Also when none is new: whoever made one may have been killed before this call, or be just there.
+  fs.fsyncDir(layout.blobs);
+}
+
+function makeDirectory(fs: StoreFs, directory: string): void {
+  if (exists(directory)) return;
+  try {
+    fs.mkdir(directory);
+  } catch (error) {
+    // Another writer was faster.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }
 
 function requireBlob(layout: Layout, digest: Digest, size: number): void {
