@@ -95,8 +95,7 @@ export class Store {
       store.findDamage();
       return store;
     } catch (error) {
-      db?.close();
-      lock.close();
+      letGo(db, lock);
       throw error;
     }
   }
@@ -130,14 +129,21 @@ export class Store {
   close(): void {
     try {
       this.#mark.set();
-      this.#db.close();
     } finally {
-      this.#lock.close();
+      letGo(this.#db, this.#lock);
     }
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+function letGo(db: Database | undefined, lock: Deno.FsFile): void {
+  try {
+    db?.close();
+  } finally {
+    lock.close();
   }
 }
 

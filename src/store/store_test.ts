@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { createLogger, digestOf } from "../std/mod.ts";
+import { StoreError } from "./errors.ts";
 import { Store } from "./store.ts";
 import {
   bytesOf,
@@ -193,6 +194,16 @@ Deno.test("a closed store holds no file open, and leaves no log of the database 
     assert.deepEqual(openFiles(dir), []);
     const names = [...Deno.readDirSync(dir)].map(({ name }) => name);
     assert.deepEqual(names.filter((name) => /-(wal|shm)$/.test(name)), []);
+  }));
+
+Deno.test("a store that cannot note that it is closed in order holds no file open either", () =>
+  withDirectory((dir) => {
+    const store = Store.open(dir);
+    const other = new DatabaseSync(`${dir}/holdfast.db`);
+    other.exec("DROP TABLE clean_stop");
+    other.close();
+    assert.throws(() => store.close(), StoreError);
+    assert.deepEqual(openFiles(dir), []);
   }));
 
 Deno.test("a store that could not be opened holds no file open, at whatever step it failed", () =>
