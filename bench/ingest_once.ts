@@ -7,26 +7,21 @@
  * @module
  */
 import { Store } from "../src/store/mod.ts";
-import { memoryOf } from "../test/demo/memory.ts";
 import { takeIn } from "../test/fixtures/take_in.ts";
 
 /** What the measured process prints. */
 export interface IngestReport {
   /** From the look that finds the file settled to its durable record. */
   readonly seconds: number;
-  /** Largest resident memory of the whole process, in bytes. */
-  readonly peakBytes: number;
 }
 
 async function ingestOnce(drop: string, data: string): Promise<IngestReport> {
   using store = Store.open(data);
-  const seconds = await takeIn(store, drop, 1);
-  return { seconds, peakBytes: memoryOf(Deno.pid).peakBytes };
+  return { seconds: await takeIn(store, drop, 1) };
 }
 
 if (import.meta.main) {
   const [drop = "", data = ""] = Deno.args;
   const report = await ingestOnce(drop, data);
   Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(report)));
-  Deno.exit(0);
 }

@@ -53,7 +53,7 @@ async function main(args: BenchArguments): Promise<number> {
 
 async function measure(
   benchmark: Benchmark,
-  { runs, quick }: BenchArguments,
+  { runs, quick, size }: BenchArguments,
   signal: AbortSignal,
 ): Promise<Result> {
   // Below the repository: on the disk of the project, and never a file system in memory.
@@ -62,7 +62,8 @@ async function measure(
   const say = (line: string) => complain(`  ${line}`);
   try {
     complain(`${benchmark.name}: preparing`);
-    await using prepared = await benchmark.prepare({ directory, quick, signal, say });
+    const preparation = { directory, quick, signal, say, ...(size === undefined ? {} : { size }) };
+    await using prepared = await benchmark.prepare(preparation);
     for (const what of prepared.missing) complain(`  left out: ${what}`);
     const machine = describeMachine();
     return await runBenchmark(benchmark, prepared, { runs, signal, say, machine, now: new Date() });
@@ -71,14 +72,15 @@ async function measure(
   }
 }
 
-function save(result: Result, { svg, quick }: BenchArguments): void {
+function save(result: Result, { svg, quick, size }: BenchArguments): void {
   print(["", ...reportLines(result), ""].join("\n"));
   Deno.mkdirSync(`${HERE}/results`, { recursive: true });
-  // Kept apart: what --quick measures is no result.
-  const json = `bench/results/${result.name}${quick ? "-quick" : ""}.json`;
+  // Kept apart: what --quick measures is no result, and other sizes are another one.
+  const suffix = `${size === undefined ? "" : `-${size / 1e6}m`}${quick ? "-quick" : ""}`;
+  const json = `bench/results/${result.name}${suffix}.json`;
   Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${json}`, JSON.stringify(result, null, 2) + "\n");
   print(`written: ${json}`);
-  if (!svg || quick) return;
+  if (!svg || suffix !== "") return;
   const drawing = `docs/bench/${result.name}.svg`;
   Deno.mkdirSync(`${REPOSITORY_ROOT}/docs/bench`, { recursive: true });
   Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${drawing}`, renderSvg(result));

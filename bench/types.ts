@@ -50,6 +50,8 @@ export interface Preparation {
   readonly directory: string;
   /** Smaller data and fewer cases, to see that everything works. */
   readonly quick: boolean;
+  /** Bytes of the package that is read, if the command line names them. */
+  readonly size?: number;
   readonly signal: AbortSignal;
   /** Takes a line on what is being done. */
   readonly say: (line: string) => void;

@@ -20,13 +20,35 @@ export function parseMemory(status: string): Memory {
   return { residentBytes: bytes("VmRSS"), peakBytes: bytes("VmHWM") };
 }
 
-/** Bytes that the files below `path` take on the disk; a file with several names counts once. */
+/** Bytes of a block as stat(2) counts them. */
+const BLOCK = 512;
+
+/**
+ * Bytes that `path` and what is below it take on the disk, as `du` counts them: a file with several
+ * names once. Unlike `du` it bears files that come, go and move meanwhile; what is not there takes
+ * nothing.
+ */
 export async function diskUsage(path: string): Promise<number> {
-  const { code, stdout, stderr } = await new Deno.Command("du", {
-    args: ["-s", "-B1", "--", path],
-    env: { LC_ALL: "C" },
-  }).output();
-  const text = new TextDecoder();
-  if (code !== 0) throw new Error(`du ended with ${code}: ${text.decode(stderr).trim()}`);
-  return Number(text.decode(stdout).split("\t")[0]);
+  const seen = new Set<string>();
+  const usage = async (path: string): Promise<number> => {
+    const info = await unlessGone(Deno.lstat(path));
+    const key = `${info?.dev}:${info?.ino}`;
+    if (info === undefined || seen.has(key)) return 0;
+    seen.add(key);
+    let bytes = (info.blocks ?? 0) * BLOCK;
+    if (!info.isDirectory) return bytes;
+    const entries = await unlessGone(Array.fromAsync(Deno.readDir(path))) ?? [];
+    for (const { name } of entries) bytes += await usage(`${path}/${name}`);
+    return bytes;
+  };
+  return await usage(path);
+}
+
+async function unlessGone<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }

@@ -27,3 +27,42 @@ Deno.test("disk usage counts blocks, and a hard link once", async () => {
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+Deno.test("disk usage is what du says, and nothing where nothing is", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${directory}/a/b`, { recursive: true });
+    await Deno.writeFile(`${directory}/a/b/file`, new Uint8Array(100_000));
+    await Deno.symlink("/usr", `${directory}/a/link`);
+    const du = await new Deno.Command("du", { args: ["-s", "-B1", directory] }).output();
+    const said = Number(new TextDecoder().decode(du.stdout).split("\t")[0]);
+    assert.equal(await diskUsage(directory), said);
+    assert.equal(await diskUsage(`${directory}/none`), 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("disk usage bears files that move while it counts", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    for (const name of ["one", "two"]) await Deno.mkdir(`${directory}/${name}`);
+    const bytes = crypto.getRandomValues(new Uint8Array(64 << 10));
+    await Deno.writeFile(`${directory}/one/file`, bytes);
+    let moving = true;
+    const move = async () => {
+      while (moving) {
+        await Deno.rename(`${directory}/one/file`, `${directory}/two/file`);
+        await Deno.rename(`${directory}/two/file`, `${directory}/one/file`);
+      }
+    };
+    const moved = move();
+    for (let look = 0; look < 200; look++) {
+      assert.ok(await diskUsage(directory) < 128 << 10, "a file is counted twice");
+    }
+    moving = false;
+    await moved;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
