@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { PackageErrorReason, TrustedKey } from "../package/mod.ts";
+import { COMPATIBLE_ZARF, type PackageErrorReason, type TrustedKey } from "../package/mod.ts";
 import type { LedgerRefusal } from "../store/mod.ts";
 import type { DropOutcome } from "./types.ts";
 
@@ -37,7 +37,15 @@ const TRUST_REASONS: readonly string[] = [
   ...["OlderVersion", "AlreadySuperseded"] satisfies LedgerRefusal["reason"][],
 ];
 
-/** Whether other keys may lead to another outcome. */
-export function dependsOnKeys(reason: string): boolean {
-  return TRUST_REASONS.includes(reason);
+/**
+ * What a refusal depends on beside the file, as it is now: when that is another, the file is read
+ * again. `undefined` where nothing but another file can help.
+ *
+ * @param ring the {@linkcode keyRing} of this agent.
+ */
+export function conditionOf(reason: string, ring: string): string | undefined {
+  if (TRUST_REASONS.includes(reason)) return ring;
+  return reason === "UnsupportedZarfVersion" satisfies PackageErrorReason
+    ? COMPATIBLE_ZARF
+    : undefined;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { keyPair } from "../../test/fixtures/sign_package.ts";
-import { dependsOnKeys, isFinal, keyRing, parseOutcome } from "./outcome.ts";
+import { COMPATIBLE_ZARF } from "../package/mod.ts";
+import { conditionOf, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import type { DropOutcome } from "./types.ts";
 
 const outcomes: readonly [DropOutcome, boolean][] = [
@@ -43,11 +44,16 @@ Deno.test("a key ring is named by its keys, in whatever order they are given", (
   assert.equal(new Set([keyRing([]), keyRing([a]), keyRing([b]), keyRing([a, b])]).size, 4);
 });
 
-Deno.test("other keys may change what is said of a signature, and nothing else", () => {
-  for (const reason of ["Unsigned", "SignatureInvalid", "SignatureUnreadable"]) {
-    assert.equal(dependsOnKeys(reason), true, reason);
+Deno.test("a refusal depends on the keys where it is for the signature's or the ledger's sake", () => {
+  const trust = ["Unsigned", "SignatureInvalid", "SignatureUnreadable"];
+  for (const reason of [...trust, "OlderVersion", "AlreadySuperseded"]) {
+    assert.equal(conditionOf(reason, "a ring"), "a ring", reason);
   }
   for (const reason of ["Corrupt", "ArchitectureMismatch", ""]) {
-    assert.equal(dependsOnKeys(reason), false, reason);
+    assert.equal(conditionOf(reason, "a ring"), undefined, reason);
   }
+});
+
+Deno.test("what needs a newer Zarf depends on the one that this agent is compatible with", () => {
+  assert.equal(conditionOf("UnsupportedZarfVersion", "a ring"), COMPATIBLE_ZARF);
 });

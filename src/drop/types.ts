@@ -40,7 +40,7 @@ export type DropOutcome =
     readonly phase: "Rejected";
     readonly reason: string;
     readonly message: string;
-    /** The keys by which it was rejected ({@linkcode keyRing}); with others it is read again. */
+    /** What it depended on beside the file ({@linkcode conditionOf}); with another it is read again. */
     readonly keys?: string;
   };
 

@@ -12,7 +12,7 @@ import type { Store } from "../store/mod.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
 import { DirectoryHints } from "./hints.ts";
 import { Intake } from "./intake.ts";
-import { dependsOnKeys, type FinalOutcome, isFinal, keyRing, parseOutcome } from "./outcome.ts";
+import { conditionOf, type FinalOutcome, isFinal, keyRing, parseOutcome } from "./outcome.ts";
 import { type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
 import type { DropOutcome, DroppedFile, FileIdentity, Wanting } from "./types.ts";
@@ -164,11 +164,12 @@ export class DropWatcher {
     if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
       const { reason, message, published } = attempt;
       this.#options.store.collector.discard(published);
+      const condition = conditionOf(reason, this.#keyRing);
       return this.#refuse(file, {
         phase: "Rejected",
         reason,
         message,
-        ...(dependsOnKeys(reason) ? { keys: this.#keyRing } : {}),
+        ...(condition === undefined ? {} : { keys: condition }),
       });
     }
     if (unchanged < SETTLE_TIME) return this.#report(file, receiving(file, "BeingCopied"));
@@ -189,8 +190,8 @@ export class DropWatcher {
     if (record === undefined || !sameFile(record, file)) return undefined;
     const outcome = parseOutcome(record.outcome);
     if (outcome?.phase !== "Rejected" || outcome.keys === undefined) return outcome;
-    // What other keys refused may be good now, as after a rotation.
-    return outcome.keys === this.#keyRing ? outcome : undefined;
+    // What other keys refused may be good now, as after a rotation; so may what an older agent did.
+    return outcome.keys === conditionOf(outcome.reason, this.#keyRing) ? outcome : undefined;
   }
 
   async #read(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {

@@ -334,3 +334,28 @@ Deno.test("fields that Zarf does not know are said in the log, and refuse nothin
     assert.equal(said.length, 1);
     assert.match(said[0] ?? "", /components\[0\]\.manifets/);
   }));
+
+Deno.test("what an older agent refused for a newer Zarf is read again by a newer one", () =>
+  staged(async (stage) => {
+    const needs = (version: string) =>
+      buildPackage({
+        name: "web",
+        hooks: {
+          definition: ({ build }) => void (build["versionRequirements"] = [{ version }]),
+        },
+      });
+    stage.put("web.tar.zst", needs("v99.0.0"));
+    for (let looks = 0; looks < 3; looks++) await stage.look(REFUSE_TIME);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Rejected UnsupportedZarfVersion");
+    const path = `${stage.drop}/web.tar.zst`;
+    const drop = stage.store.records.getDrop(path) ?? assert.fail();
+    const reads = () => stage.said("web.tar.zst").filter((one) => one.endsWith("Reading")).length;
+    const before = reads();
+    await stage.look(REFUSE_TIME);
+    assert.equal(reads(), before);
+    // As an agent that was compatible with an older Zarf has left it.
+    const outcome = { ...parseOutcome(drop.outcome), keys: "v0.10.0" };
+    stage.store.records.putDrop({ ...drop, outcome });
+    await stage.look(REFUSE_TIME);
+    assert.equal(reads(), before + 1);
+  }));
