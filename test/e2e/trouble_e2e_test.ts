@@ -162,13 +162,13 @@ Deno.test({
     await fill(filler);
 
     const larger = await agent.drop(LARGER);
-    await t.step("the verdict says that the disk is full and what to do", async () => {
+    await t.step("the verdict says how much room it needs and what to do", async () => {
       const verdict = await agent.settled(larger, {
         phases: ["Receiving", "Rejected", "Accepted"],
         where: ({ reason }) => reason !== "BeingCopied" && reason !== "Reading",
       });
-      assert.deepEqual([verdict.phase, verdict.reason], ["Receiving", "DiskFull"]);
-      assert.match(verdict.message, /the disk is full/);
+      assert.deepEqual([verdict.phase, verdict.reason], ["Receiving", "NotEnoughSpace"]);
+      assert.match(verdict.message, /needs \d+\.\d MB more on the data disk, and 0\.0 MB are free/);
       assert.match(verdict.message, /free space on the data disk/);
     });
 
