@@ -94,7 +94,6 @@ export class SegmentSource implements OpenSource {
   }
 
   #begin(segment: Segment): void {
-    if (segment.size === 0) return;
     this.#open = segment.open();
     this.#left = segment.size;
   }
