@@ -22,6 +22,13 @@ export interface DiskOptions {
 
 /** Bytes of a disk; xfsprogs makes no file system below 300 MB. The image is sparse. */
 const DISK_SIZE = 1 << 30;
+/** How long a flush takes over each 64 KiB: long enough for many a cut to come amid one. */
+const FLUSH_DELAY = "1ms";
+/**
+ * The kernel may hold the dead one for a moment after it is unmounted (a mount namespace that somebody
+ * made meanwhile has it, too), and XFS mounts no second one of the same name.
+ */
+const MOUNT_OPTIONS: Readonly<Record<FileSystem, string>> = { ext4: "", xfs: ",nouuid" };
 /** How long a server may take to answer, in milliseconds. */
 const START_TIMEOUT = 10_000;
 const POLL_INTERVAL = 10;
@@ -115,7 +122,15 @@ export class ForgettingDisk implements AsyncDisposable {
     await Deno.mkdir(directory);
     const socket = `${directory}.socket`;
     const image = await this.#serve(socket, directory);
-    await run("mount", ["-t", this.#options.fileSystem, "-o", "loop", image, this.path]);
+    const { fileSystem } = this.#options;
+    await run("mount", [
+      "-t",
+      fileSystem,
+      "-o",
+      `loop${MOUNT_OPTIONS[fileSystem]}`,
+      image,
+      this.path,
+    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,8 +160,10 @@ export class ForgettingDisk implements AsyncDisposable {
     const image = `${this.#directory}/disk.img`;
     const file = `${directory}/nbd`;
     // Not in the background, where it would become nobody's child.
-    const flags = ["--foreground", "--exit-with-parent", "--filter=cache", "-U", socket];
-    await this.#started("nbdkit", [...flags, "file", image, cache], socket);
+    const flags = ["--foreground", "--exit-with-parent", "-U", socket];
+    const filters = ["--filter=cache", "--filter=delay"];
+    const settings = [cache, `delay-write=${FLUSH_DELAY}`];
+    await this.#started("nbdkit", [...flags, ...filters, "file", image, ...settings], socket);
     await this.#started("nbdfuse", [file, "--unix", socket], file);
     return file;
   }
