@@ -3,9 +3,11 @@ import {
   compareVersions,
   describeError,
   type Digest,
+  dirname,
   type DurableFs,
   isDigest,
   type Logger,
+  removeUnfinished,
   writeFileAtomic,
 } from "../std/mod.ts";
 import type { Database, Row } from "./database.ts";
@@ -74,6 +76,8 @@ export class Ledger {
    * @throws {StoreError} what the disk says.
    */
   open(logger: Logger): void {
+    const directory = dirname(this.#path);
+    removeUnfinished(directory, this.#path.slice(directory.length + 1), this.#fs);
     const known = new Map(this.#rows().map((entry) => [keyOf(entry), entry.position]));
     const copied = readCopy(this.#path, logger);
     const lost = copied?.filter((entry) => entry.position > (known.get(keyOf(entry)) ?? -1)) ?? [];

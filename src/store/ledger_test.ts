@@ -189,3 +189,13 @@ Deno.test("a disk that does not take the copy is told, and the next try writes i
     assert.match(Deno.readTextFileSync(copy), /"version":"1.0.0"/);
     assert.deepEqual(ledger.entries(), [one]);
   }));
+
+Deno.test("what a killed run left of a copy is removed at the next start", () =>
+  withLedger(({ open, copy }) => {
+    open().note(one);
+    Deno.writeTextFileSync(`${copy}.0123abcd.tmp`, '{"entries":[');
+    open();
+    const directory = copy.slice(0, copy.lastIndexOf("/"));
+    const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => name.startsWith("ledger")), ["ledger.json"]);
+  }));
