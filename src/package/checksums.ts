@@ -86,6 +86,11 @@ export class ChecksumLedger {
     return this.#seen.has(path);
   }
 
+  /** The sha256 of a file that was in the archive. */
+  digestOf(path: string): Digest | undefined {
+    return this.#seen.get(path);
+  }
+
   /**
    * Both ways: every listed file was there, and every file is listed or may be missing from the list
    * (Zarf 0.84, layout/package.go validatePackageIntegrity).

@@ -61,22 +61,28 @@ function trustOf(
  * all its platforms (Zarf 0.84, src/pkg/packager/deploy.go verifyClusterCompatibility). A skeleton has
  * unresolved imports and can be deployed nowhere.
  *
+ * @param node Left out, it is a node as the package wants it.
  * @param hasIndex Whether images/index.json names an index; asked only where that matters.
  * @throws {PackageError} ArchitectureMismatch.
  */
 export function checkArchitecture(
   definition: ZarfPackage,
   hasIndex: () => boolean,
-  node: Architecture,
+  node: Architecture | undefined,
 ): void {
+  const wanted = node ?? definition.architecture;
   const stated = [definition.build.architecture, definition.metadata.architecture]
     .filter((architecture) => architecture !== "");
-  const foreign = stated.filter((built) => built !== node && built !== "multi");
+  const foreign = stated.filter((built) =>
+    built === "skeleton" || (built !== wanted && built !== "multi")
+  );
   if (foreign.length === 0 && stated.length > 0) return;
   const free = definedImages(definition).length === 0 || hasIndex();
   if (free && !foreign.includes("skeleton")) return;
+  const [other] = foreign;
+  const here = wanted === "" || wanted === other ? "" : `, this node is ${wanted}`;
   throw packageError(
     "ArchitectureMismatch",
-    `${DEFINITION}: the package is for ${foreign[0] ?? "no architecture"}, this node is ${node}`,
+    `${DEFINITION}: the package is for ${other ?? "no architecture"}${here}`,
   );
 }

@@ -26,6 +26,7 @@ export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type * from "./types.ts";
 export { parseDefinition } from "./definition.ts";
 export type * from "./definition.ts";
+export { type OciManifest, ociManifest } from "./oci_manifest.ts";
 export { type OpenedPackage, openPackage, packageFormat } from "./open.ts";
 export { readPackage } from "./read.ts";
 export { COMPATIBLE_ZARF } from "./requirements.ts";

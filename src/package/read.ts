@@ -8,6 +8,7 @@ import { PackageIntake } from "./intake.ts";
 import { checkArchitecture, judgeDefinition } from "./judge.ts";
 import { hasIndex, type Layout, walkLayout } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { safePath } from "./names.ts";
 import { pump } from "./pump.ts";
 import { TarParser } from "./tar.ts";
 import type {
@@ -17,6 +18,9 @@ import type {
   PackageSink,
   ReadOptions,
 } from "./types.ts";
+
+/** How messages name the outer archive. */
+const LABEL = "the archive";
 
 /**
  * Reads a package from its first to its last byte, once, and judges it. Only blobs that the sink has
@@ -35,7 +39,14 @@ export async function readPackage(
 ): Promise<PackageContents> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const intake = new PackageIntake(options.sink, limits);
-  const tar = new TarParser("the archive", limits, (entry) => intake.begin(entry));
+  const sizes = new Map<string, number>();
+  const tar = new TarParser(LABEL, limits, (entry) => {
+    const body = intake.begin(entry);
+    if (options.onFile !== undefined && entry.type === "file") {
+      sizes.set(safePath(LABEL, entry.name), entry.size);
+    }
+    return body;
+  });
   let archive: number;
   try {
     archive = await pump(source, options, limits, tar);
@@ -44,7 +55,12 @@ export async function readPackage(
     intake.abort();
     throw error;
   }
-  return judge(intake, options, limits, archive);
+  const contents = judge(intake, options, limits, archive);
+  for (const [path, size] of sizes) {
+    const digest = intake.ledger.digestOf(path);
+    if (digest !== undefined) options.onFile?.({ path, size, digest });
+  }
+  return contents;
 }
 
 function judge(

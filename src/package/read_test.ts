@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { type Digest, digestOf } from "../std/mod.ts";
-import { buildPackage, type PackageSpec } from "../../test/fixtures/make_package.ts";
+import {
+  buildPackage,
+  packageEntries,
+  type PackageSpec,
+} from "../../test/fixtures/make_package.ts";
 import { MemorySink, sourceOf } from "../../test/fixtures/package_sink.ts";
-import { type PackageContents, readPackage } from "./mod.ts";
+import { type PackageContents, type PackageFile, readPackage } from "./mod.ts";
 
 const FIXTURES = new URL("../../test/fixtures/", import.meta.url);
 
@@ -252,4 +257,55 @@ Deno.test("what the sink throws comes out unchanged and the open file is aborted
   await assert.rejects(readPackage(sourceOf(buildPackage({})), options), (e) => e === full);
   assert.equal(sink.open, 0);
   assert.equal(sink.aborted.length, 1);
+});
+
+Deno.test("without a node's processor every package is taken that some node would take", async (t) => {
+  const read = (spec: PackageSpec) =>
+    readPackage(sourceOf(buildPackage(spec)), { format: "tar.zst", sink: new MemorySink() });
+  for (const architecture of ["amd64", "arm64", "riscv64", "multi"]) {
+    await t.step(architecture, async () => {
+      assert.equal((await read({ architecture })).definition.architecture, architecture);
+    });
+  }
+  const refused: readonly (readonly [string, PackageSpec, RegExp])[] = [
+    ["none", { architecture: "" }, /for no architecture$/],
+    ["a skeleton", { architecture: "skeleton", images: [] }, /for skeleton$/],
+    [
+      "two",
+      { hooks: { definition: ({ metadata }) => metadata["architecture"] = "arm64" } },
+      /for arm64, this node is amd64$/,
+    ],
+  ];
+  for (const [name, spec, message] of refused) {
+    await t.step(
+      name,
+      () => assert.rejects(read(spec), { reason: "ArchitectureMismatch", message }),
+    );
+  }
+});
+
+Deno.test("every file of the archive is told of once, when the package has been accepted", async () => {
+  const spec = { components: [{ name: "web", files: { "manifests/web-0.yaml": "{}" } }] };
+  const told: PackageFile[] = [];
+  const sink = new MemorySink();
+  const options = {
+    format: "tar.zst",
+    sink,
+    onFile: (file: PackageFile) => void told.push(file),
+  } as const;
+  await readPackage(sourceOf(buildPackage(spec)), options);
+  const entries = packageEntries(spec).filter(({ content }) => content !== undefined);
+  assert.deepEqual(
+    told,
+    entries.map(({ name, content }) => ({
+      path: name,
+      size: content instanceof Uint8Array ? content.length : Buffer.byteLength(String(content)),
+      digest: digestOf(content instanceof Uint8Array ? content : String(content)),
+    })),
+  );
+  assert(told.some(({ path }) => path === "components/web.tar"), "a component's tar is a file");
+  told.length = 0;
+  const bad = buildPackage({ ...spec, hooks: { checksums: (text) => `${text}\n` + "x" } });
+  await assert.rejects(readPackage(sourceOf(bad), options));
+  assert.deepEqual(told, []);
 });

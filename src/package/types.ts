@@ -71,14 +71,24 @@ export type Architecture = "amd64" | "arm64";
 export interface ReadOptions {
   /** What the file's name says; Zarf also decides by the name alone. */
   readonly format: "tar.zst" | "tar";
-  /** The node's processor. */
-  readonly architecture: Architecture;
+  /** The node's processor. Left out, it is the one that the package was built for. */
+  readonly architecture?: Architecture;
   readonly sink: PackageSink;
   /** With keys, only a package that one of them signed is accepted; without, every one is. */
   readonly trust?: readonly TrustedKey[];
   /** Called after every read with the bytes of the file read so far. */
   readonly onProgress?: (bytesRead: number) => void;
+  /** Called for every file of the archive, in its order, when the package has been accepted. */
+  readonly onFile?: (file: PackageFile) => void;
   readonly limits?: Partial<Limits>;
+}
+
+/** A regular file of a package's archive; a component's tar is one. */
+export interface PackageFile {
+  /** In its normal form. */
+  readonly path: string;
+  readonly size: number;
+  readonly digest: Digest;
 }
 
 /** An OCI content descriptor (image-spec, descriptor.md), as far as a registry needs it. */
