@@ -1,6 +1,7 @@
 /**
  * The few helpers that everybody needs: errors with a reason, time, retries, log lines, atomic files,
- * digests, versions, child processes, listeners and failpoints. It imports nothing of Holdfast.
+ * digests, versions, child processes, listeners, figures for people and failpoints. It imports
+ * nothing of Holdfast.
  *
  * @module
  */
@@ -10,6 +11,7 @@ export * from "./durable.ts";
 export * from "./errors.ts";
 export * from "./exec.ts";
 export * from "./failpoint.ts";
+export * from "./figures.ts";
 export * from "./listen.ts";
 export * from "./log.ts";
 export * from "./retry.ts";

@@ -1,7 +1,7 @@
+import { renderBytes } from "../../src/std/mod.ts";
 import type { RunningAgent } from "./agent.ts";
 import { diskUsage, memoryOf } from "./memory.ts";
 import { BINARY } from "./program.ts";
-import { renderBytes } from "./render.ts";
 
 /** Names and values, as they are printed. */
 export type FigureRows = (readonly [name: string, value: string])[];

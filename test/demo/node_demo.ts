@@ -1,9 +1,10 @@
+import { renderBytes, renderDuration } from "../../src/std/mod.ts";
 import { type RunningAgent, startLocalAgent } from "./agent.ts";
 import type { DemoArguments } from "./arguments.ts";
 import { binaryRow, diskRow, memoryRows, settledStoreUsage, storeUsage } from "./figures.ts";
 import { EXAMPLE, nodeProgram } from "./program.ts";
 import { listImages, type PulledImage, pullImage } from "./pull.ts";
-import { pageText, renderBytes, renderDuration, renderTable } from "./render.ts";
+import { pageText, renderTable } from "./render.ts";
 import type { Screen } from "./screen.ts";
 import { untilEnter } from "./stay.ts";
 import { dropSlowly, followVerdict, readVerdictText } from "./verdict.ts";

@@ -1,3 +1,5 @@
+import { renderBar, renderDuration } from "../../src/std/mod.ts";
+
 /** One stage of the demo, as it is shown. */
 export interface Stage {
   readonly name: string;
@@ -11,7 +13,6 @@ export interface Stage {
 }
 
 const NAME_WIDTH = 18;
-const BAR_WIDTH = 24;
 /** Fewer columns than this are not drawn for. */
 const MIN_COLUMNS = 40;
 
@@ -38,34 +39,6 @@ export function renderLine(stage: Stage, columns: number, colour: boolean): stri
 }
 
 const SIGNS = { running: [">", 36], done: ["+", 32], failed: ["!", 31] } as const;
-
-/** `[########----------------]  33%` */
-export function renderBar(fraction: number): string {
-  const part = Math.min(Math.max(fraction, 0), 1);
-  const full = Math.floor(part * BAR_WIDTH);
-  const percent = String(Math.floor(part * 100)).padStart(3);
-  return `[${"#".repeat(full)}${"-".repeat(BAR_WIDTH - full)}] ${percent}%`;
-}
-
-/** `0.4 s`, `12.3 s`, `2 min 05 s` */
-export function renderDuration(ms: number): string {
-  const tenths = Math.round(ms / 100);
-  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1_000);
-  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
-}
-
-/** `2.4 MB`: powers of 1000, as disks and networks are sold. */
-export function renderBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let at = 0;
-  let value = bytes;
-  while (value >= 999.5 && at < units.length - 1) {
-    value /= 1_000;
-    at++;
-  }
-  return `${at === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} ${units[at]}`;
-}
 
 /** Names and values in two columns. */
 export function renderTable(rows: readonly (readonly [name: string, value: string])[]): string[] {

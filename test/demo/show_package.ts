@@ -1,3 +1,4 @@
+import { renderBytes, renderDuration } from "../../src/std/mod.ts";
 import { exampleAnswers } from "./answers.ts";
 import type { RunningAgent } from "./agent.ts";
 import {
@@ -11,7 +12,7 @@ import {
 } from "./figures.ts";
 import { diskUsage } from "./memory.ts";
 import { EXAMPLE } from "./program.ts";
-import { renderBytes, renderDuration, renderTable } from "./render.ts";
+import { renderTable } from "./render.ts";
 import type { Screen } from "./screen.ts";
 import { dropSlowly, followVerdict, type LegTimes, readVerdictText } from "./verdict.ts";
 
