@@ -26,6 +26,7 @@ export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type * from "./types.ts";
 export { parseDefinition } from "./definition.ts";
 export type * from "./definition.ts";
+export { isIndexType } from "./layout.ts";
 export { type OciManifest, ociManifest } from "./oci_manifest.ts";
 export { type OpenedPackage, openPackage, packageFormat } from "./open.ts";
 export { readPackage } from "./read.ts";
@@ -49,3 +50,4 @@ export {
   TrustKeyError,
   type TrustKeyReason,
 } from "./trusted_keys.ts";
+export { TarUnpacker } from "./unpack.ts";
