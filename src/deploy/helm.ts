@@ -97,9 +97,12 @@ export class Helm {
   /**
    * Renders a chart without a cluster.
    *
+   * @param options `includeCrds` also prints what the chart has in `crds/`.
    * @throws {DeployError} `PackageBroken` with Helm's reason, `ChartFailed` when it took too long.
    */
-  async render(options: ReleaseOptions & { readonly kubeVersion?: string }): Promise<string> {
+  async render(
+    options: ReleaseOptions & { readonly kubeVersion?: string; readonly includeCrds?: boolean },
+  ): Promise<string> {
     const args = [
       "template",
       options.release,
@@ -107,6 +110,7 @@ export class Helm {
       "--namespace",
       options.namespace,
       ...(options.kubeVersion === undefined ? [] : ["--kube-version", options.kubeVersion]),
+      ...(options.includeCrds === true ? ["--include-crds"] : []),
       ...options.valuesFiles.flatMap((file) => ["--values", file]),
       ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
     ];

@@ -37,7 +37,8 @@ export {
   serializeSettings,
 } from "./post_render.ts";
 export { type RawChartName, rawChartName, writeRawChart } from "./raw_chart.ts";
-export { preflight } from "./preflight.ts";
+export { preflight, readVariableFile } from "./preflight.ts";
+export { ComponentRenderer, type RenderedPart, type RenderOptions } from "./render.ts";
 export { selectComponents } from "./select.ts";
 export { unsupported } from "./unsupported.ts";
 export { type WaitOptions, waitReady } from "./wait.ts";

@@ -68,9 +68,7 @@ export function planManifest(
   version: string,
 ): PlannedRelease {
   const names = rawChartName(source.packageName, source.component.name, manifest.name);
-  const texts = manifestFiles(manifest).map((file) =>
-    applyTemplates(readText(source, `manifests/${file}`), source.templates)
-  );
+  const texts = manifestTexts(manifest, source).map(({ text }) => text);
   const chart = `${directory}/chart`;
   writeRawChart(chart, names.chart, version, texts);
   return {
@@ -84,6 +82,21 @@ export function planManifest(
     serverSide: manifest.serverSideApply || "auto",
     literal: texts.join("\n---\n"),
   };
+}
+
+/** A file of a manifest entry, filled in. */
+export interface ManifestText {
+  /** Its name below the component's `manifests/`. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** The files of a manifest entry in Zarf's order, filled in. */
+export function manifestTexts(manifest: ZarfManifest, source: ComponentSource): ManifestText[] {
+  return manifestFiles(manifest).map((file) => ({
+    file,
+    text: applyTemplates(readText(source, `manifests/${file}`), source.templates),
+  }));
 }
 
 /**

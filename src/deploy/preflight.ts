@@ -27,14 +27,15 @@ export function preflight(
   }
   return {
     components,
-    variables: resolveVariables(definition, { given: variables, readTextFile }),
+    variables: resolveVariables(definition, { given: variables, readTextFile: readVariableFile }),
   };
 }
 
 /** The longest file that a variable may name, in bytes. */
 const MAX_VARIABLE_FILE = 1 << 20;
 
-function readTextFile(path: string): string | undefined {
+/** The text that a variable of type `file` names, as the agent reads it. */
+export function readVariableFile(path: string): string | undefined {
   try {
     if (Deno.statSync(path).size > MAX_VARIABLE_FILE) return undefined;
     return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));

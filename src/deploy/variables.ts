@@ -50,14 +50,20 @@ export function resolveVariables(
   return resolved;
 }
 
-/** All templates of a component: built-ins, then variables, then constants, as Zarf overlays them. */
+/**
+ * All templates of a component: built-ins, then variables, then constants, as Zarf overlays them.
+ *
+ * @param state Without it there are no built-ins: they say what only the cluster knows.
+ */
 export function templatesFor(
   definition: Pick<ZarfPackage, "constants">,
   variables: ResolvedVariables,
-  state: ZarfState,
+  state: ZarfState | undefined,
 ): Templates {
   const templates = new Map<string, Template>(
-    Object.entries(builtins(state)).map(([key, value]) => [`###ZARF_${key}###`, { value }]),
+    Object.entries(state === undefined ? {} : builtins(state)).map((
+      [key, value],
+    ) => [`###ZARF_${key}###`, { value }]),
   );
   for (const [name, variable] of variables) {
     templates.set(`###ZARF_VAR_${name}###`, variable);
