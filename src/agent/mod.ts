@@ -7,4 +7,5 @@
 export { runAgent } from "./agent.ts";
 export * from "./settings.ts";
 export { besideExecutable } from "./tools.ts";
+export { readTrustedKeys } from "./trust_keys.ts";
 export { VERSION } from "./version.ts";

@@ -1,4 +1,5 @@
 import { SettingsError } from "../agent/mod.ts";
+import { PackageError } from "../package/mod.ts";
 
 /** What the process ends with (design.md §5). */
 export const EXIT = {
@@ -11,5 +12,8 @@ export const EXIT = {
 
 /** The exit code of a failure. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof SettingsError ? EXIT.wrongUse : EXIT.failed;
+  if (error instanceof SettingsError) return EXIT.wrongUse;
+  // What may be another package the next time it is read is no package that was refused.
+  const refused = error instanceof PackageError && error.disposition === "terminal";
+  return refused ? EXIT.refusedPackage : EXIT.failed;
 }

@@ -3,6 +3,8 @@ import { type GivenSettings, settingNames, SETTINGS, VERSION } from "../agent/mo
 import { runPostRenderer } from "../deploy/mod.ts";
 import { agentCommand } from "./agent_command.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
+import { OUTPUT_FORMATS } from "./output.ts";
+import { addPackage } from "./package_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { errorLine, systemTerminal, type Terminal } from "./terminal.ts";
 
@@ -43,10 +45,11 @@ function buildProgram(terminal: Terminal): Command {
     .option("--status-address <HOST:PORT>", "where the agent's status page is", "127.0.0.1:7472")
     .addOption(
       new Option("-o, --output <FORMAT>", "how it is printed")
-        .choices(["table", "json", "yaml"] as const)
+        .choices(OUTPUT_FORMATS)
         .default("table" as const),
     )
     .action((options) => statusCommand(options.statusAddress, options.output, terminal));
+  addPackage(program, terminal);
   program.command("version")
     .description("print the version")
     .action(() => terminal.out(`${VERSION}\n`));

@@ -5,19 +5,9 @@ import { withDirectory } from "../../test/fakes/testing.ts";
 import { settingNames } from "../agent/mod.ts";
 import { exec } from "../std/mod.ts";
 import { EXIT } from "./exit_codes.ts";
-import { main } from "./main.ts";
+import { run } from "./testing.ts";
 
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
-
-/** Runs a command line in this process. */
-async function run(...argv: string[]) {
-  const said = { out: "", err: "" };
-  const code = await main(argv, {
-    out: (text) => void (said.out += text),
-    err: (text) => void (said.err += text),
-  });
-  return { code, ...said };
-}
 
 Deno.test("the version is printed in two ways", async () => {
   const { code, out } = await run("version");
@@ -30,7 +20,7 @@ Deno.test("the help names every command that people call, and no other", async (
   const { code, out, err } = await run("--help");
   assert.equal(code, EXIT.done);
   assert.equal(err, "");
-  for (const command of ["agent", "status", "version"]) {
+  for (const command of ["agent", "status", "package", "version"]) {
     assert.match(out, RegExp(`^  ${command} `, "m"));
   }
   assert(!out.includes("post-render"));

@@ -1,11 +1,8 @@
 import * as v from "valibot";
-import { dump } from "js-yaml";
 import { HoldfastError } from "../std/mod.ts";
+import { type OutputFormat, printAs } from "./output.ts";
 import { table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** How a command prints what it knows. */
-export type OutputFormat = "table" | "json" | "yaml";
 
 /** The agent did not answer. */
 export class StatusUnavailable extends HoldfastError<"AgentUnavailable"> {}
@@ -32,10 +29,12 @@ export async function statusCommand(
   terminal: Terminal,
 ): Promise<void> {
   const status = await fetchStatus(address);
-  if (format === "json") return terminal.out(JSON.stringify(status, null, 2) + "\n");
-  if (format === "yaml") return terminal.out(dump(status));
+  printAs(format, status, () => statusTables(status), terminal);
+}
+
+function statusTables(status: unknown): string {
   const { parts, packages } = v.parse(statusSchema, status);
-  terminal.out(table(
+  const packageTable = table(
     ["PACKAGE", "VERSION", "SIGNATURE", "PHASE", "MESSAGE"],
     packages.map((one) => [
       one.package?.name ?? one.file.slice(one.file.lastIndexOf("/") + 1),
@@ -44,13 +43,12 @@ export async function statusCommand(
       one.phase,
       one.message,
     ]),
-  ));
-  terminal.out(
-    "\n" + table(
-      ["PART", "STATE", "MESSAGE"],
-      parts.map((part) => [part.name, part.ok ? "ok" : "not ok", part.message]),
-    ),
   );
+  const partTable = table(
+    ["PART", "STATE", "MESSAGE"],
+    parts.map((part) => [part.name, part.ok ? "ok" : "not ok", part.message]),
+  );
+  return `${packageTable}\n${partTable}`;
 }
 
 async function fetchStatus(address: string): Promise<unknown> {

@@ -4,12 +4,15 @@ import { describeError } from "../std/mod.ts";
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** Of the screen that `err` writes to; undefined where that is none. */
+  columns?(): number | undefined;
 }
 
 /** The process's own output. A reader that has gone away is no failure of ours. */
 export const systemTerminal: Terminal = {
   out: (text) => writeAll(Deno.stdout, text),
   err: (text) => writeAll(Deno.stderr, text),
+  columns: () => Deno.stderr.isTerminal() ? Deno.consoleSize().columns : undefined,
 };
 
 /** One line: what failed, why, what was kept, what to do. */
