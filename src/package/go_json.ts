@@ -8,6 +8,8 @@ export interface GoType {
   encode(value: JsonValue | undefined): string;
   /** Whether `omitempty` leaves it out: false, 0, "", nil, an empty list or map; never a struct. */
   isEmpty(value: JsonValue | undefined): boolean;
+  /** Of a struct, and of pointers to and slices of one: its fields. */
+  readonly fields?: Readonly<Record<string, GoType>>;
 }
 
 /** A field without `omitempty`. */
@@ -56,6 +58,7 @@ export function list(type: GoType): GoType {
     encode: (value) =>
       Array.isArray(value) ? `[${value.map((member) => type.encode(member)).join(",")}]` : "null",
     isEmpty: (value) => !Array.isArray(value) || value.length === 0,
+    ...(type.fields === undefined ? {} : { fields: type.fields }),
   };
 }
 
@@ -82,6 +85,7 @@ export function struct(fields: Readonly<Record<string, GoType | AlwaysField>>): 
       }}`;
     },
     isEmpty: () => false,
+    fields: Object.fromEntries(typed.map(({ key, type }) => [key, type])),
   };
 }
 
