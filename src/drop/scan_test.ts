@@ -131,6 +131,7 @@ Deno.test("parts are one package, which a file or a directory of its name stands
     assert.deepEqual(found(scan, directory), ["b.tar.zst", "web.tar"]);
     assert.deepEqual([...scan?.wanting.keys() ?? []], [`${directory}/b.tar.zst`]);
     await write(`${directory}/b.tar.zst`, "bytes");
+    await Deno.remove(`${directory}/web.tar.part002`);
     await write(`${directory}/web.tar/zarf.yaml`);
     await write(`${directory}/web.tar/checksums.txt`);
     const whole = await scanDirectory(directory);
@@ -153,7 +154,13 @@ Deno.test("of more names than one look goes through, nearer ones are seen", () =
     assert(success);
     const scan = await scanDirectory(directory);
     assert.deepEqual([found(scan, directory), scan?.truncated], [[PACKAGE], true]);
-    await Deno.remove(`${directory}/a`, { recursive: true });
+    await write(`${directory}/z/zarf.yaml`);
+    await write(`${directory}/z/checksums.txt`);
+    await Deno.rename(`${directory}/a`, `${directory}/z/images`);
+    const tree = await scanDirectory(directory);
+    assert.deepEqual(found(tree, directory), [`b/${PACKAGE}`, PACKAGE], "half a tree is none");
+    assert.equal(tree?.truncated, true);
+    await Deno.remove(`${directory}/z`, { recursive: true });
     const after = await scanDirectory(directory);
     assert.deepEqual(found(after, directory), ["b/c", `b/${PACKAGE}`, PACKAGE]);
     assert.equal(after?.truncated, false);
