@@ -35,13 +35,16 @@ const POLL_INTERVAL = 10;
 
 /**
  * Removes everything below its directory and the directory when its standard input ends: told to by
- * the disk, or because the process that made the disk is gone, however that ended. Ctrl-C reaches the
- * whole process group, so it runs in a session of its own.
+ * the disk, or because the process that made the disk is gone, however that ended. What still has a
+ * file of the disk open is killed: only the second case leaves such. Ctrl-C reaches the whole process
+ * group, so it runs in a session of its own.
  */
 const UNDERTAKER = `cat >/dev/null
-for path in "$1"/mounted "$1"/server-*; do
-  umount "$path" 2>/dev/null || umount --lazy "$path" 2>/dev/null || true
-done
+if ! umount "$1/mounted" 2>/dev/null; then
+  find /proc/[0-9]*/fd -lname "$1/mounted*" 2>/dev/null | cut -d/ -f3 | sort -u | xargs -r kill -9
+  umount --lazy "$1/mounted" 2>/dev/null
+fi
+for path in "$1"/server-*; do umount --lazy "$path" 2>/dev/null; done
 rm -rf --one-file-system "$1"`;
 
 /** Why there can be no such disk on this machine, in one line; undefined when there can. */

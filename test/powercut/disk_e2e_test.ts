@@ -112,11 +112,15 @@ diskTest("nothing is left of a disk, with power or without", async () => {
   }
 });
 
-/** A process that makes a disk, says where, and stays. */
+/** A process that makes a disk, has another one use it, says where, and stays. */
 function makerOf(fileSystem: FileSystem): Deno.ChildProcess {
   const script = `
     import { ForgettingDisk } from "${HERE}disk.ts";
     const disk = await ForgettingDisk.create({ fileSystem: "${fileSystem}" });
+    new Deno.Command("sh", { args: ["-c", 'exec 3>"$1/held"; sleep 60', "sh", disk.path] }).spawn();
+    while (!Array.from(Deno.readDirSync(disk.path)).some(({ name }) => name === "held")) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     console.log(disk.path);
     await new Promise((resolve) => setTimeout(resolve, 60_000));`;
   return new Deno.Command(Deno.execPath(), {
