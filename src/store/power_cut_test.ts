@@ -185,6 +185,19 @@ Deno.test("the data directory and its parents survive a power cut right after th
     assert.equal(store.dir, `${root}/deep/er/data`);
   }));
 
+for (const unflushed of ["", "/data", "/data/blobs"]) {
+  Deno.test(`a first start that ended before "${unflushed}" was flushed is made durable by the next one`, () =>
+    withDirectory((root) => {
+      const disk = new ForgetfulDisk(root);
+      const fs = endedAt(disk, (path) => path === `${root}${unflushed}`);
+      assert.throws(() => Store.open(`${root}/data`, { fs }), { reason: "IoError" });
+      using store = Store.open(`${root}/data`, { fs: disk.fs });
+      stage(store.dir, disk.fs).commit(PACKAGE);
+      assertDurable(store, disk);
+      assert.ok("data/holdfast.db" in disk.survivors(""));
+    }));
+}
+
 /** Lets the commit end with an error at the `nth` fsync of a directory that `matches`. */
 function endedAt(disk: ForgetfulDisk, matches: (path: string) => boolean): StoreFs {
   return {

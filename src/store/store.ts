@@ -1,8 +1,10 @@
 import {
   type Clock,
   type Digest,
+  dirname,
   ensureDir,
   type Logger,
+  osErrorCode,
   silentLogger,
   systemClock,
 } from "../std/mod.ts";
@@ -12,13 +14,16 @@ import { Collector } from "./collector.ts";
 import { type Damage, findDamage, NO_DAMAGE } from "./damage.ts";
 import { Database } from "./database.ts";
 import { guarded, StoreError } from "./errors.ts";
-import { type StoreFs, systemStoreFs } from "./fs.ts";
+import { exists, type StoreFs, systemStoreFs } from "./fs.ts";
 import { Layout, PRIVATE_DIRECTORY_MODE } from "./layout.ts";
 import { Ledger } from "./ledger.ts";
 import { requireSpace, type SpaceNeed } from "./preflight.ts";
 import { Records } from "./records.ts";
 import { Scrubber } from "./scrub.ts";
 import { type DiskSpace, diskSpace } from "./space.ts";
+
+/** What flushing a directory says that this program can have made nothing in. */
+const NOT_OURS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EINVAL"]);
 
 /** What a store may be given. */
 export interface StoreOptions {
@@ -151,6 +156,18 @@ function prepareDirectories(layout: Layout, fs: StoreFs): void {
   emptyDirectory(layout.tmp, fs);
   for (const directory of [layout.tmp, layout.blobs, layout.packages]) ensureDir(directory, fs);
   fs.chmod(layout.tmp, PRIVATE_DIRECTORY_MODE);
+  if (!exists(layout.database)) flushNames(layout, fs);
+}
+
+/** Of a new store: the run that made the directories may have been killed before it could. */
+function flushNames(layout: Layout, fs: StoreFs): void {
+  fs.fsyncDir(dirname(layout.blobs));
+  try {
+    fs.fsyncDir(dirname(layout.root));
+  } catch (error) {
+    // A directory that this program may not write to, or a read-only medium: somebody else made ours.
+    if (!NOT_OURS.has(osErrorCode(error) ?? "")) throw error;
+  }
 }
 
 function emptyDirectory(directory: string, fs: StoreFs): void {

@@ -222,6 +222,19 @@ Deno.test("a store that could not be opened holds no file open, at whatever step
     Store.open(dir).close();
   }));
 
+for (const code of ["EACCES", "EINVAL"]) {
+  Deno.test(`a data directory in one that cannot be flushed (${code}) is opened`, () =>
+    withDirectory((dir) => {
+      const fs = fsWith({
+        fsyncDir: (path) => {
+          if (!path.startsWith(`${dir}/data`)) throw osError(code);
+        },
+      });
+      Deno.mkdirSync(`${dir}/data`);
+      Store.open(`${dir}/data`, { fs }).close();
+    }));
+}
+
 Deno.test("a file where the data directory should be is told, and kept", () =>
   withDirectory((dir) => {
     Deno.writeTextFileSync(`${dir}/data`, "a file");
