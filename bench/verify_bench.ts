@@ -1,11 +1,9 @@
 import { build } from "../extension/build/main.ts";
-import { V8_FLAGS } from "../extension/build/compile.ts";
-import { ensureTool, REPOSITORY_ROOT, TOOLS } from "../extension/build/go_tools.ts";
+import { ensureTool, TOOLS } from "../extension/build/go_tools.ts";
 import { describeError } from "../src/std/mod.ts";
-import { BINARY, EXAMPLE } from "../test/demo/program.ts";
-import type { ReadMeasurement } from "../test/fixtures/measure_read.ts";
+import { BINARY } from "../test/demo/program.ts";
 import { makeBenchPackage, packageBytes } from "./package_file.ts";
-import { ProgramError, runProgram } from "./programs.ts";
+import { runProgram } from "./programs.ts";
 import type { Benchmark, Preparation, Prepared, Side } from "./types.ts";
 
 /** Verifying a package without keeping anything of it. */
@@ -22,13 +20,11 @@ export const benchmark: Benchmark = {
 };
 
 async function prepare(preparation: Preparation): Promise<Prepared> {
-  const { directory, say, signal } = preparation;
+  const { directory, say } = preparation;
   say("making the package");
   const { file, label } = await makeBenchPackage(directory, packageBytes(preparation));
   await build(["binary"], say);
   const missing: string[] = [];
-  const hasCommand = await verifies(signal);
-  if (!hasCommand) missing.push("holdfast package verify (its reader is measured instead)");
   const peers = [hashing(file)];
   try {
     peers.unshift(zarfInspect(await ensureTool(TOOLS.zarf, say), file, directory));
@@ -38,7 +34,7 @@ async function prepare(preparation: Preparation): Promise<Prepared> {
   return {
     cases: [{
       name: label,
-      sides: [hasCommand ? ours(file) : ourReader(file), ...peers],
+      sides: [ours(file), ...peers],
       targets: [],
     }],
     figures: () => [],
@@ -47,33 +43,10 @@ async function prepare(preparation: Preparation): Promise<Prepared> {
   };
 }
 
-/** Whether the compiled program has the command. */
-async function verifies(signal: AbortSignal): Promise<boolean> {
-  try {
-    await runProgram(BINARY, ["package", "verify", EXAMPLE], signal);
-    return true;
-  } catch (error) {
-    if (error instanceof ProgramError) return false;
-    throw error;
-  }
-}
-
 function ours(file: string): Side {
   return {
     name: "holdfast",
     run: (signal) => secondsOf(BINARY, ["package", "verify", file], signal),
-  };
-}
-
-function ourReader(file: string): Side {
-  const reader = `${REPOSITORY_ROOT}/test/fixtures/measure_read.ts`;
-  const args = ["run", "-A", `--v8-flags=${V8_FLAGS.join(",")}`, reader, file];
-  return {
-    name: "holdfast",
-    async run(signal) {
-      const measured: ReadMeasurement = JSON.parse(await runProgram(Deno.execPath(), args, signal));
-      return measured.milliseconds / 1_000;
-    },
   };
 }
 
