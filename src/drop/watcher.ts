@@ -100,7 +100,7 @@ export class DropWatcher {
     }
     this.#settle.keepOnly(present);
     this.#attempts.keepOnly(present);
-    for (const path of this.#reported.keys()) if (!present.has(path)) this.#reported.delete(path);
+    for (const path of this.#reported.keys()) if (!present.has(path)) this.#gone(path);
     for (const path of this.#complained.keys()) {
       const known = present.has(path) || this.#options.directories.includes(path);
       if (!known) this.#complained.delete(path);
@@ -177,6 +177,21 @@ export class DropWatcher {
       return this.#report(file, waitingOutcome(attempt));
     }
     return await this.#read(file, signal);
+  }
+
+  /**
+   * Whoever removes a package file by file leaves parts of it for a while; once all are gone, what is
+   * known of the whole one counts again.
+   */
+  #gone(path: string): void {
+    try {
+      const record = this.#options.store.records.getDrop(path);
+      const outcome = parseOutcome(record?.outcome);
+      if (record !== undefined && outcome?.phase === "Accepted") this.#report(record, outcome);
+      this.#reported.delete(path);
+    } catch (error) {
+      this.#options.logger.debug(`asked again at the next look: ${describeError(error)}`, { path });
+    }
   }
 
   /** Whether it waits for parts that nobody is copying now: they may come in hours. */

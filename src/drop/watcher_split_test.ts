@@ -291,14 +291,21 @@ Deno.test("a part that is replaced makes it another package", () =>
     assert.equal(stage.store.records.listPackages().length, 1);
   }));
 
-Deno.test("a part that goes away after the package was taken in changes nothing in the store", () =>
+Deno.test("parts that are removed one by one leave what was taken in, and its verdict", () =>
   staged(async (stage) => {
     putAll(stage);
     await stage.lookLong();
-    Deno.removeSync(`${stage.drop}/${partName(2)}`);
-    await stage.lookLong();
-    assert.equal(receiving(stage.last(NAME)).reason, "PartsMissing");
+    const accepted = stage.seen.at(-1);
+    for (const name of PARTS.keys()) {
+      Deno.removeSync(`${stage.drop}/${name}`);
+      await stage.lookLong();
+      if (name !== partName(5)) assert.equal(stage.said(NAME).at(-1), "Receiving PartsMissing");
+    }
+    assert.deepEqual(stage.seen.at(-1), accepted);
     assert.equal(stage.store.records.listPackages().length, 1);
+    const said = stage.seen.length;
+    await stage.look(HOUR);
+    assert.equal(stage.seen.length, said);
   }));
 
 Deno.test("the whole file beside its parts counts, as when zarf has joined them", () =>

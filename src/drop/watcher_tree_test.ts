@@ -117,6 +117,19 @@ Deno.test("an agent that starts anew knows what it made of a directory, until th
     await again.run(AbortSignal.abort());
   }));
 
+Deno.test("a directory that is removed slowly leaves what was taken in, and its verdict", () =>
+  staged(async (stage) => {
+    unpackPackage(`${stage.drop}/web`, SPEC);
+    await stage.lookLong();
+    const accepted = stage.seen.at(-1);
+    for (const name of ["components", "images", "sboms.tar", "checksums.txt", "zarf.yaml"]) {
+      Deno.removeSync(`${stage.drop}/web/${name}`, { recursive: true });
+      await stage.look(SETTLE_TIME - 1);
+    }
+    assert.deepEqual(stage.seen.at(-1), accepted);
+    assert(stage.said("web").length > 3, "something was said in between");
+  }));
+
 Deno.test("links in it are refused, and a link to it is left alone", () =>
   staged(async (stage) => {
     unpackPackage(`${stage.dir}/aside/web`, SPEC);
