@@ -123,8 +123,8 @@ export function walkLayout(source: LayoutSource, limits: Limits): Layout {
 /** Of the types and annotations of all manifests together, which are kept in memory. */
 const MAX_CHARACTERS = 8 << 20;
 
-/** Values in one document: 20,000 descriptors have some hundred thousand. */
-const MAX_VALUES = 500_000;
+/** Values in one document; the index of a package with 1000 images has some ten thousand. */
+const MAX_VALUES = 150_000;
 
 class Walk {
   readonly #source: LayoutSource;

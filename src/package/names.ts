@@ -7,6 +7,8 @@ const FORBIDDEN = /[\x00-\x1f\x7f\\:]/;
 
 /** Bytes of one part of a name (Linux: NAME_MAX). */
 const MAX_PART = 255;
+/** Parts of a name: each is a directory to be made, and to be walked through for each of the others. */
+const MAX_PARTS = 100;
 
 /** How many bytes the text has in UTF-8. */
 export function utf8Length(text: string): number {
@@ -31,7 +33,9 @@ export function safePath(label: string, name: string): string {
   if (name.startsWith("/")) throw refuse("is absolute");
   const trimmed = name.replace(/^(\.\/)+/, "").replace(/\/$/, "");
   if (trimmed === "" || trimmed === ".") return "";
-  for (const part of trimmed.split("/")) {
+  const parts = trimmed.split("/");
+  if (parts.length > MAX_PARTS) throw refuse(`has more than ${MAX_PARTS} parts`);
+  for (const part of parts) {
     if (part === "..") throw refuse("leaves the package");
     if (part === "" || part === ".") throw refuse("is not in its normal form");
     if (/[. ]$/.test(part)) throw refuse("has a part that ends in a dot or a space");

@@ -28,6 +28,7 @@ Deno.test("safe names come out in their normal form", async (t) => {
     [".git/config", ".git/config"],
     ["..data", "..data"],
     ["a/...b", "a/...b"],
+    ["a/".repeat(100), "a/".repeat(99) + "a"],
     [`a/${"n".repeat(255)}/b`, `a/${"n".repeat(255)}/b`],
     ["ü".repeat(127), "ü".repeat(127)],
   ];
@@ -57,6 +58,7 @@ Deno.test("names that are not safe are refused and named", async (t) => {
     "space /b",
     "end.",
     `a/${"n".repeat(256)}`,
+    "a/".repeat(101),
     "ü".repeat(128),
     `${"💾".repeat(64)}/b`,
   ];
