@@ -9,10 +9,10 @@ const NOWHERE: EntryWriter = { write() {}, close() {}, abort() {} };
 const MAX_KEPT = 64 << 20;
 
 /**
- * How a JSON document may begin: an object, white space before it, or a mark of the byte order. Layers
- * are archives and begin otherwise.
+ * How a JSON document may begin: an object, a list where an object should be, white space before it,
+ * or a mark of the byte order. Layers are archives and begin otherwise.
  */
-const JSON_STARTS: ReadonlySet<number> = new Set([0x7b, 0x20, 0x09, 0x0a, 0x0d, 0xef]);
+const JSON_STARTS: ReadonlySet<number> = new Set([0x7b, 0x5b, 0x20, 0x09, 0x0a, 0x0d, 0xef]);
 
 /** What becomes of the files of a package that are not blobs. */
 export interface FileTaker {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, statfsSync } from "node:fs";
 import { lstat, stat } from "node:fs/promises";
 import {
   checkParts,
@@ -13,19 +13,51 @@ import {
 import { describeError } from "../std/mod.ts";
 import type { FileIdentity, Wanting } from "./types.ts";
 
-/** A file, or a link to one. Undefined when there is none. @throws what the file system throws. */
-export async function identifyFile(path: string): Promise<FileIdentity | undefined> {
+/**
+ * File systems without inodes, whose numbers Linux makes up anew at each mount (statfs(2)): FAT, exFAT.
+ * A stick that is plugged in again must not look like one that somebody dropped anew.
+ */
+const WITHOUT_INODES: ReadonlySet<number> = new Set([0x4d44, 0x2011bab0]);
+
+/** Whether inode numbers below `directory` tell one file from another for good. */
+export function hasInodes(
+  directory: string,
+  typeOf: (path: string) => number = (path) => statfsSync(path).type,
+): boolean {
+  try {
+    return !WITHOUT_INODES.has(typeOf(directory));
+  } catch {
+    // It has just gone; whoever looks into it finds out.
+    return true;
+  }
+}
+
+/**
+ * A file, or a link to one. Undefined when there is none.
+ *
+ * @param inodes {@linkcode hasInodes}.
+ * @throws what the file system throws.
+ */
+export async function identifyFile(
+  path: string,
+  inodes = true,
+): Promise<FileIdentity | undefined> {
   const info = await there(stat(path, { bigint: true }));
   if (info === undefined || !info.isFile()) return undefined;
-  return { path, size: Number(info.size), mtimeNs: info.mtimeNs, inode: info.ino };
+  const inode = inodes ? info.ino : 0n;
+  return { path, size: Number(info.size), mtimeNs: info.mtimeNs, inode };
 }
 
 /** The entries of a directory, in the order of their names. */
 export type EntriesOf = (path: string) => Promise<readonly Deno.DirEntry[]>;
 
 /** An unpacked package. @throws what the file system throws. */
-export async function identifyTree(path: string, entriesOf: EntriesOf): Promise<FileIdentity> {
-  const fold = new IdentityFold();
+export async function identifyTree(
+  path: string,
+  entriesOf: EntriesOf,
+  inodes = true,
+): Promise<FileIdentity> {
+  const fold = new IdentityFold(inodes);
   const walk = async (below: string, depth: number): Promise<void> => {
     for (const entry of await entriesOf(path + below)) {
       const name = `${below}/${entry.name}`;
@@ -54,8 +86,9 @@ export interface FoundParts {
 export async function identifyParts(
   path: string,
   numbers: readonly number[],
+  inodes = true,
 ): Promise<FoundParts | undefined> {
-  const fold = new IdentityFold();
+  const fold = new IdentityFold(inodes);
   const sizes = new Map<number, number>();
   for (const number of numbers.toSorted((a, b) => a - b)) {
     const info = await there(stat(partName(path, number), { bigint: true }));
@@ -106,13 +139,18 @@ async function readHeader(path: string, whole: string): Promise<SplitHeader> {
 /** Makes one identity of many files: whatever changes of any of them changes it. */
 class IdentityFold {
   readonly #hash = createHash("sha256");
+  readonly #inodes: boolean;
   #size = 0;
   #mtimeNs = 0n;
+
+  constructor(inodes: boolean) {
+    this.#inodes = inodes;
+  }
 
   add(name: string, info: BigIntStats | undefined): void {
     if (info === undefined) return;
     const { size, mtimeNs, ino } = info;
-    this.#hash.update(`${name}\0${size} ${mtimeNs} ${ino}\n`);
+    this.#hash.update(`${name}\0${size} ${mtimeNs} ${this.#inodes ? ino : 0}\n`);
     this.#size += Number(size);
     if (mtimeNs > this.#mtimeNs) this.#mtimeNs = mtimeNs;
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { withDirectory } from "../../test/fakes/testing.ts";
 import { splitPackage } from "../../test/fixtures/split_package.ts";
-import { identifyFile, identifyParts, identifyTree } from "./identity.ts";
+import { hasInodes, identifyFile, identifyParts, identifyTree } from "./identity.ts";
 import { sameFile } from "./settle.ts";
 import type { FileIdentity } from "./types.ts";
 
@@ -158,4 +158,35 @@ Deno.test("what is no regular file has no identity", () =>
     assert.equal(await identifyFile(dir), undefined);
     Deno.mkdirSync(`${dir}/web.tar.part001`);
     assert.equal(await identifyParts(`${dir}/web.tar`, [1]), undefined);
+  }));
+
+Deno.test("FAT and exFAT have no inodes, others have, and a directory that is gone is no reason to stop", () => {
+  // <linux/magic.h>, and exfat_raw.h.
+  const types = [["FAT", 0x4d44, false], ["exFAT", 0x2011bab0, false], [
+    "ext4",
+    0xef53,
+    true,
+  ]] as const;
+  for (const [name, type, has] of types) assert.equal(hasInodes("/stick", () => type), has, name);
+  assert.equal(hasInodes("/nowhere"), true);
+});
+
+Deno.test("where inodes are made up at each mount, a file that is copied over itself is the same", () =>
+  withDirectory(async (dir) => {
+    const [path, copy] = [`${dir}/web.tar`, `${dir}/copy`];
+    Deno.writeTextFileSync(path, "web");
+    Deno.utimeSync(path, 1, 1);
+    const identities = async () => ({
+      made: await identifyFile(path, false) ?? assert.fail(),
+      real: await identifyFile(path) ?? assert.fail(),
+      tree: await identifyTree(dir, entriesOf, false),
+    });
+    const before = await identities();
+    Deno.copyFileSync(path, copy);
+    Deno.utimeSync(copy, 1, 1);
+    Deno.renameSync(copy, path);
+    const after = await identities();
+    assert(sameFile(before.made, after.made));
+    assert(sameFile(before.tree, after.tree));
+    assert(!sameFile(before.real, after.real));
   }));

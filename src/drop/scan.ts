@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { splitPart, UNPACKED_FILES } from "../package/mod.ts";
 import { describeError } from "../std/mod.ts";
-import { identifyFile, identifyParts, identifyTree, isGone, there } from "./identity.ts";
+import { hasInodes, identifyFile, identifyParts, identifyTree, isGone, there } from "./identity.ts";
 import { isPackageName, isPassedOver } from "./names.ts";
 import type { FileIdentity, Wanting } from "./types.ts";
 
@@ -36,7 +36,7 @@ export async function scanDirectory(directory: string): Promise<Scan | undefined
   // Through node's door, because Deno's own stat has milliseconds only.
   const info = await there(stat(directory, { bigint: true }));
   if (info === undefined) return undefined;
-  const search = new Search();
+  const search = new Search(hasInodes(directory));
   if (await there(search.run(directory).then(() => true)) === undefined) return undefined;
   const { wanting, unreadable, truncated } = search;
   const files = [...search.files.values()].sort((a, b) => a.path < b.path ? -1 : 1);
@@ -55,9 +55,14 @@ class Search {
   readonly wanting = new Map<string, Wanting>();
   readonly unreadable = new Map<string, string>();
   truncated = false;
+  readonly #inodes: boolean;
   #entriesLeft = MAX_ENTRIES;
   /** Whether some names were not seen. */
   #cut = false;
+
+  constructor(inodes: boolean) {
+    this.#inodes = inodes;
+  }
 
   /** Nearer folders first: what lies at the top is found whatever lies below. */
   async run(directory: string): Promise<void> {
@@ -98,7 +103,7 @@ class Search {
   ): Promise<void> {
     const part = splitPart(name);
     if (!isPackageName(part?.whole ?? name, folder.name)) return;
-    if (part === undefined) return this.#add(await identifyFile(path));
+    if (part === undefined) return this.#add(await identifyFile(path, this.#inodes));
     const whole = `${folder.path}/${part.whole}`;
     const others = parts.get(whole);
     if (others === undefined) parts.set(whole, [part.number]);
@@ -108,13 +113,13 @@ class Search {
   async #addParts(path: string, numbers: readonly number[]): Promise<void> {
     // The file itself is there as well, as after a deployment with Zarf, which joins the parts.
     if (this.files.has(path)) return;
-    const found = await identifyParts(path, numbers);
+    const found = await identifyParts(path, numbers, this.#inodes);
     this.#add(found?.identity);
     if (found?.wanting !== undefined) this.wanting.set(path, found.wanting);
   }
 
   async #addTree(path: string): Promise<void> {
-    const tree = await identifyTree(path, (below) => this.#entries(below));
+    const tree = await identifyTree(path, (below) => this.#entries(below), this.#inodes);
     // Of half a tree nothing can be said.
     if (this.#cut) return;
     this.wanting.delete(path);

@@ -1,5 +1,7 @@
 import {
   describeError,
+  digestHex,
+  digestOf,
   dirname,
   type DurableFs,
   ensureDir,
@@ -13,6 +15,8 @@ import { packageStatus, sameVerdict, type Verdict } from "./verdict.ts";
 
 /** What a verdict's file name ends with. */
 export const VERDICT_SUFFIX = ".status.json";
+/** Hex digits that tell files of one name in two folders apart. */
+const PATH_DIGITS = 8;
 /** Failures to write beside a file that say "not here" rather than "not now". */
 const NOT_HERE = new Set(["EROFS", "EACCES", "EPERM", "ENOENT"]);
 
@@ -30,6 +34,8 @@ export class VerdictFiles {
   readonly #last = new Map<string, Verdict>();
   readonly #unwritable = new Set<string>();
   readonly #swept = new Set<string>();
+  /** The file that has each name under the data directory. */
+  readonly #kept = new Map<string, string>();
 
   constructor(
     dataDir: string,
@@ -91,13 +97,20 @@ export class VerdictFiles {
     removeUnfinished(directory, VERDICT_SUFFIX, this.#fs);
   }
 
+  /** The file's own name; with a digest of its path behind it where another file has that. */
+  #keptName(file: string): string {
+    const name = file.slice(file.lastIndexOf("/") + 1);
+    const owner = this.#kept.get(name) ?? file;
+    this.#kept.set(name, owner);
+    return owner === file ? name : `${name}.${digestHex(digestOf(file)).slice(0, PATH_DIGITS)}`;
+  }
+
   /** Whether it is written. */
   #under(file: string, text: string): boolean {
     this.#sweep(this.#directory);
     try {
       ensureDir(this.#directory, this.#fs);
-      const name = file.slice(file.lastIndexOf("/") + 1);
-      writeFileAtomic(`${this.#directory}/${name}${VERDICT_SUFFIX}`, text, {
+      writeFileAtomic(`${this.#directory}/${this.#keptName(file)}${VERDICT_SUFFIX}`, text, {
         fs: this.#fs,
         name: "status.kept",
       });

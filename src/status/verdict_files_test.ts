@@ -188,3 +188,17 @@ Deno.test("files of several directories have verdicts of their own", () =>
       `c.tar${VERDICT_SUFFIX}`,
     ]);
   }));
+
+Deno.test("files of one name in two folders have a verdict each under the data directory", () =>
+  withDirectories(async (drop, data) => {
+    const files = new VerdictFiles(data, silentLogger);
+    const paths = [`${drop}/web.tar`, `${drop}/deep/web.tar`, `${drop}/other/web.tar`];
+    for (const path of [...paths, ...paths]) files.write(verdict(path));
+    for (const path of paths) files.write(verdict(path, { phase: "Failed" }));
+    const kept = [...Deno.readDirSync(`${data}/status`)].map(({ name }) => name);
+    assert.equal(kept.length, 3);
+    assert(kept.includes(`web.tar${VERDICT_SUFFIX}`), "the first one has the plain name");
+    const said = await Promise.all(kept.map((name) => read(`${data}/status/${name}`)));
+    assert.deepEqual(said.map(({ file }) => file).sort(), [...paths].sort());
+    assert(said.every(({ phase }) => phase === "Failed"));
+  }));
