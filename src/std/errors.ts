@@ -48,14 +48,14 @@ const MAX_MESSAGE = 1000;
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
- * The text on one line, without characters that a terminal or a page would act on; what is too long
- * loses its middle. Messages quote what others wrote.
+ * The text on one line, without characters that a terminal or a page would act on and without halves
+ * of characters; what is too long loses its middle. Messages quote what others wrote.
  *
  * @param limit Characters.
  */
 export function oneLine(text: string, limit: number = MAX_MESSAGE): string {
   const line = text.replaceAll(/[\t\r\n]+/g, " ").replaceAll(UNPRINTABLE, escaped).trim();
-  if (line.length <= limit) return line;
+  if (line.length <= limit) return line.toWellFormed();
   const tail = Math.floor(limit / 3);
   return `${line.slice(0, limit - tail - 1)}…${line.slice(-tail)}`.toWellFormed();
 }

@@ -57,6 +57,7 @@ const lines: readonly (readonly [string, string])[] = [
   ["NUL \0, DEL \x7f, CSI \x9b", "NUL \\u0000, DEL \\u007f, CSI \\u009b"],
   ["lines\u2028of\u2029others", "lines\\u2028of\\u2029others"],
   ["gpj.\u202etxt", "gpj.\\u202etxt"],
+  ["half of \ud83d", "half of \ufffd"],
 ];
 
 for (const [text, line] of lines) {
