@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { failpoint, watchFailpoints } from "./failpoint.ts";
 
 /** Passes the failpoints of `names` in a process of its own, saying each one that it survived. */
 async function pass(names: readonly string[], armed?: string) {
@@ -33,3 +34,19 @@ for (const [when, armed, survived, killed] of cases) {
     assert.deepEqual(result.survived, killed ? survived : [...survived, "unload"]);
   });
 }
+
+Deno.test("a watcher is told of each place, may throw there, and is told no more when it is taken away", () => {
+  const passed: string[] = [];
+  watchFailpoints((name) => {
+    passed.push(name);
+    if (name === "a.two") throw new Error("stopped");
+  });
+  try {
+    failpoint("a.one");
+    assert.throws(() => failpoint("a.two"), /stopped/);
+  } finally {
+    watchFailpoints(undefined);
+  }
+  failpoint("a.three");
+  assert.deepEqual(passed, ["a.one", "a.two"]);
+});

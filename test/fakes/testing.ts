@@ -1,6 +1,6 @@
 /**
  * What many tests need: a directory that goes away, a clock that is wound by hand, log lines to look
- * at, and patience.
+ * at, chance that repeats itself, and patience.
  *
  * @module
  */
@@ -71,4 +71,14 @@ export async function eventually<T>(
     if (performance.now() > deadline) throw new Error(`${look} was not so within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
+export function randomNumbers(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let bits = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
+  };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { applyPatch } from "../../../test/fakes/json_patch.ts";
+import { randomNumbers } from "../../../test/fakes/testing.ts";
 import type { AdmissionRequest } from "../review.ts";
 import { podRule } from "./pod.ts";
 
@@ -347,16 +348,6 @@ Deno.test("an image volume that is no reference is refused by the volume's name"
   assert.ok(!verdict.allowed);
   assert.match(verdict.message, /^volume "files": "no ref" is not an image reference/);
 });
-
-/** Numbers in [0, 1) that are the same in each run (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let bits = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function generatedPod(random: () => number): Pod {
   const pick = <T>(...values: T[]): T => values[Math.floor(random() * values.length)] as T;
