@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from "../std/mod.ts";
-import { type StoreFs, systemStoreFs } from "./fs.ts";
+import { exists, type StoreFs, systemStoreFs } from "./fs.ts";
 import { Staging, type StagingOptions } from "./staging.ts";
 import { Store } from "./store.ts";
 import type { NewPackage } from "./types.ts";
@@ -10,14 +10,27 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Runs `action` with a new directory that is removed afterwards. */
-export async function withDirectory(action: (dir: string) => void | Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ prefix: "holdfast-store-" });
+export async function withDirectory(
+  action: (dir: string) => void | Promise<void>,
+  parent?: string,
+): Promise<void> {
+  const below = parent === undefined ? {} : { dir: parent };
+  const dir = await Deno.makeTempDir({ prefix: "holdfast-store-", ...below });
   try {
     await action(dir);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
 }
+
+/** The same in memory, where the machine has it: for tests that make thousands of files. */
+export async function withFastDirectory(
+  action: (dir: string) => void | Promise<void>,
+): Promise<void> {
+  await withDirectory(action, exists(MEMORY) ? MEMORY : undefined);
+}
+
+const MEMORY = "/dev/shm";
 
 /** Runs `action` with a new store that is closed and removed afterwards. */
 export async function withStore(
