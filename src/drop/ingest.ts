@@ -28,7 +28,7 @@ export class IngestError extends HoldfastError {
  */
 export async function ingest(
   request: IngestRequest,
-  onProgress: (bytes: number) => void,
+  onProgress: (bytes: number, scouting: boolean) => void,
   signal: AbortSignal,
   admit?: (scout: PackageScout) => void,
 ): Promise<PackageContents> {
@@ -40,7 +40,7 @@ export async function ingest(
   worker.onmessage = ({ data }: MessageEvent<IngestMessage>) => {
     switch (data.kind) {
       case "progress":
-        return onProgress(data.bytes);
+        return onProgress(data.bytes, data.scouting);
       case "scouted":
         return attempt(() => {
           admit?.(data.scout);

@@ -35,7 +35,7 @@ async function ingest(request: IngestRequest, scout: boolean): Promise<IngestMes
       architecture: request.architecture,
       sink: staging,
       trust: request.trust,
-      onProgress: progressReporter(),
+      onProgress: progressReporter(false),
     });
     opened.checkWhole();
     staging.commit(contents.digest);
@@ -50,15 +50,16 @@ async function ingest(request: IngestRequest, scout: boolean): Promise<IngestMes
 async function lookOver({ path, architecture, trust }: IngestRequest): Promise<PackageScout> {
   using opened = openPackage(path);
   const { source, format } = opened;
-  return await scoutPackage(source, { format, architecture, trust });
+  const onProgress = progressReporter(true);
+  return await scoutPackage(source, { format, architecture, trust, onProgress });
 }
 
-function progressReporter(): (bytes: number) => void {
+function progressReporter(scouting: boolean): (bytes: number) => void {
   let said = 0;
   return (bytes) => {
     if (bytes - said < PROGRESS_STEP) return;
     said = bytes;
-    say({ kind: "progress", bytes });
+    say({ kind: "progress", bytes, scouting });
   };
 }
 

@@ -29,7 +29,8 @@ export interface IntakeRequest {
   readonly repairs?: Digest;
   /** The last try filled the disk. */
   readonly tight: boolean;
-  readonly onProgress: (bytes: number) => void;
+  /** Told how far it is, and whether the package is only looked over. */
+  readonly onProgress: (bytes: number, scouting: boolean) => void;
 }
 
 /**

@@ -196,3 +196,20 @@ Deno.test("another package under the name of one that is repaired is not taken f
     store.collector.collect({ urgent: true });
     assert.equal(stage.files().length, before);
   }));
+
+Deno.test("where a package is looked over first, progress says so, and then how far it is read", () =>
+  staged(async (stage) => {
+    const layers = [{ size: 12_000_000, seed: 7 }];
+    const large = buildPackage({ images: [{ reference: "docker.io/library/large:1", layers }] });
+    const file = stage.put("large.tar.zst", large);
+    const seen: [boolean, number][] = [];
+    const onProgress = (bytes: number, scouting: boolean) => void seen.push([scouting, bytes]);
+    await stage.take(file, { tight: true, onProgress });
+    const split = seen.findIndex(([scouting]) => !scouting);
+    assert(split > 0 && seen.slice(split).every(([scouting]) => !scouting), JSON.stringify(seen));
+    for (const part of [seen.slice(0, split), seen.slice(split)]) {
+      const bytes = part.map(([, bytes]) => bytes);
+      assert.deepEqual(bytes, bytes.toSorted((a, b) => a - b));
+      assert((bytes.at(-1) ?? 0) > 8_000_000);
+    }
+  }));

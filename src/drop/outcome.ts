@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { COMPATIBLE_ZARF, type PackageErrorReason, type TrustedKey } from "../package/mod.ts";
 import type { LedgerRefusal } from "../store/mod.ts";
+import type { Attempt } from "./attempts.ts";
 import type { DropOutcome } from "./types.ts";
 
 const outcomeSchema = v.variant("phase", [
@@ -48,4 +49,24 @@ export function conditionOf(reason: string, ring: string): string | undefined {
   return reason === "UnsupportedZarfVersion" satisfies PackageErrorReason
     ? COMPATIBLE_ZARF
     : undefined;
+}
+
+/** Why a file is not in the store yet, where nothing is wrong. */
+export type ReceivingReason = "BeingCopied" | "LookingOver" | "Reading" | "Stopped";
+
+const RECEIVING: Readonly<Record<ReceivingReason, string>> = {
+  BeingCopied: "the file is being copied",
+  LookingOver: "the package is being looked over: who signed it, and whether it fits",
+  Reading: "the package is being read and verified",
+  Stopped: "the agent is stopping; the package is read again at the next start",
+};
+
+/** @param bytes of the file so far. */
+export function receiving(reason: ReceivingReason, bytes = 0): DropOutcome {
+  return { phase: "Receiving", reason, message: RECEIVING[reason], bytes };
+}
+
+/** After a failure that may pass. */
+export function waiting({ reason, message }: Pick<Attempt, "reason" | "message">): DropOutcome {
+  return { phase: "Receiving", reason, message, bytes: 0 };
 }

@@ -68,7 +68,8 @@ export type IngestOrder =
 /** What the worker says. `done` and `failed` are its last words; after `scouted` it waits. */
 export type IngestMessage =
   | { readonly kind: "scouted"; readonly scout: PackageScout }
-  | { readonly kind: "progress"; readonly bytes: number }
+  /** Bytes of the file so far; it is gone over twice where it is looked over first. */
+  | { readonly kind: "progress"; readonly bytes: number; readonly scouting: boolean }
   | { readonly kind: "done"; readonly contents: PackageContents }
   | { readonly kind: "failed"; readonly failure: IngestFailure };
 

@@ -12,7 +12,15 @@ import type { Store } from "../store/mod.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
 import { DirectoryHints } from "./hints.ts";
 import { Intake } from "./intake.ts";
-import { conditionOf, type FinalOutcome, isFinal, keyRing, parseOutcome } from "./outcome.ts";
+import {
+  conditionOf,
+  type FinalOutcome,
+  isFinal,
+  keyRing,
+  parseOutcome,
+  receiving,
+  waiting,
+} from "./outcome.ts";
 import { type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
 import type { DropOutcome, DroppedFile, FileIdentity, Wanting } from "./types.ts";
@@ -172,9 +180,9 @@ export class DropWatcher {
         ...(condition === undefined ? {} : { keys: condition }),
       });
     }
-    if (unchanged < SETTLE_TIME) return this.#report(file, receiving(file, "BeingCopied"));
+    if (unchanged < SETTLE_TIME) return this.#report(file, receiving("BeingCopied"));
     if (attempt !== undefined && this.#attempts.isWaiting(file)) {
-      return this.#report(file, waitingOutcome(attempt));
+      return this.#report(file, waiting(attempt));
     }
     return await this.#read(file, signal);
   }
@@ -210,21 +218,23 @@ export class DropWatcher {
   }
 
   async #read(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
-    this.#report(file, receiving(file, "Reading"));
+    this.#report(file, receiving("Reading"));
     failpoint("drop.read");
     try {
       const contents = await this.#intake.take({
         file,
         tight: this.#attempts.of(file)?.tight === true,
         // A directory is read with headers that are none of its bytes.
-        onProgress: (bytes) =>
-          this.#report(file, receiving(file, "Reading", Math.min(bytes, file.size))),
+        onProgress: (bytes, scouting) => {
+          const reason = scouting ? "LookingOver" : "Reading";
+          this.#report(file, receiving(reason, Math.min(bytes, file.size)));
+        },
       }, signal);
       this.#say("package accepted", file, contents);
       return this.#remember(file, { phase: "Accepted", digest: contents.digest });
     } catch (error) {
-      if (signal.aborted) return receiving(file, "Stopped");
-      return this.#report(file, waitingOutcome(this.#failed(file, error)));
+      if (signal.aborted) return receiving("Stopped");
+      return this.#report(file, waiting(this.#failed(file, error)));
     }
   }
 
@@ -307,18 +317,4 @@ export class DropWatcher {
     }
     return outcome;
   }
-}
-
-const RECEIVING: Readonly<Record<string, string>> = {
-  BeingCopied: "the file is being copied",
-  Reading: "the package is being read and verified",
-  Stopped: "the agent is stopping; the package is read again at the next start",
-};
-
-function receiving(file: FileIdentity, reason: string, bytes = 0): DropOutcome {
-  return { phase: "Receiving", reason, message: RECEIVING[reason] ?? file.path, bytes };
-}
-
-function waitingOutcome({ reason, message }: Attempt): DropOutcome {
-  return { phase: "Receiving", reason, message, bytes: 0 };
 }

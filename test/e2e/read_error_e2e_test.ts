@@ -70,7 +70,7 @@ Deno.test({
       await t.step(`${name}: the verdict says that it could not be read, and no more`, async () => {
         const verdict = await agent.settled(inside(name), {
           phases: ["Receiving", "Accepted", "Rejected"],
-          where: ({ reason }) => reason !== "BeingCopied" && reason !== "Reading",
+          where: ({ reason }) => !["BeingCopied", "LookingOver", "Reading"].includes(reason),
         });
         assert.deepEqual([verdict.phase, verdict.reason], ["Receiving", "ReadFailed"]);
         assert.match(verdict.message, /the file could not be read: Input\/output error/);
