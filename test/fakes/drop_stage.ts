@@ -122,3 +122,23 @@ function* filesBelow(directory: string): Generator<string> {
     else yield `${directory}/${name}`;
   }
 }
+
+/** How often {@linkcode stagedInTime} tries. */
+const TRIES = 8;
+
+/**
+ * As {@linkcode staged}, for what has to happen while a package is being read: a reader on a busy
+ * machine may be done before. Such a try is none; the action says so by returning "late".
+ */
+export async function stagedInTime(
+  action: (stage: Stage) => Promise<"late" | void>,
+): Promise<void> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    let late = false;
+    await staged(async (stage) => {
+      late = await action(stage) === "late";
+    });
+    if (!late) return;
+  }
+  assert.fail(`the reader was done before anything could happen, ${TRIES} times`);
+}
