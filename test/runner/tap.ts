@@ -8,9 +8,12 @@ export interface TestResult {
 
 /** How many failing steps of one test are told. */
 const MAX_STEP_MESSAGES = 10;
-/** TAP indents what belongs to a test by two, a subtest by four blanks. */
-const TEST_LINE = /^(not )?ok \d+ - (.*?)( # SKIP.*)?$/;
-const STEP_LINE = /^ {4,}not ok \d+ - (.*?)$/;
+/**
+ * TAP indents what belongs to a test by two, a subtest by four blanks. Names may hold other ends of
+ * lines (U+2028) than the one that TAP knows.
+ */
+const TEST_LINE = /^(not )?ok \d+ - (.*?)( # SKIP.*)?$/s;
+const STEP_LINE = /^ {4,}not ok \d+ - (.*?)$/s;
 const DIAGNOSTIC = /^ +(\{"message":.*\})$/;
 const END_OF_DIAGNOSTIC = /^ {2}\.\.\.$/;
 const PLAN = /^1\.\.(\d+)$/;

@@ -67,6 +67,12 @@ const cases: { name: string; text: string; results: TestResult[]; complete: bool
     results: [passed("a")],
     complete: false,
   },
+  {
+    name: "a name with an end of line that TAP does not know",
+    text: "ok 1 - a\u2028b\u2029c\n1..1\n",
+    results: [passed("a\u2028b\u2029c")],
+    complete: true,
+  },
   { name: "no output at all", text: "", results: [], complete: false },
 ];
 
