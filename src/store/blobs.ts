@@ -196,10 +196,10 @@ export class BlobStore {
       ensureDir(this.#layout.quarantine, this.#fs);
       const aside = `${this.#layout.quarantine}/${digestHex(digest)}`;
       this.#fs.rename(this.#layout.blob(digest), aside);
-      // The age in quarantine: Deno tells the time of a rename (ctime) in whole seconds only.
-      this.#fs.utime(aside, new Date());
       this.#fs.fsyncDir(this.#layout.blobDirectory(digest));
       this.#quarantined++;
+      // The age in quarantine: Deno tells the time of a rename (ctime) in whole seconds only.
+      this.#fs.utime(aside, new Date());
       this.#trimQuarantine();
     });
   }

@@ -25,6 +25,9 @@ export const SUPERSEDED_GRACE = 10 * 60_000;
  */
 export const LEFTOVER_GRACE = 24 * 3_600_000;
 
+/** What the names end with, below `tmp/`, of packages' files that are on their way out. */
+const ASIDE = ".removed";
+
 /** Superseded packages whose record is kept as history, the newest ones. */
 export const HISTORY_LIMIT = 1_000;
 
@@ -174,21 +177,29 @@ export class Collector {
       if (!isDigest(digest) || pruned.get(digest) === false || this.#pins.has(digest)) continue;
       const due = pruned.has(digest) ||
         this.#isDue(`tree ${digest}`, LEFTOVER_GRACE, garbage, options);
-      if (due && options.keep?.has(digest) !== true) this.#removeTree(digest);
+      if (due && options.keep?.has(digest) !== true) this.#moveAside(digest);
     }
+    this.#removeAside();
   }
 
   /** By way of tmp/: half a directory must not be found under a package's name. */
-  #removeTree(digest: Digest): void {
+  #moveAside(digest: Digest): void {
     const { layout, fs } = this.#parts;
-    const aside = `${layout.tmp}/${digestHex(digest)}.removed`;
+    const aside = `${layout.tmp}/${digestHex(digest)}${ASIDE}`;
     guarded("remove a package's files", () => {
       if (exists(aside)) fs.remove(aside);
       fs.rename(layout.package(digest), aside);
-      failpoint("store.package.removed");
-      fs.fsyncDir(layout.packages);
     });
-    removeQuietly(aside, fs);
+    failpoint("store.package.removed");
+  }
+
+  /** Also what an earlier run could not remove. */
+  #removeAside(): void {
+    const { layout, fs } = this.#parts;
+    const aside = [...Deno.readDirSync(layout.tmp)].filter(({ name }) => name.endsWith(ASIDE));
+    if (aside.length === 0) return;
+    guarded("remove a package's files", () => fs.fsyncDir(layout.packages));
+    for (const { name } of aside) removeQuietly(`${layout.tmp}/${name}`, fs);
   }
 
   #removeBlobs(garbage: Set<string>, options: CollectOptions) {

@@ -116,6 +116,20 @@ Deno.test("a power cut right after a blob was moved aside does not bring it back
     assert.deepEqual(survivors(disk, "data/blobs"), {});
   }));
 
+Deno.test("a blob is durably aside before anything else about it can fail", () =>
+  withDisk(async (store, disk) => {
+    await store.blobs.write(digestOf("hello"), 5, chunks("hello"));
+    const fs: StoreFs = {
+      ...disk.fs,
+      utime: () => {
+        throw osError("EIO");
+      },
+    };
+    const blobs = new BlobStore(new Layout(store.dir), fs);
+    assert.throws(() => blobs.quarantine(digestOf("hello")), { reason: "IoError" });
+    assert.deepEqual(survivors(disk, "data/blobs"), {});
+  }));
+
 Deno.test("the data directory and its parents survive a power cut right after the first start", () =>
   withDirectory((root) => {
     const disk = new LossyDisk(root);
