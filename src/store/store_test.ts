@@ -7,6 +7,7 @@ import { Store } from "./store.ts";
 import {
   bytesOf,
   fsWith,
+  openFiles,
   osError,
   packageWith,
   permissions,
@@ -170,19 +171,6 @@ Deno.test("records survive a store that is never closed", () =>
       packageWith("web", "1").digest,
     ]);
   }));
-
-/** Files of this process that are open below `dir`. */
-function openFiles(dir: string): string[] {
-  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
-    try {
-      const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
-      return path.startsWith(dir) ? [path.slice(dir.length + 1)] : [];
-    } catch {
-      // The descriptor of the listing itself.
-      return [];
-    }
-  });
-}
 
 Deno.test("a closed store holds no file open, and leaves no log of the database behind", () =>
   withDirectory(async (dir) => {

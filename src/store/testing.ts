@@ -123,3 +123,16 @@ export function packageWith(
 export function permissions(path: string): number {
   return (Deno.statSync(path).mode ?? 0) & 0o777;
 }
+
+/** The files below `dir` that this process has open, by relative path. */
+export function openFiles(dir: string): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+    try {
+      const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
+      return path.startsWith(dir) ? [path.slice(dir.length + 1)] : [];
+    } catch {
+      // The descriptor of the listing itself.
+      return [];
+    }
+  });
+}
