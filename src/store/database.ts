@@ -1,9 +1,10 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { failpoint } from "../std/mod.ts";
+import { dirname, failpoint } from "../std/mod.ts";
 import { StoreError, storeError } from "./errors.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
 import { DATABASE_MODE } from "./layout.ts";
 import { migrate } from "./schema.ts";
+import { diskSpace } from "./space.ts";
 
 /** A row as node:sqlite returns it. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -14,10 +15,12 @@ const BUSY_TIMEOUT = 5_000;
 /** The SQLite file: prepared statements, and transactions that end the disk's way or not at all. */
 export class Database {
   readonly #db: DatabaseSync;
+  readonly #path: string;
   readonly #statements = new Map<string, StatementSync>();
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, path: string) {
     this.#db = db;
+    this.#path = path;
   }
 
   /**
@@ -30,9 +33,9 @@ export class Database {
       // SQLite gives the WAL and its index the mode of the database.
       fs.touch(path, DATABASE_MODE);
       fs.chmod(path, DATABASE_MODE);
-      return new Database(prepared(new DatabaseSync(path)));
+      return new Database(prepared(new DatabaseSync(path)), path);
     } catch (cause) {
-      throw databaseError("open the database", cause);
+      throw databaseError("open the database", cause, path);
     }
   }
 
@@ -93,7 +96,7 @@ export class Database {
     try {
       return action();
     } catch (cause) {
-      throw databaseError("use the database", cause);
+      throw databaseError("use the database", cause, this.#path);
     }
   }
 }
@@ -161,8 +164,14 @@ const SQLITE_FAILURES: readonly SqliteFailure[] = [
   },
 ];
 
-function databaseError(doing: string, cause: unknown): StoreError {
-  const known = SQLITE_FAILURES.find((each) => isFailure(each, cause));
+/** SQLITE_IOERR and SQLITE_FULL. */
+const IO_ERROR = 10;
+const DISK_FULL = 13;
+/** A disk with fewer bytes is full. */
+const FULL_BYTES = 1 << 20;
+
+function databaseError(doing: string, cause: unknown, path: string): StoreError {
+  const known = failureOf(cause, path);
   if (known === undefined) return storeError(doing, cause);
   const { reason, why, remedy = "check the data disk; it is tried again by itself" } = known;
   return new StoreError({
@@ -175,6 +184,22 @@ function databaseError(doing: string, cause: unknown): StoreError {
     disposition: reason === "DatabaseCorrupt" ? "terminal" : "wait",
     cause,
   });
+}
+
+function failureOf(cause: unknown, path: string): SqliteFailure | undefined {
+  const failure = SQLITE_FAILURES.find((each) => isFailure(each, cause));
+  // Where its index cannot grow SQLite tells an I/O error (os_unix.c, unixShmMap).
+  return failure?.code === IO_ERROR && isFull(dirname(path))
+    ? SQLITE_FAILURES.find(({ code }) => code === DISK_FULL)
+    : failure;
+}
+
+function isFull(directory: string): boolean {
+  try {
+    return diskSpace(directory).free < FULL_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 function isFailure(failure: SqliteFailure, cause: unknown): boolean {
