@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { Faults } from "../../test/fakes/faults.ts";
 import { loggerOf } from "../../test/fakes/testing.ts";
-import { createLogger, digestOf, silentLogger } from "../std/mod.ts";
+import { createLogger, digestOf, silentLogger, systemFs } from "../std/mod.ts";
 import type { Verdict } from "./verdict.ts";
 import { VERDICT_SUFFIX, VerdictFiles } from "./verdict_files.ts";
 
@@ -202,3 +203,34 @@ Deno.test("files of one name in two folders have a verdict each under the data d
     assert.deepEqual(said.map(({ file }) => file).sort(), [...paths].sort());
     assert(said.every(({ phase }) => phase === "Failed"));
   }));
+
+for (const code of ["ENOSPC", "EIO"]) {
+  Deno.test(`a verdict whose every call fails once with ${code} is the old one or the new, and is made good`, () =>
+    withDirectories(async (drop, data) => {
+      const file = `${drop}/web.tar.zst`;
+      const places = [file + VERDICT_SUFFIX, `${data}/status/web.tar.zst${VERDICT_SUFFIX}`];
+      const phases = async () => (await Promise.all(places.map(read))).map(({ phase }) => phase);
+      const faults = new Faults();
+      const { logger, lines } = loggerOf();
+      const files = () => new VerdictFiles(data, logger, undefined, faults.over(systemFs));
+      files().write(verdict(file));
+      const calls = faults.calls.length;
+      assert.ok(calls > 8, `${calls} calls`);
+      for (let call = 1; call <= calls; call++) {
+        files().write(verdict(file, { phase: "Accepted" }));
+        lines.length = 0;
+        const writer = files();
+        faults.arm(call, () => Object.assign(new Error(`failed by the test: ${code}`), { code }));
+        writer.write(verdict(file));
+        const { failed } = faults;
+        faults.disarm();
+        if (failed === undefined) continue;
+        assert.equal(lines.length, 1, `${failed} is told`);
+        for (const phase of await phases()) assert.match(phase, /^(?:Accepted|Ready)$/);
+        writer.write(verdict(file));
+        assert.deepEqual(await phases(), ["Ready", "Ready"], `after ${failed}`);
+        const names = [drop, `${data}/status`].flatMap((dir) => [...Deno.readDirSync(dir)]);
+        assert.equal(names.length, places.length, `${failed} leaves nothing beside`);
+      }
+    }));
+}
