@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventually } from "../fakes/testing.ts";
 import { layoutOf } from "./layout.ts";
 import { commandLine, findNodes, hostPid, killNode, signalNumber } from "./processes.ts";
 
@@ -35,9 +36,9 @@ Deno.test(
   { ignore: !onLinux },
   async () => {
     const layout = layoutOf("look", "/nowhere");
-    await withLookAlike(["init", `${layout.state}/nodes/node3/node.json`], (pid) => {
+    await withLookAlike(["init", `${layout.state}/nodes/node3/node.json`], async (pid) => {
       // Its arguments come after bash's own: not the place where pid 1 has them.
-      assert.ok(commandLine(pid).includes("init"));
+      await eventually(() => commandLine(pid).includes("init"));
       assert.equal(findNodes(layout).size, 0);
     });
   },
