@@ -35,6 +35,8 @@ function texts(): BadSpec[] {
     unreadable("unknown-tag", (text) => `${text}x: !!js/function "() => 1"\n`),
     unreadable("unknown-anchor", (text) => `${text}x: *nothing\n`),
     unreadable("list-as-key", (text) => `${text}? [a]\n: b\n`),
+    unreadable("half-an-emoji-in-the-excerpt", (text) => `${text}x: '${"💾".repeat(40)}y`),
+    unreadable("escapes-in-the-excerpt", (text) => `${text}x: [ \u009b31m, \u202e, \u2028`),
     unreadable("merge-with-text", (text) => `${text}x: { <<: a }\n`),
     ["yaml-text", "InvalidDefinition", "is not a mapping", write(() => "just a text")],
     ["yaml-list", "InvalidDefinition", "is not a mapping", write((text) => `[1]\n---\n${text}`)],
