@@ -30,6 +30,11 @@ const REASONS: Readonly<Record<PackageErrorReason, true>> = {
   SignatureInvalid: true,
   SignatureUnreadable: true,
   LimitExceeded: true,
+  PartsMissing: true,
+  InvalidParts: true,
+  UnknownFormat: true,
+  FileChanged: true,
+  UnsupportedZarfVersion: true,
 };
 
 /** The longest text of a refusal, in characters. */
