@@ -42,7 +42,7 @@ function fsyncPath(path: string): void {
 /**
  * Puts `bytes` at `path` so that a reader sees the old content or the new and, once this returns, a
  * power cut leaves the new: write beside it, fsync, rename, fsync the directory. `name` is the prefix
- * of the failpoints `<name>.written` and `<name>.renamed`.
+ * of the failpoints `<name>.written`, `<name>.renamed` and `<name>.synced`.
  *
  * @throws what the file system throws; the old content is then kept.
  */
@@ -65,6 +65,7 @@ export function writeFileAtomic(
   }
   failpoint(`${name}.renamed`);
   fs.fsyncDir(dirname(path));
+  failpoint(`${name}.synced`);
 }
 
 /**
@@ -91,18 +92,23 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Creates `path` and its parents and makes their names durable. */
-export function ensureDir(path: string, fs: DurableFs = systemFs): void {
+/**
+ * Creates `path` and its parents and makes their names durable; one that is there is taken to be so.
+ * `name` is the prefix of the failpoints `<name>.made` and `<name>.synced`.
+ */
+export function ensureDir(path: string, fs: DurableFs = systemFs, name = "directory"): void {
   if (isDirectory(path)) return;
   const parent = dirname(path);
-  if (parent !== path) ensureDir(parent, fs);
+  if (parent !== path) ensureDir(parent, fs, name);
   try {
     fs.mkdir(path);
   } catch (error) {
     // Somebody else may have made it meanwhile; a file of that name is another matter.
     if (!(error instanceof Deno.errors.AlreadyExists) || !isDirectory(path)) throw error;
   }
+  failpoint(`${name}.made`);
   fs.fsyncDir(parent);
+  failpoint(`${name}.synced`);
 }
 
 /** Removes a file or tree if it is there; failures are left for the next start's clean-up. */

@@ -124,6 +124,7 @@ async function killedWhileWriting(path: string, place: string): Promise<Deno.Com
 const kills: readonly [string, string, string | null][] = [
   ["status.written", "old", "SIGKILL"],
   ["status.renamed", "new", "SIGKILL"],
+  ["status.synced", "new", "SIGKILL"],
   ["file.written", "new", null],
 ];
 

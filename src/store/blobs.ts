@@ -193,10 +193,12 @@ export class BlobStore {
   quarantine(digest: Digest): void {
     guarded(`move blob ${digest} aside`, () => {
       if (!exists(this.#layout.blob(digest))) return;
-      ensureDir(this.#layout.quarantine, this.#fs);
+      ensureDir(this.#layout.quarantine, this.#fs, "store.directory");
       const aside = `${this.#layout.quarantine}/${digestHex(digest)}`;
       this.#fs.rename(this.#layout.blob(digest), aside);
+      failpoint("store.quarantine.renamed");
       this.#fs.fsyncDir(this.#layout.blobDirectory(digest));
+      failpoint("store.quarantine.synced");
       this.#quarantined++;
       // The age in quarantine: Deno tells the time of a rename (ctime) in whole seconds only.
       this.#fs.utime(aside, new Date());
@@ -226,7 +228,10 @@ export class BlobStore {
       return { path, moved: Deno.lstatSync(path).mtime?.getTime() ?? 0 };
     });
     kept.sort((a, b) => b.moved - a.moved);
-    for (const { path } of kept.slice(QUARANTINE_LIMIT)) removeQuietly(path, this.#fs);
+    for (const { path } of kept.slice(QUARANTINE_LIMIT)) {
+      removeQuietly(path, this.#fs);
+      failpoint("store.quarantine.trimmed");
+    }
   }
 }
 

@@ -199,7 +199,11 @@ export class Collector {
     const aside = [...Deno.readDirSync(layout.tmp)].filter(({ name }) => name.endsWith(ASIDE));
     if (aside.length === 0) return;
     guarded("remove a package's files", () => fs.fsyncDir(layout.packages));
-    for (const { name } of aside) removeQuietly(`${layout.tmp}/${name}`, fs);
+    failpoint("store.package.removal.synced");
+    for (const { name } of aside) {
+      removeQuietly(`${layout.tmp}/${name}`, fs);
+      failpoint("store.package.removal.done");
+    }
   }
 
   #removeBlobs(garbage: Set<string>, options: CollectOptions) {

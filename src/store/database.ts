@@ -33,6 +33,7 @@ export class Database {
       // SQLite gives the WAL and its index the mode of the database.
       fs.touch(path, DATABASE_MODE);
       fs.chmod(path, DATABASE_MODE);
+      failpoint("store.database.created");
       return new Database(prepared(new DatabaseSync(path)), path);
     } catch (cause) {
       throw databaseError("open the database", cause, path);

@@ -16,6 +16,7 @@ export type { Collected, Collector } from "./collector.ts";
 export type { Damage } from "./damage.ts";
 export { StoreError, type StoreReason } from "./errors.ts";
 export {
+  CLEANING_FAILPOINTS,
   REGISTRY_STORAGE_FAILPOINTS,
   STORE_FAILPOINTS,
   type StoreFailpoint,

@@ -60,7 +60,10 @@ export class PackageTree {
       this.#fs.fsyncFile(file);
       failpoint("store.package.synced");
     }
-    for (const directory of [...this.#directories].reverse()) this.#fs.fsyncDir(directory);
+    for (const directory of [...this.#directories].reverse()) {
+      this.#fs.fsyncDir(directory);
+      failpoint("store.package.tree.synced");
+    }
   }
 
   #makeDirectories(segments: readonly string[], path: string): string {

@@ -43,10 +43,11 @@ export function publishBlobs(layout: Layout, fs: StoreFs, publication: Publicati
 /** Makes those that are not there; the names of all are durable when this returns. */
 function makeDirectories(layout: Layout, fs: StoreFs, directories: ReadonlySet<string>): void {
   if (directories.size === 0) return;
-  ensureDir(layout.blobs, fs);
+  ensureDir(layout.blobs, fs, "store.directory");
   for (const directory of directories) makeDirectory(fs, directory);
   // Also when none is new: whoever made one may have been killed before this call, or be just there.
   fs.fsyncDir(layout.blobs);
+  failpoint("store.blobs.synced");
 }
 
 function makeDirectory(fs: StoreFs, directory: string): void {
@@ -57,6 +58,7 @@ function makeDirectory(fs: StoreFs, directory: string): void {
     // Another writer was faster.
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
+  failpoint("store.blob.directory.made");
 }
 
 function requireBlob(layout: Layout, digest: Digest, size: number): void {

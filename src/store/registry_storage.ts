@@ -102,6 +102,7 @@ export class RegistryStorage {
     }
     failpoint("store.registry.replaced");
     this.#fs.fsyncDir(dirname(path));
+    failpoint("store.registry.replacement.synced");
     return true;
   }
 
@@ -119,6 +120,7 @@ export class RegistryStorage {
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
+    failpoint("store.registry.link.made");
     this.#fs.fsyncDir(dirname(path));
     failpoint("store.registry.linked");
   }
@@ -155,6 +157,7 @@ export class RegistryStorage {
     }
     this.#giveAway(path, owner === undefined);
     this.#fs.fsyncDir(dirname(path));
+    failpoint("store.registry.directory.synced");
   }
 
   /** @param isNew what cannot be given away is then removed again. */

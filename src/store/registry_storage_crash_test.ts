@@ -12,11 +12,15 @@ const USER = Deno.uid() === 0 ? { uid: 1000, gid: 2000 } : { uid: Deno.uid(), gi
 /** Some of the passes of each place when one image with two layers goes in. */
 const PASSES: Readonly<Record<typeof REGISTRY_STORAGE_FAILPOINTS[number], readonly number[]>> = {
   "store.registry.directory.made": [1, 2, 4, 6, 8, 10, 11],
+  "store.registry.directory.synced": [1, 5, 9],
+  "store.registry.link.made": [1, 2],
   "store.registry.linked": [1, 2],
   "store.registry.entry.written": [1, 3],
   "store.registry.entry.renamed": [1, 3],
+  "store.registry.entry.synced": [1, 3],
   "store.registry.replacement.linked": [1],
   "store.registry.replaced": [1],
+  "store.registry.replacement.synced": [1],
 };
 
 /** The blob of which the registry has a file of its own, and what is in it. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { failpoint } from "../std/mod.ts";
 import { StoreError } from "./errors.ts";
 
 /**
@@ -127,5 +128,6 @@ export function migrate(db: DatabaseSync): void {
   for (const [index, statements] of MIGRATIONS.entries()) {
     if (index < version) continue;
     db.exec(`BEGIN IMMEDIATE; ${statements} PRAGMA user_version = ${index + 1}; COMMIT;`);
+    failpoint("store.database.migrated");
   }
 }

@@ -172,6 +172,7 @@ export class Staging {
     for (const writer of this.#writers) writer.abort();
     this.#writers.clear();
     removeQuietly(this.#directory, this.#fs);
+    failpoint("store.staging.discarded");
   }
 
   /** Gives every staged blob its name; in the end all of `sizes` are there. */
@@ -210,7 +211,7 @@ export class Staging {
 
   #publishPackage(packageDigest: Digest): void {
     const target = this.#layout.package(packageDigest);
-    ensureDir(this.#layout.packages, this.#fs);
+    ensureDir(this.#layout.packages, this.#fs, "store.directory");
     if (!exists(target)) {
       this.#tree.sync();
       this.#fs.rename(this.#tree.root, target);

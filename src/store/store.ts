@@ -3,6 +3,7 @@ import {
   type Digest,
   dirname,
   ensureDir,
+  failpoint,
   type Logger,
   osErrorCode,
   silentLogger,
@@ -87,13 +88,14 @@ export class Store {
   static open(dir: string, options: StoreOptions = {}): Store {
     const { fs = systemStoreFs, logger = silentLogger } = options;
     const layout = new Layout(dir);
-    guarded(`prepare the data directory ${dir}`, () => ensureDir(dir, fs));
+    guarded(`prepare the data directory ${dir}`, () => ensureDir(dir, fs, "store.directory"));
     const lock = takeLock(layout, fs);
     let db: Database | undefined;
     try {
       guarded(`prepare the data directory ${dir}`, () => prepareDirectories(layout, fs));
       db = Database.open(layout.database, fs);
       guarded("make the database's name durable", () => fs.fsyncDir(dir));
+      failpoint("store.database.synced");
       const store = new Store(layout, db, lock, options);
       store.ledger.open(logger);
       store.#mark.check(logger);
@@ -137,6 +139,7 @@ export class Store {
     } finally {
       letGo(this.#db, this.#lock);
     }
+    failpoint("store.closed");
   }
 
   [Symbol.dispose](): void {
@@ -154,7 +157,9 @@ function letGo(db: Database | undefined, lock: Deno.FsFile): void {
 
 function prepareDirectories(layout: Layout, fs: StoreFs): void {
   emptyDirectory(layout.tmp, fs);
-  for (const directory of [layout.tmp, layout.blobs, layout.packages]) ensureDir(directory, fs);
+  for (const directory of [layout.tmp, layout.blobs, layout.packages]) {
+    ensureDir(directory, fs, "store.directory");
+  }
   fs.chmod(layout.tmp, PRIVATE_DIRECTORY_MODE);
   if (!exists(layout.database)) flushNames(layout, fs);
 }
@@ -162,8 +167,10 @@ function prepareDirectories(layout: Layout, fs: StoreFs): void {
 /** Of a new store: the run that made the directories may have been killed before it could. */
 function flushNames(layout: Layout, fs: StoreFs): void {
   fs.fsyncDir(dirname(layout.blobs));
+  failpoint("store.directory.synced");
   try {
     fs.fsyncDir(dirname(layout.root));
+    failpoint("store.directory.synced");
   } catch (error) {
     // A directory that this program may not write to, or a read-only medium: somebody else made ours.
     if (!NOT_OURS.has(osErrorCode(error) ?? "")) throw error;
@@ -174,6 +181,7 @@ function emptyDirectory(directory: string, fs: StoreFs): void {
   try {
     for (const entry of Deno.readDirSync(directory)) {
       fs.remove(`${directory}/${entry.name}`);
+      failpoint("store.tmp.removed");
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

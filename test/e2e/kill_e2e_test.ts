@@ -68,6 +68,7 @@ const INGEST_KILLS = [
   "status.verdict.written",
   "status.verdict.renamed",
   "status.verdict.written:3",
+  "status.verdict.synced",
   "status.kept.written",
 ];
 /** In the main thread, which takes the seed image from its directory before the package. */

@@ -97,11 +97,15 @@ Deno.test("on another file system nothing is linked, and a push alone ends in th
 /** What a kill at each place leaves beside what the registry reads, if anything. */
 const KILLS: Readonly<Record<typeof REGISTRY_STORAGE_FAILPOINTS[number], RegExp | undefined>> = {
   "store.registry.directory.made": undefined,
+  "store.registry.directory.synced": undefined,
+  "store.registry.link.made": undefined,
   "store.registry.linked": undefined,
   "store.registry.entry.written": /\/link\.[0-9a-f]{8}\.tmp$/,
   "store.registry.entry.renamed": undefined,
+  "store.registry.entry.synced": undefined,
   "store.registry.replacement.linked": /\/data\.holdfast\.tmp$/,
   "store.registry.replaced": undefined,
+  "store.registry.replacement.synced": undefined,
 };
 /** Later passes of those that are passed for every blob. */
 const KILLS_LATER = ["store.registry.directory.made:14", "store.registry.entry.written:3"];
