@@ -3,6 +3,7 @@ import { type Digest, digestOf } from "../std/mod.ts";
 import { BlobStore } from "./blobs.ts";
 import type { StoreFs } from "./fs.ts";
 import { Layout } from "./layout.ts";
+import { RegistryStorage } from "./registry_storage.ts";
 import { Staging } from "./staging.ts";
 import { Store } from "./store.ts";
 import { bytesOf, chunks, osError, treeOf, withDirectory } from "./testing.ts";
@@ -188,4 +189,31 @@ Deno.test("a directory of blobs that another run made and did not flush is durab
     await assert.rejects(write(blobs), { reason: "IoError" });
     await write(store.blobs);
     assertDurable(store, disk);
+  }));
+
+Deno.test("what an ended run has linked into the registry is durable after the next one", () =>
+  withDisk(async (store, disk) => {
+    const layer = { digest: digestOf("layer"), size: 5 };
+    const manifest = JSON.stringify({ layers: [layer] });
+    for (const text of ["layer", manifest]) {
+      await store.blobs.write(digestOf(text), undefined, chunks(text));
+    }
+    const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+    const root = `${store.dir}/registry`;
+    const link = (fs: StoreFs) =>
+      new RegistryStorage(root, store.blobs, owner, fs)
+        .link([{ repository: "web", digest: digestOf(manifest) }]);
+    for (let ended = 1;; ended++) {
+      let calls = 0;
+      const isEnded = () => ++calls === ended;
+      try {
+        link(endedAt(disk, isEnded));
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, "EIO");
+      }
+      link(disk.fs);
+      assert.deepEqual(survivors(disk, "data/registry"), treeOf(root), `flush ${ended}`);
+      disk.fs.remove(root);
+      if (calls < ended) break;
+    }
   }));

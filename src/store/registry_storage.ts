@@ -42,6 +42,8 @@ export class RegistryStorage {
   readonly #blobs: BlobStore;
   readonly #owner: RegistryOwner;
   readonly #fs: StoreFs;
+  /** Directories whose names were flushed since the last one was given in them. */
+  readonly #flushed = new Set<string>();
 
   /** @param directory the storage's root, on the store's own file system. */
   constructor(
@@ -113,15 +115,17 @@ export class RegistryStorage {
 
   #linkData(digest: Digest): void {
     const path = this.#dataPath(digest);
-    if (exists(path)) return;
-    this.#makeDirectory(dirname(path));
-    try {
-      this.#fs.link(this.#blobs.path(digest), path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!exists(path)) {
+      this.#makeDirectory(dirname(path));
+      try {
+        this.#fs.link(this.#blobs.path(digest), path);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      }
+      failpoint("store.registry.link.made");
+      this.#flush(dirname(path));
     }
-    failpoint("store.registry.link.made");
-    this.#fs.fsyncDir(dirname(path));
+    this.#flushNames(path);
     failpoint("store.registry.linked");
   }
 
@@ -129,13 +133,28 @@ export class RegistryStorage {
     const entry = `_layers/sha256/${digestHex(digest)}/link`;
     const path = `${this.#root}/${REGISTRY_ROOT}/repositories/${repository}/${entry}`;
     const owner = lookAt(path)?.uid;
-    if (owner === this.#owner.uid) return;
     if (owner === undefined) {
       this.#makeDirectory(dirname(path));
       removeUnfinished(dirname(path), "link", this.#fs);
       writeFileAtomic(path, digest, { fs: this.#fs, name: "store.registry.entry" });
+      this.#flushed.add(dirname(path));
     }
-    this.#giveAway(path, owner === undefined);
+    if (owner !== this.#owner.uid) this.#giveAway(path, owner === undefined);
+    this.#flushNames(path);
+  }
+
+  /** Every name on the way to `path`: an earlier run may have been killed before it could. */
+  #flushNames(path: string): void {
+    const directory = dirname(path);
+    if (directory === dirname(this.#root)) return;
+    if (!this.#flushed.has(directory)) this.#flush(directory);
+    this.#flushNames(directory);
+  }
+
+  #flush(directory: string): void {
+    this.#fs.fsyncDir(directory);
+    this.#flushed.add(directory);
+    failpoint("store.registry.directory.synced");
   }
 
   /**
@@ -156,8 +175,7 @@ export class RegistryStorage {
       failpoint("store.registry.directory.made");
     }
     this.#giveAway(path, owner === undefined);
-    this.#fs.fsyncDir(dirname(path));
-    failpoint("store.registry.directory.synced");
+    this.#flush(dirname(path));
   }
 
   /** @param isNew what cannot be given away is then removed again. */
