@@ -13,7 +13,7 @@ export interface TestRequest {
 /** Folders with tests, from the repository's root. */
 export const TEST_ROOTS = ["src", "extension", "test", "bench", "examples"] as const;
 /** How long the unit tests of one folder and the tests of one end-to-end file may take. */
-const UNIT_TIMEOUT = 5 * 60_000;
+const UNIT_TIMEOUT = 10 * 60_000;
 const E2E_TIMEOUT = 12 * 60_000;
 
 /** Reads the command line; undefined when it is wrong. */
