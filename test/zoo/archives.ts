@@ -40,10 +40,17 @@ function truncated(): BadPackage[] {
     const whole = buildPackage({ ...SPEC, format });
     // A tar's last 1024 bytes are its end mark; a frame's last 4 are its checksum.
     const last = format === "tar" ? whole.length - 600 : whole.length - 1;
-    const ends = [3, 700, 100_000, whole.length >> 1, whole.length - 10_000, last];
-    return ends.map((end) =>
+    const ends: readonly (readonly [string, number])[] = [
+      ["magic", 3],
+      ["header", 700],
+      ["first-part", 100_000],
+      ["half", whole.length >> 1],
+      ["last-part", whole.length - 10_000],
+      ["end", last],
+    ];
+    return ends.map(([where, end]) =>
       badFile(
-        `truncated-at-${end}`,
+        `truncated-in-${where}`,
         "Truncated",
         format === "tar" ? "without the end mark" : "the file ends inside a frame",
         () => buildPackage({ ...SPEC, format }).slice(0, end),

@@ -1,10 +1,20 @@
 import { zstdCompressSync } from "node:zlib";
-import type { PackageSpec } from "../fixtures/make_package.ts";
+import type { ComponentSpec, PackageSpec } from "../fixtures/make_package.ts";
 import { type Content, paxRecord, tarBytes, type TarEntrySpec } from "../fixtures/tar_writer.ts";
 import { type BadPackage, type BadSpec, badSpec } from "./bad_package.ts";
 
 const TAR = "components/web.tar: ";
 const ROOT: TarEntrySpec = { name: "web", type: "directory" };
+/** A component whose files somebody will want. */
+const WEB: ComponentSpec = {
+  name: "web",
+  definition: { manifests: [{ name: "web", namespace: "web", files: ["web.yaml"] }] },
+};
+/** What it wants. */
+const MANIFEST: TarEntrySpec = {
+  name: "web/manifests/web-0.yaml",
+  content: "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: web }\n",
+};
 
 /** Packages whose component's tar is wrong inside; everything around it is right. */
 export function badComponents(): BadPackage[] {
@@ -13,12 +23,12 @@ export function badComponents(): BadPackage[] {
 
 /** A package with one component of these entries. */
 function inside(...entries: readonly TarEntrySpec[]): PackageSpec {
-  return { images: [], components: [{ name: "web", entries: [ROOT, ...entries] }] };
+  return { images: [], components: [{ ...WEB, entries: [ROOT, MANIFEST, ...entries] }] };
 }
 
 /** A package with one component of these bytes. */
 function instead(content: Content): PackageSpec {
-  return { images: [], components: [{ name: "web" }], files: { "components/web.tar": content } };
+  return { images: [], components: [WEB], files: { "components/web.tar": content } };
 }
 
 const KINDS = ["hardlink", "character device", "block device", "FIFO"] as const;
@@ -84,17 +94,17 @@ function links(): BadSpec[] {
     link("written-through", '"web/l/x" lies below "web/l", a link', "d", { name: "web/l/x" }),
     ["component-is-a-link", "UnsupportedEntry", `${TAR}"web" is a symlink, not a directory`, {
       images: [],
-      components: [{ name: "web", entries: [{ name: "web", type: "symlink", linkTarget: "db" }] }],
+      components: [{ ...WEB, entries: [{ name: "web", type: "symlink", linkTarget: "db" }] }],
     }],
     ["component-is-a-file", "UnsupportedEntry", `${TAR}"web" is a file, not a directory`, {
       images: [],
-      components: [{ name: "web", entries: [{ name: "web", content: "x" }] }],
+      components: [{ ...WEB, entries: [{ name: "web", content: "x" }] }],
     }],
   ];
 }
 
 function tars(): BadSpec[] {
-  const tar = tarBytes([ROOT, { name: "web/a", content: { size: 2_000, seed: 1 } }]);
+  const tar = tarBytes([ROOT, MANIFEST, { name: "web/a", content: { size: 2_000, seed: 1 } }]);
   const bad = (
     name: string,
     reason: BadPackage["reason"],
@@ -105,7 +115,7 @@ function tars(): BadSpec[] {
     bad("no-tar", "NotTar", "is not a tar archive", "no tar ".repeat(100)),
     bad("compressed", "NotTar", "is not a tar archive", zstdCompressSync(tar)),
     bad("empty", "Truncated", "ends before its first entry", ""),
-    bad("cut", "Truncated", "ends at web/a", tar.subarray(0, 1_500)),
+    bad("cut", "Truncated", "ends at web/a", tar.subarray(0, 3_000)),
     bad("without-end", "Truncated", "ends at web/a", tar.subarray(0, -1024)),
     bad("trailing", "TrailingData", "something follows its end mark", Uint8Array.of(...tar, 1)),
     [

@@ -1,6 +1,7 @@
 /**
  * The zoo: one package file for each way in which a package can be wrong, made from good ones, with
- * the reason for which it is refused and the part that the message names.
+ * the reason for which it is refused and the part that the message names; and good ones that only
+ * look odd.
  *
  * @module
  */
@@ -12,9 +13,11 @@ import { badDefinitions } from "./definitions.ts";
 import { badEntries } from "./entries.ts";
 import { badHeaders } from "./headers.ts";
 import { badImages } from "./images.ts";
+import type { GoodPackage } from "./good.ts";
 import { badSignatures } from "./signatures.ts";
 
 export type { BadPackage } from "./bad_package.ts";
+export { type GoodPackage, goodPackages } from "./good.ts";
 
 /** All of them; none shares a file name with another. */
 export function badPackages(): BadPackage[] {
@@ -31,6 +34,6 @@ export function badPackages(): BadPackage[] {
 }
 
 /** The name of its file. */
-export function fileName({ name, format }: BadPackage): string {
+export function fileName({ name, format }: BadPackage | GoodPackage): string {
   return `${name}.${format}`;
 }

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { PackageError, parseTrustedKeys, readPackage } from "../../src/package/mod.ts";
 import { describeError } from "../../src/std/mod.ts";
 import { MemorySink, sourceOf } from "../fixtures/package_sink.ts";
-import { type BadPackage, badPackages, fileName } from "./mod.ts";
+import { type BadPackage, badPackages, fileName, type GoodPackage, goodPackages } from "./mod.ts";
 
 /** Milliseconds in which one of them must be refused; all are small. */
 const TIME_LIMIT = 5_000;
 
-async function read(bad: BadPackage, sink: MemorySink) {
-  const { format, key } = bad;
+async function read(one: BadPackage | GoodPackage, sink: MemorySink) {
+  const { format, key } = one;
   const trust = key === undefined ? [] : parseTrustedKeys(key);
-  return await readPackage(sourceOf(bad.make()), { format, architecture: "amd64", sink, trust });
+  return await readPackage(sourceOf(one.make()), { format, architecture: "amd64", sink, trust });
 }
 
 Deno.test("every package of the zoo is refused with its reason and the part that is wrong", async (t) => {
@@ -45,6 +45,18 @@ Deno.test("packages with a bad signature are good where no key is trusted", asyn
     await t.step(fileName(bad), async () => {
       const { key: _, ...trusting } = bad;
       assert.notEqual((await read(trusting, new MemorySink())).trust.state, "Verified");
+    });
+  }
+});
+
+Deno.test("packages that only look odd are accepted", async (t) => {
+  for (const good of goodPackages()) {
+    await t.step(fileName(good), async () => {
+      const sink = new MemorySink();
+      const { trust, blobs } = await read(good, sink);
+      assert.equal(sink.open, 0, "a file was left open");
+      assert.equal(blobs.length, sink.blobs.size);
+      assert.equal(trust.state === "Verified", good.key !== undefined, trust.state);
     });
   }
 });

@@ -73,3 +73,24 @@ export async function zarfSign(file: string, keys: ZarfKeys, directory: string):
 export function zarfVerify(file: string, publicFile: string): Promise<ZarfAnswer> {
   return zarf(["package", "verify", file, `--key=${publicFile}`]);
 }
+
+/** How {@linkcode zarfInspect} looks at a package. */
+export interface InspectOptions {
+  /** `manifests` unpacks components, too. */
+  readonly what: "definition" | "manifests";
+  /** Gets what zarf keeps of it. */
+  readonly temporary: string;
+  /** The package must be signed by this key. */
+  readonly publicFile?: string;
+}
+
+/**
+ * Whether the real zarf opens a package file: it unpacks it, checks it against its checksums and its
+ * signature, and shows a part of it (Zarf 0.84, packager/load.go LoadPackage). No cluster is needed.
+ */
+export function zarfInspect(file: string, options: InspectOptions): Promise<ZarfAnswer> {
+  const { what, temporary, publicFile } = options;
+  const cache = `--zarf-cache=${temporary}/cache`;
+  const key = publicFile === undefined ? [] : [`--key=${publicFile}`];
+  return zarf(["package", "inspect", what, file, cache, ...key]);
+}
