@@ -22,29 +22,6 @@ const descriptorSchema = v.object({
 /** A descriptor as it is written. */
 export type RawDescriptor = v.InferOutput<typeof descriptorSchema>;
 
-const indexSchema = v.object({
-  schemaVersion: v.literal(2),
-  mediaType: v.optional(v.string(), ""),
-  artifactType: v.optional(v.string(), ""),
-  manifests: v.nullable(v.array(descriptorSchema)),
-  subject: v.exactOptional(v.nullable(descriptorSchema)),
-  annotations,
-});
-
-/** Image manifests of OCI and of Docker, and OCI's former artifact manifest (`blobs`). */
-const manifestSchema = v.object({
-  schemaVersion: v.exactOptional(v.literal(2)),
-  mediaType: v.optional(v.string(), ""),
-  artifactType: v.optional(v.string(), ""),
-  config: v.exactOptional(descriptorSchema),
-  layers: v.optional(v.nullable(v.array(descriptorSchema)), []),
-  blobs: v.optional(v.nullable(v.array(descriptorSchema)), []),
-  subject: v.exactOptional(v.nullable(descriptorSchema)),
-  annotations,
-});
-
-const layoutSchema = v.object({ imageLayoutVersion: v.literal("1.0.0") });
-
 const INDEX_TYPES: readonly string[] = [
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -54,6 +31,45 @@ const MANIFEST_TYPES: readonly string[] = [
   "application/vnd.docker.distribution.manifest.v2+json",
   "application/vnd.oci.artifact.manifest.v1+json",
 ];
+
+function typeBut(others: readonly string[]) {
+  return v.pipe(
+    v.string(),
+    v.check((type) => !others.includes(type), "is not the type that this document is named by"),
+  );
+}
+
+/** What only the other kind of document has; containerd refuses one that could be both. */
+const elsewhere = v.exactOptional(
+  v.nullable(
+    v.pipe(v.array(v.unknown()), v.maxLength(0, "has no place in a document of this type")),
+  ),
+);
+
+const indexSchema = v.object({
+  schemaVersion: v.literal(2),
+  mediaType: v.optional(typeBut(MANIFEST_TYPES), ""),
+  layers: elsewhere,
+  artifactType: v.optional(v.string(), ""),
+  manifests: v.nullable(v.array(descriptorSchema)),
+  subject: v.exactOptional(v.nullable(descriptorSchema)),
+  annotations,
+});
+
+/** Image manifests of OCI and of Docker, and OCI's former artifact manifest (`blobs`). */
+const manifestSchema = v.object({
+  schemaVersion: v.exactOptional(v.literal(2)),
+  mediaType: v.optional(typeBut(INDEX_TYPES), ""),
+  manifests: elsewhere,
+  artifactType: v.optional(v.string(), ""),
+  config: v.exactOptional(descriptorSchema),
+  layers: v.optional(v.nullable(v.array(descriptorSchema)), []),
+  blobs: v.optional(v.nullable(v.array(descriptorSchema)), []),
+  subject: v.exactOptional(v.nullable(descriptorSchema)),
+  annotations,
+});
+
+const layoutSchema = v.object({ imageLayoutVersion: v.literal("1.0.0") });
 
 /**
  * The entries of images/index.json, as they are.
@@ -161,16 +177,16 @@ class Walk {
   #visit(descriptor: RawDescriptor): void {
     const name = `images: manifest ${descriptor.digest}`;
     const bytes = this.#read(name, descriptor);
-    const document = isIndexType(descriptor.mediaType)
-      ? parse(indexSchema, bytes, name)
-      : parse(manifestSchema, bytes, name);
-    this.#keep(describe(descriptor, document));
-    if ("manifests" in document) {
-      for (const child of document.manifests ?? []) this.add(name, child);
+    if (isIndexType(descriptor.mediaType)) {
+      const index = parse(indexSchema, bytes, name);
+      this.#keep(describe(descriptor, index));
+      for (const child of index.manifests ?? []) this.add(name, child);
       return;
     }
-    const parts = [...document.layers ?? [], ...document.blobs ?? []];
-    if (document.config !== undefined) parts.unshift(document.config);
+    const manifest = parse(manifestSchema, bytes, name);
+    this.#keep(describe(descriptor, manifest));
+    const parts = [...manifest.layers ?? [], ...manifest.blobs ?? []];
+    if (manifest.config !== undefined) parts.unshift(manifest.config);
     for (const part of parts) this.#checkBlob(name, part);
   }
 

@@ -296,6 +296,54 @@ Deno.test("what is no manifest elsewhere is read where it is called one", () => 
   assert.deepEqual([...layout.walk({ manifests: 1 }).manifests.keys()], [image.digest]);
 });
 
+Deno.test("a document that could be read as the other kind is refused", async (t) => {
+  const cases: [string, string, (layout: TestLayout) => Record<string, unknown>, string][] = [
+    [
+      "a manifest with manifests",
+      OCI_MANIFEST,
+      (layout) => ({ schemaVersion: 2, layers: [], manifests: [layout.image("a")] }),
+      "manifests: has no place",
+    ],
+    [
+      "a manifest that calls itself an index",
+      OCI_MANIFEST,
+      () => ({ mediaType: OCI_INDEX }),
+      "mediaType: is not",
+    ],
+    [
+      "a manifest that calls itself a list",
+      DOCKER_MANIFEST,
+      () => ({ mediaType: DOCKER_LIST }),
+      "mediaType: is not",
+    ],
+    [
+      "an index with layers",
+      OCI_INDEX,
+      (layout) => ({ schemaVersion: 2, manifests: [], layers: [layout.add(LAYER, "l")] }),
+      "layers: has no place",
+    ],
+    [
+      "an index that calls itself a manifest",
+      OCI_INDEX,
+      () => ({ schemaVersion: 2, mediaType: OCI_MANIFEST, manifests: [] }),
+      "mediaType: is not",
+    ],
+  ];
+  for (const [name, mediaType, content, message] of cases) {
+    await t.step(name, () => {
+      const layout = new TestLayout();
+      layout.roots.push(layout.add(mediaType, content(layout)));
+      refuses("InvalidImageLayout", message, () => layout.walk());
+    });
+  }
+  const empty = new TestLayout();
+  empty.roots.push(
+    empty.image("a", { manifests: [] }),
+    empty.add(OCI_INDEX, { schemaVersion: 2, manifests: [], layers: null }),
+  );
+  assert.equal(empty.walk().manifests.size, 2);
+});
+
 Deno.test("annotations and types of all manifests together are bounded", () => {
   const layout = new TestLayout();
   const annotate = (k: number) =>

@@ -158,6 +158,17 @@ function manifests(): BadSpec[] {
     invalid("layer-size-lie", "says that sha256:", manifest({ layers: [lie] })),
     invalid("config-size-lie", "says that sha256:", manifest({ config: lie })),
     invalid("index-without-manifests", "manifests", root(OCI_INDEX, { schemaVersion: 2 })),
+    invalid(
+      "with-manifests",
+      "manifests: has no place in a document of this type",
+      manifest({ manifests: [{ ...LAYER }] }),
+    ),
+    invalid("called-an-index", "mediaType: is not the type", manifest({ mediaType: OCI_INDEX })),
+    invalid(
+      "index-with-layers",
+      "layers: has no place in a document of this type",
+      root(OCI_INDEX, { schemaVersion: 2, manifests: [], layers: [{ ...LAYER }] }),
+    ),
     absent("layer", manifest({ layers: [LAYER] })),
     absent("config", manifest({ config: LAYER })),
     absent(
