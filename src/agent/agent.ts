@@ -78,6 +78,7 @@ class Agent {
     admission: new Part("admission webhook", "waits for the cluster's certificate", true),
     cluster: new Part("cluster", "not asked yet", true),
     deploy: new Part("deployment", "nothing to deploy", true),
+    store: new Part("store", "in order", true),
   };
   readonly #cluster: ClusterConnection;
   readonly #facts: ClusterFacts;
@@ -116,7 +117,12 @@ class Agent {
       part: this.#parts.deploy,
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
-    this.#upkeep = new Upkeep({ store, logger, upstreams: [clusterUpstream(this.#facts)] });
+    this.#upkeep = new Upkeep({
+      store,
+      logger,
+      upstreams: [clusterUpstream(this.#facts)],
+      part: this.#parts.store,
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {

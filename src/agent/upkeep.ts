@@ -2,6 +2,7 @@ import type { Upstream } from "../registry/mod.ts";
 import { type Clock, describeError, type Digest, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { repairBlobs } from "./blob_repair.ts";
+import type { Part } from "./listeners.ts";
 import { mendRegistryStorage } from "./registry_fill.ts";
 
 /** Milliseconds between two rounds. */
@@ -13,6 +14,8 @@ export interface UpkeepOptions {
   /** Where blobs that rotted can be fetched again. */
   readonly upstreams: readonly Upstream[];
   readonly logger: Logger;
+  /** How the store is, for the status page. */
+  readonly part?: Part;
   /** Told of each blob that is whole again. */
   readonly onRepaired?: (digest: Digest) => void;
   readonly clock?: Clock;
@@ -62,6 +65,18 @@ export class Upkeep {
     await this.#repair(signal);
     // Also what was read from a package file again meanwhile.
     mendRegistryStorage(store, logger);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { store, part } = this.#options;
+    const { blobs, packages } = store.damage;
+    if (blobs.length === 0 && packages.size === 0) return part?.set(true, "in order");
+    const names = store.records.listPackages()
+      .filter(({ digest }) => packages.has(digest))
+      .map(({ name, version }) => `${name} ${version}`.trimEnd());
+    const whose = names.length === 0 ? "the registry's image" : names.join(", ");
+    part?.set(false, `${blobs.length} blobs are missing; drop the package again: ${whose}`);
   }
 
   async #repair(signal: AbortSignal): Promise<void> {
@@ -91,6 +106,7 @@ export class Upkeep {
         said = "";
       } catch (error) {
         const text = describeError(error);
+        this.#options.part?.set(false, text);
         if (said !== text) this.#options.logger.error(`the store cannot be kept in order: ${text}`);
         said = text;
       }

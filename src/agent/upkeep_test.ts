@@ -3,6 +3,7 @@ import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts"
 import type { Upstream } from "../registry/mod.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
 import { type NewPackage, Store } from "../store/mod.ts";
+import { Part } from "./listeners.ts";
 import { Upkeep, UPKEEP_INTERVAL } from "./upkeep.ts";
 
 const never = new AbortController().signal;
@@ -80,6 +81,7 @@ class Registry implements Upstream {
 interface Stage {
   readonly store: Store;
   readonly lines: string[];
+  readonly part: Part;
   upkeep(...upstreams: Upstream[]): Upkeep;
   readonly repaired: Digest[];
   have(): string[];
@@ -96,7 +98,9 @@ function withStage(missing: readonly string[], action: (stage: Stage) => Promise
     Deno.mkdirSync(store.packagePath(added.digest));
     const { logger, lines } = loggerOf();
     const repaired: Digest[] = [];
+    const part = new Part("store", "not looked at", true);
     await action({
+      part,
       store,
       lines,
       repaired,
@@ -107,6 +111,7 @@ function withStage(missing: readonly string[], action: (stage: Stage) => Promise
           store,
           upstreams,
           logger,
+          part,
           onRepaired: (digest) => void repaired.push(digest),
         }),
     });
@@ -152,12 +157,17 @@ Deno.test("a registry that fails, lacks it or sends other bytes is passed over",
   }));
 
 Deno.test("what nobody has stays missing, and its package is named for whoever has the file", () =>
-  withStage(["config"], async ({ store, upkeep, have }) => {
+  withStage(["config"], async ({ store, upkeep, have, part }) => {
     await upkeep(new Registry("cluster", [])).round(never);
     assert.deepEqual(have(), ["manifest", "layer"]);
     assert.deepEqual(store.damage.packages, new Set([added.digest]));
+    assert.deepEqual([part.ok, part.message], [
+      false,
+      "1 blobs are missing; drop the package again: web 1",
+    ]);
     await upkeep(new Registry("cluster", ["library/db config"])).round(never);
     assert.deepEqual(store.damage.packages, new Set());
+    assert.deepEqual([part.ok, part.message], [true, "in order"]);
   }));
 
 Deno.test("a blob that rots is found, moved aside and fetched again, without anybody there", () =>
