@@ -61,7 +61,7 @@ const lines: readonly (readonly [string, string])[] = [
 ];
 
 for (const [text, line] of lines) {
-  Deno.test(`${JSON.stringify(text)} on one line is ${line}`, () => {
+  Deno.test(`a text on one line that is ${line.toWellFormed()}`, () => {
     assert.equal(oneLine(text), line);
     assert.equal(describeError(new Error("outer", { cause: text })), `outer: ${line}`);
   });
