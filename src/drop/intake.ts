@@ -105,26 +105,27 @@ export class Intake {
     const { store, clock } = this.#options;
     try {
       this.#judge(contents, request);
+      requireSame(contents, request);
     } catch (error) {
       store.collector.discard(contents.blobs.map(({ digest }) => digest));
       throw error;
     }
-    if (request.repairs !== undefined) return this.#repaired(request, contents);
+    // What is repaired keeps its record and its place: it is no wish to deploy it anew.
+    if (request.repairs !== undefined) return;
     if (contents.trust.state === "Verified") store.ledger.note(entryOf(contents));
     store.records.putPackage(packageRecord(request.file, contents, clock.now()));
     failpoint("drop.recorded");
   }
+}
 
-  /** What is repaired keeps its record and its place: it is no wish to deploy it anew. */
-  #repaired({ repairs }: IntakeRequest, { digest, blobs }: PackageContents): void {
-    if (digest === repairs) return;
-    this.#options.store.collector.discard(blobs.map((blob) => blob.digest));
-    throw new IngestError(
-      "FileChanged",
-      "the file holds another package than was accepted from it",
-      "terminal",
-    );
-  }
+/** @throws {IngestError} `FileChanged`. */
+function requireSame({ digest }: PackageIdentity, { repairs }: IntakeRequest): void {
+  if (repairs === undefined || digest === repairs) return;
+  throw new IngestError(
+    "FileChanged",
+    "the file holds another package than was accepted from it",
+    "terminal",
+  );
 }
 
 function entryOf({ definition, digest }: PackageIdentity): LedgerEntry {

@@ -68,9 +68,9 @@ class Search {
   async run(directory: string): Promise<void> {
     const queue: Folder[] = [{ path: directory, depth: 0 }];
     for (const folder of queue) {
-      if (folder.depth === 0) queue.push(...await this.#look(folder));
-      else {await this.#noting(folder.path, async () =>
-          void queue.push(...await this.#look(folder)));}
+      const look = async () => void queue.push(...await this.#look(folder));
+      if (folder.depth === 0) await look();
+      else await this.#noting(folder.path, look);
     }
   }
 
