@@ -161,9 +161,7 @@ export class BlobStore {
     try {
       return hashFile(file) === digest;
     } catch (cause) {
-      // A sector that cannot be read is a bad blob, not a reason to stop looking at the others.
-      if (storeError("read", cause).reason === "IoError") return false;
-      throw storeError(`read blob ${digest}`, cause);
+      return unreadable(digest, cause);
     }
   }
 
@@ -233,6 +231,19 @@ export class BlobStore {
       failpoint("store.quarantine.trimmed");
     }
   }
+}
+
+/**
+ * What a failure to read a blob means: a sector that cannot be read is a bad blob, not a reason to
+ * stop looking at the others.
+ *
+ * @returns that it is bad.
+ * @throws {StoreError} for any other failure.
+ */
+export function unreadable(digest: Digest, cause: unknown): false {
+  const error = storeError(`read blob ${digest}`, cause);
+  if (error.reason === "IoError") return false;
+  throw error;
 }
 
 function requireDigest(expected: Digest, actual: Digest): void {

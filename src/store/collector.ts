@@ -8,6 +8,7 @@ import {
 } from "../std/mod.ts";
 import type { BlobStore } from "./blobs.ts";
 import { forgetMarks } from "./clean_mark.ts";
+import { deleteContent } from "./content.ts";
 import type { Database } from "./database.ts";
 import { guarded } from "./errors.ts";
 import { exists, type StoreFs } from "./fs.ts";
@@ -144,9 +145,7 @@ export class Collector {
     const { db } = this.#parts;
     return db.transaction(() => {
       const had = db.all("SELECT digest FROM blob_references WHERE owner = ?", digest);
-      for (const table of ["images", "image_names", "manifests", "blob_references"]) {
-        db.run(`DELETE FROM ${table} WHERE owner = ?`, digest);
-      }
+      deleteContent(db, digest);
       db.run("UPDATE packages SET pruned = 1 WHERE digest = ?", digest);
       return had.map((row) => digestIn(row, "digest"));
     });

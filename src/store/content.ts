@@ -18,9 +18,7 @@ export function putContent(
     owner,
     isPackage ? 1 : 0,
   );
-  for (const table of ["images", "image_names", "manifests", "blob_references"]) {
-    db.run(`DELETE FROM ${table} WHERE owner = ?`, owner);
-  }
+  deleteContent(db, owner);
   for (const [position, image] of content.images.entries()) {
     putImage(db, owner, position, image);
   }
@@ -32,6 +30,13 @@ export function putContent(
       digest,
       size,
     );
+  }
+}
+
+/** Forgets what an owner brought, within the caller's transaction; the owner stays. */
+export function deleteContent(db: Database, owner: string): void {
+  for (const table of ["images", "image_names", "manifests", "blob_references"]) {
+    db.run(`DELETE FROM ${table} WHERE owner = ?`, owner);
   }
 }
 

@@ -1,8 +1,14 @@
-import { type Clock, type Digest, Digester, isDigest, type Logger } from "../std/mod.ts";
-import type { BlobStore } from "./blobs.ts";
+import {
+  type Clock,
+  describeError,
+  type Digest,
+  Digester,
+  isDigest,
+  type Logger,
+} from "../std/mod.ts";
+import { type BlobStore, unreadable } from "./blobs.ts";
 import { forgetMarks } from "./clean_mark.ts";
 import type { Database } from "./database.ts";
-import { storeError } from "./errors.ts";
 import type { Records } from "./records.ts";
 
 /** Bytes that are hashed in a second: a hundredth of what a disk can do. */
@@ -63,7 +69,7 @@ export class Scrubber {
         await this.pass(signal, onBad);
       } catch (error) {
         logger.warn("the look through the blobs was ended and begins again later", {
-          error: String(error),
+          error: describeError(error),
         });
       }
       await clock.sleep(SCRUB_PAUSE, signal);
@@ -119,9 +125,7 @@ export class Scrubber {
         if (signal.aborted) return undefined;
       }
     } catch (cause) {
-      // A sector that cannot be read is a bad blob.
-      if (storeError("read", cause).reason === "IoError") return false;
-      throw storeError(`read blob ${digest}`, cause);
+      return unreadable(digest, cause);
     }
   }
 }
