@@ -9,7 +9,8 @@ import type { TarEntry } from "./tar.ts";
 /** The OCI layout's two files (image-spec, image-layout.md). */
 export const LAYOUT_FILES = { marker: "images/oci-layout", index: "images/index.json" } as const;
 
-const LABEL = "the archive";
+/** How messages name the outer archive. */
+export const ARCHIVE = "the archive";
 const BLOBS = "images/blobs/";
 
 /** An entry of a package's archive, by what has to be done with it. */
@@ -46,7 +47,7 @@ export class EntrySorter {
   constructor(limits: Limits) {
     this.#limits = limits;
     this.budget = new Budget(limits);
-    this.#names = new NameRegister(LABEL, this.budget);
+    this.#names = new NameRegister(ARCHIVE, this.budget);
   }
 
   /**
@@ -55,7 +56,7 @@ export class EntrySorter {
    */
   sort(entry: TarEntry): PackageEntry {
     this.budget.addEntry(entry.name);
-    const path = safePath(LABEL, entry.name);
+    const path = safePath(ARCHIVE, entry.name);
     if (entry.type === "directory") {
       if (path !== "") this.#names.add(path, "directory");
       return { kind: "directory" };
@@ -63,7 +64,7 @@ export class EntrySorter {
     if (entry.type !== "file") {
       throw packageError("UnsupportedEntry", `${path}: is a ${entry.type}, not a file`);
     }
-    if (path === "") throw packageError("UnsafePath", `${LABEL}: a file has no name`);
+    if (path === "") throw packageError("UnsafePath", `${ARCHIVE}: a file has no name`);
     this.#names.add(path, "file");
     this.budget.addFile(path, entry.size);
     return this.#file(path, entry);

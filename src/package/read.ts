@@ -1,7 +1,7 @@
 import { digestHex, digestOf } from "../std/mod.ts";
 import { CHECKSUMS, DEFINITION } from "./checksums.ts";
 import type { ZarfPackage } from "./definition.ts";
-import { LAYOUT_FILES } from "./entries.ts";
+import { ARCHIVE, LAYOUT_FILES } from "./entries.ts";
 import { packageError } from "./errors.ts";
 import { checkDefinedImages, nameImages } from "./images.ts";
 import { PackageIntake } from "./intake.ts";
@@ -18,9 +18,6 @@ import type {
   PackageSink,
   ReadOptions,
 } from "./types.ts";
-
-/** How messages name the outer archive. */
-const LABEL = "the archive";
 
 /**
  * Reads a package from its first to its last byte, once, and judges it. Only blobs that the sink has
@@ -40,10 +37,10 @@ export async function readPackage(
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const intake = new PackageIntake(options.sink, limits);
   const sizes = new Map<string, number>();
-  const tar = new TarParser(LABEL, limits, (entry) => {
+  const tar = new TarParser(ARCHIVE, limits, (entry) => {
     const body = intake.begin(entry);
     if (options.onFile !== undefined && entry.type === "file") {
-      sizes.set(safePath(LABEL, entry.name), entry.size);
+      sizes.set(safePath(ARCHIVE, entry.name), entry.size);
     }
     return body;
   });

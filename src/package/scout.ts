@@ -1,7 +1,7 @@
 import type { Digest } from "../std/mod.ts";
 import { DEFINITION, SIGNATURES } from "./checksums.ts";
 import { ComponentUnpacker } from "./component.ts";
-import { EntrySorter, LAYOUT_FILES, type PackageEntry } from "./entries.ts";
+import { ARCHIVE, EntrySorter, LAYOUT_FILES, type PackageEntry } from "./entries.ts";
 import { checkArchitecture, judgeDefinition } from "./judge.ts";
 import { hasIndex, readRoots } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
@@ -42,7 +42,7 @@ export async function scoutPackage(
 ): Promise<PackageScout> {
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const survey = new Survey(limits);
-  const tar = new TarParser("the archive", limits, (entry) => survey.begin(entry));
+  const tar = new TarParser(ARCHIVE, limits, (entry) => survey.begin(entry));
   const archiveBytes = await pump(source, options, limits, tar);
   tar.finish();
   const held = (path: string) => survey.held.get(path);
