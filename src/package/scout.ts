@@ -6,7 +6,7 @@ import { checkArchitecture, judgeDefinition } from "./judge.ts";
 import { hasIndex, readRoots } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { pump } from "./pump.ts";
-import { NOTHING, type TarBody, type TarEntry, TarParser } from "./tar.ts";
+import { collected, NOTHING, type TarBody, type TarEntry, TarParser } from "./tar.ts";
 import type { ByteSource, PackageBlob, PackageIdentity, ReadOptions } from "./types.ts";
 
 /** How a package is scouted. */
@@ -99,15 +99,7 @@ class Survey {
   }
 
   #keep({ path, size }: Extract<PackageEntry, { readonly kind: "held" | "plain" }>): TarBody {
-    const content = new Uint8Array(size);
-    let filled = 0;
-    return {
-      data: (chunk) => {
-        content.set(chunk, filled);
-        filled += chunk.length;
-      },
-      end: () => void this.held.set(path, content),
-    };
+    return collected(size, (content) => void this.held.set(path, content));
   }
 
   #component(name: string): TarBody {

@@ -214,15 +214,7 @@ export class TarParser {
       );
     }
     if (type !== "pax-global") this.#expectsEntry = true;
-    const content = new Uint8Array(size);
-    let filled = 0;
-    this.#open(size, {
-      data: (chunk) => {
-        content.set(chunk, filled);
-        filled += chunk.length;
-      },
-      end: () => this.#applyExtension(type, content),
-    });
+    this.#open(size, collected(size, (content) => this.#applyExtension(type, content)));
   }
 
   #applyExtension(type: TarExtension, content: Uint8Array): void {
@@ -262,6 +254,19 @@ export class TarParser {
   readonly #refuse: Refuse = (reason, what) => {
     const where = this.#current === "" ? "" : ` (after ${JSON.stringify(this.#current)})`;
     return packageError(reason, `${this.#label}: ${what}${where}`);
+  };
+}
+
+/** Keeps a content of `size` bytes in memory, and gives it on when it has come. */
+export function collected(size: number, onEnd: (content: Uint8Array) => void): TarBody {
+  const content = new Uint8Array(size);
+  let filled = 0;
+  return {
+    data: (chunk) => {
+      content.set(chunk, filled);
+      filled += chunk.length;
+    },
+    end: () => onEnd(content),
   };
 }
 
