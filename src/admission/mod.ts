@@ -27,6 +27,7 @@ export {
 } from "./configuration.ts";
 export { AdmissionError, type AdmissionReason } from "./errors.ts";
 export { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
+export { type Site, type SiteGitServer, type SiteRegistry } from "./site.ts";
 export { type AdmissionServer, serveAdmission, type ServeAdmissionOptions } from "./serve.ts";
 export {
   type AdmissionTls,

@@ -3,7 +3,8 @@ import { type Clock, describeError, type Logger, systemClock } from "../std/mod.
 import { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
 import { reviewOf, ReviewSchema } from "./review.ts";
 import { podRule } from "./rules/pod.ts";
-import type { Rule, RuleOptions, Verdict } from "./rules/rule.ts";
+import type { Rule, Verdict } from "./rules/rule.ts";
+import type { Site } from "./site.ts";
 
 /** The largest request that is read; the API server takes none over 3 MiB itself. */
 export const MAX_REVIEW_BYTES = 3 << 20;
@@ -12,7 +13,9 @@ const RULES: readonly Rule[] = [podRule];
 const HEALTH_PATH = "/healthz";
 
 /** What the webhook works with. */
-export interface AdmissionOptions extends RuleOptions {
+export interface AdmissionOptions {
+  /** What is known of the cluster now; asked for each request. */
+  readonly site: () => Site;
   readonly logger: Logger;
   /** Counts into these. @default its own */
   readonly metrics?: AdmissionMetrics;
@@ -91,7 +94,7 @@ async function judge(
     if (review.kind.kind !== rule.kind) {
       throw new BadRequest(400, `this path is for objects of kind ${rule.kind}`);
     }
-    return { uid: review.uid, verdict: rule.judge(review, options) };
+    return { uid: review.uid, verdict: await rule.judge(review, options.site()) };
   } catch (error) {
     if (!(error instanceof v.ValiError)) throw error;
     const where = v.getDotPath(error.issues[0]);

@@ -42,7 +42,11 @@ function post(body: BodyInit, headers: Record<string, string> = {}): Request {
   });
 }
 
-const handler = () => createAdmission({ registryAddress: REGISTRY, logger: silentLogger });
+const SITE = {
+  registryAddress: REGISTRY,
+  configMediaType: () => Promise.resolve(undefined),
+};
+const handler = () => createAdmission({ site: () => SITE, logger: silentLogger });
 
 Deno.test("a review is answered with its uid and a patch in base64", async () => {
   const response = await handler()(post(JSON.stringify(review(podOf("nginx")))));
@@ -209,7 +213,7 @@ Deno.test("requests are counted by what became of them", async () => {
     sleep: () => Promise.resolve(),
   };
   const webhook = createAdmission({
-    registryAddress: REGISTRY,
+    site: () => SITE,
     logger: silentLogger,
     metrics,
     clock,
@@ -234,7 +238,7 @@ Deno.test("a failure of its own is logged, counted and answered without its deta
     write: (line) => void lines.push(line),
   });
   const webhook = createAdmission({
-    get registryAddress(): string {
+    site: () => {
       throw new Error("secret detail");
     },
     logger,

@@ -1,4 +1,3 @@
-import { createAdmission, serveAdmission } from "../admission/mod.ts";
 import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
 import { DropWatcher } from "../drop/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
@@ -14,11 +13,13 @@ import { keepListening, Part } from "./listeners.ts";
 import { reportOf } from "./report.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
+import { whenAborted } from "./signals.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
 import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
 import { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
+import { serveWebhook } from "./webhook.ts";
 
 /** Milliseconds between two attempts to take the registry's image in. */
 const SEED_INTERVAL = 5_000;
@@ -179,31 +180,13 @@ class Agent {
     return keepListening(this.#parts.status, open, { logger: this.#logger, signal });
   }
 
-  /** The webhook listens as soon as there is a certificate, and anew when there is another one. */
-  async #serveAdmission(signal: AbortSignal): Promise<void> {
-    const part = this.#parts.admission;
-    if (this.#settings["image-mode"] !== "rewrite") {
-      part.set(true, "images are not rewritten in this mode");
-      return;
-    }
-    const address = splitAddress(this.#settings["admission-address"]);
-    const handler = createAdmission({
-      registryAddress: this.#settings["registry-address"],
+  #serveAdmission(signal: AbortSignal): Promise<void> {
+    return serveWebhook({
+      settings: this.#settings,
+      facts: this.#facts,
+      part: this.#parts.admission,
       logger: this.#logger,
-    });
-    while (!signal.aborted) {
-      const { tlsChanged } = this.#facts;
-      const { tls } = this.#facts.current;
-      if (tls === undefined) {
-        await whenAborted(signal, tlsChanged);
-        continue;
-      }
-      const open = (signal: AbortSignal) => serveAdmission(handler, { ...address, tls, signal });
-      await keepListening(part, open, {
-        logger: this.#logger,
-        signal: AbortSignal.any([signal, tlsChanged]),
-      });
-    }
+    }, signal);
   }
 
   /** A directory that cannot be read, or a disk that is full, is tried again. */
@@ -258,19 +241,6 @@ class Agent {
       this.#cluster.watchHealth(signal),
     ]);
   }
-}
-
-/**
- * Resolves when one of the signals aborts. Not `AbortSignal.any`: Deno 2.7 may collect a composite
- * signal that only its listeners hold, and then they are never called.
- */
-function whenAborted(...signals: readonly AbortSignal[]): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of signals) {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  }
-  return promise;
 }
 
 /** A time limit that does not keep the process alive by itself. */

@@ -3,7 +3,8 @@ import { RefError, transformImage } from "../../refs/mod.ts";
 import { AGENT_LABEL, PULL_SECRET } from "../../zarf/mod.ts";
 import { type PatchOperation, setAt, setEntries } from "../json_patch.ts";
 import type { AdmissionRequest } from "../review.ts";
-import { type Rule, type RuleOptions, UNCHANGED, type Verdict } from "./rule.ts";
+import type { Site } from "../site.ts";
+import { UNCHANGED, type Verdict } from "./rule.ts";
 
 /** Says that the webhook has changed a pod. Zarf's agent leaves such pods alone. */
 export const PATCHED_LABEL = "zarf-agent";
@@ -59,9 +60,9 @@ interface ImageUse {
  * - Mirror pods stay: their images are not the API server's to choose, and a node may not name
  *   Secrets in them.
  */
-export const podRule: Rule = { path: "/mutate/pod", kind: "Pod", judge };
+export const podRule = { path: "/mutate/pod", kind: "Pod", judge } as const;
 
-function judge(request: AdmissionRequest, options: RuleOptions): Verdict {
+function judge(request: AdmissionRequest, site: Site): Verdict {
   const { operation, subResource } = request;
   const isEphemeral = subResource === EPHEMERAL;
   const isUpdate = operation === "UPDATE";
@@ -77,7 +78,7 @@ function judge(request: AdmissionRequest, options: RuleOptions): Verdict {
   const uses = imagesOf(pod, isEphemeral)
     .filter(({ title, image }) => image !== "" && before.get(title) !== image);
   try {
-    return { allowed: true, patch: patchOf(pod, uses, { isUpdate, isEphemeral }, options) };
+    return { allowed: true, patch: patchOf(pod, uses, { isUpdate, isEphemeral }, site) };
   } catch (error) {
     if (error instanceof NotAnImage) return { allowed: false, message: error.message };
     throw error;
@@ -125,7 +126,7 @@ function patchOf(
   pod: Pod,
   uses: readonly ImageUse[],
   { isUpdate, isEphemeral }: { readonly isUpdate: boolean; readonly isEphemeral: boolean },
-  { registryAddress }: RuleOptions,
+  { registryAddress }: Site,
 ): PatchOperation[] {
   const moved = uses.flatMap((use) => {
     const image = imageAt(registryAddress, use);

@@ -7,6 +7,10 @@ import { podRule } from "./pod.ts";
 const REGISTRY = "127.0.0.1:31999";
 const NGINX = `${REGISTRY}/library/nginx:latest-zarf-3793515731`;
 const BUSYBOX = `${REGISTRY}/library/busybox:latest-zarf-2140033595`;
+const SITE = {
+  registryAddress: REGISTRY,
+  configMediaType: () => Promise.resolve(undefined),
+};
 const PULL_SECRETS = [{ name: "private-registry" }];
 
 interface Pod {
@@ -38,7 +42,7 @@ function request(object: unknown, rest: Partial<AdmissionRequest> = {}): Admissi
 
 /** The pod as it would be stored, and the paths that were changed. */
 function admit(pod: Pod, rest: Partial<AdmissionRequest> = {}): { stored: Pod; paths: string[] } {
-  const verdict = podRule.judge(request(pod, rest), { registryAddress: REGISTRY });
+  const verdict = podRule.judge(request(pod, rest), SITE);
   assert.ok(verdict.allowed);
   return {
     stored: applyPatch(pod, verdict.patch) as Pod,
@@ -253,9 +257,7 @@ Deno.test("the name of an annotation is cut as Zarf cuts it", () => {
 });
 
 Deno.test("an image that is no reference is refused by its container's name", () => {
-  const verdict = podRule.judge(request(pod("i am not a ref at all")), {
-    registryAddress: REGISTRY,
-  });
+  const verdict = podRule.judge(request(pod("i am not a ref at all")), SITE);
   assert.ok(!verdict.allowed);
   assert.match(
     verdict.message,
@@ -278,7 +280,7 @@ Deno.test("what is no pod is an error, not a verdict", () => {
       metadata: { labels: { a: 1 } },
     }]
   ) {
-    assert.throws(() => podRule.judge(request(object), { registryAddress: REGISTRY }), /./);
+    assert.throws(() => podRule.judge(request(object), SITE), /./);
   }
 });
 
@@ -332,7 +334,7 @@ Deno.test("an image that an update leaves as it is is not judged, whatever it is
   assert.deepEqual(admit(old, { operation: "UPDATE", oldObject: old }).paths, []);
   const verdict = podRule.judge(
     request(withImage(old, "nor am I"), { operation: "UPDATE", oldObject: old }),
-    { registryAddress: REGISTRY },
+    SITE,
   );
   assert.ok(!verdict.allowed);
 });
@@ -343,7 +345,7 @@ Deno.test("an image volume that is no reference is refused by the volume's name"
       metadata: {},
       spec: { containers: [], volumes: [{ name: "files", image: { reference: "no ref" } }] },
     }),
-    { registryAddress: REGISTRY },
+    SITE,
   );
   assert.ok(!verdict.allowed);
   assert.match(verdict.message, /^volume "files": "no ref" is not an image reference/);

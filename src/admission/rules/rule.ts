@@ -1,11 +1,6 @@
 import type { PatchOperation } from "../json_patch.ts";
 import type { AdmissionRequest } from "../review.ts";
-
-/** What a rule is told beside the request. */
-export interface RuleOptions {
-  /** Where images are to come from: `host[:port][/prefix]`. */
-  readonly registryAddress: string;
-}
+import type { Site } from "../site.ts";
 
 /** What becomes of a request. An empty patch leaves the object as it is. */
 export type Verdict =
@@ -23,7 +18,7 @@ export interface Rule {
    *
    * @throws {valibot.ValiError} when the object does not have the shape of its kind.
    */
-  judge(request: AdmissionRequest, options: RuleOptions): Verdict;
+  judge(request: AdmissionRequest, site: Site): Verdict | Promise<Verdict>;
 }
 
 /** The verdict that changes nothing. */

@@ -14,5 +14,9 @@ const logger = createLogger({
 });
 const tls = await loadAdmissionTls(KubeClient.fromKubeconfig(kubeconfig));
 if (tls === undefined) throw new Error("there is no certificate in the cluster");
-const handler = createAdmission({ registryAddress: "127.0.0.1:31999", logger });
+const site = {
+  registryAddress: "127.0.0.1:31999",
+  configMediaType: () => Promise.resolve(undefined),
+};
+const handler = createAdmission({ site: () => site, logger });
 await serveAdmission(handler, { hostname: "127.0.0.1", port: Number(port), tls }).finished;

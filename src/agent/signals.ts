@@ -1,0 +1,12 @@
+/**
+ * Resolves when one of the signals aborts. Not `AbortSignal.any`: Deno 2.7 may collect a composite
+ * signal that only its listeners hold, and then they are never called.
+ */
+export function whenAborted(...signals: readonly AbortSignal[]): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of signals) {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  }
+  return promise;
+}
