@@ -1,4 +1,5 @@
 import { HoldfastError } from "../std/mod.ts";
+import { quoted } from "./quoted.ts";
 
 /** An image reference in its normal form. */
 export interface ImageReference {
@@ -16,10 +17,18 @@ export interface ImageReference {
   readonly canonical: string;
 }
 
-/** Why a text is no image reference. */
-export type RefErrorReason = "NotAReference" | "UpperCaseName" | "NameTooLong" | "NotAName";
+/**
+ * Why a text is no image reference, or (`NotAUrl`, `NotAGitUrl`) no URL, or none of a git repository.
+ */
+export type RefErrorReason =
+  | "NotAReference"
+  | "UpperCaseName"
+  | "NameTooLong"
+  | "NotAName"
+  | "NotAUrl"
+  | "NotAGitUrl";
 
-/** A text that cannot be read as an image reference. It is terminal: the text has to change. */
+/** A text that cannot be read as what it should name. It is terminal: the text has to change. */
 export class RefError extends HoldfastError<RefErrorReason> {}
 
 /** The registry of a reference that names none (distribution/reference, normalize.go). */
@@ -109,14 +118,10 @@ function splitHost(text: string): { host: string; rest: string } {
   return { host, rest: host === DEFAULT_HOST && !rest.includes("/") ? OFFICIAL + rest : rest };
 }
 
-/** How much of a refused text an error shows, in characters. */
-const SHOWN = 80;
-
 function refError(reason: RefErrorReason, text: string, why: string): RefError {
-  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
   return new RefError({
     reason,
-    message: `${JSON.stringify(shown)} is not an image reference: ${why}`,
+    message: `${quoted(text)} is not an image reference: ${why}`,
     remedy: "write it as host/path:tag or host/path@sha256:digest",
   });
 }
