@@ -1,14 +1,31 @@
+import { isDeepStrictEqual } from "node:util";
+
 /** One step of a JSON patch (RFC 6902). `add` also replaces a member that is there. */
 export interface PatchOperation {
-  readonly op: "add";
+  readonly op: "add" | "replace";
   /** A JSON pointer (RFC 6901). */
   readonly path: string;
   readonly value: unknown;
 }
 
-/** The step that sets the value at `path`, given as unescaped parts. Its parent has to be there. */
+/**
+ * The step that sets the value at `path`, given as unescaped parts. Its parent has to be there. A
+ * number at the end is an item of a list, which has to be there, too: `add` would put one before it.
+ */
 export function setAt(path: readonly (string | number)[], value: unknown): PatchOperation {
-  return { op: "add", path: path.map((part) => `/${escapePart(String(part))}`).join(""), value };
+  const op = typeof path.at(-1) === "number" ? "replace" : "add";
+  return { op, path: path.map((part) => `/${escapePart(String(part))}`).join(""), value };
+}
+
+/** The steps that give the object at `path` the members that it lacks or has otherwise. */
+export function setMembers(
+  path: readonly string[],
+  present: Readonly<Record<string, unknown>>,
+  members: Readonly<Record<string, unknown>>,
+): PatchOperation[] {
+  return Object.entries(members)
+    .filter(([name, value]) => !isDeepStrictEqual(present[name], value))
+    .map(([name, value]) => setAt([...path, name], value));
 }
 
 /**
@@ -17,7 +34,7 @@ export function setAt(path: readonly (string | number)[], value: unknown): Patch
  */
 export function setEntries(
   path: readonly string[],
-  present: Readonly<Record<string, string>> | null | undefined,
+  present: Readonly<Record<string, unknown>> | null | undefined,
   entries: Readonly<Record<string, string>>,
 ): PatchOperation[] {
   const missing = Object.entries(entries).filter(([name, value]) => present?.[name] !== value);

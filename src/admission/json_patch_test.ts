@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { applyPatch } from "../../test/fakes/json_patch.ts";
-import { setAt, setEntries } from "./json_patch.ts";
+import { setAt, setEntries, setMembers } from "./json_patch.ts";
 
 Deno.test("slashes and tildes in a path's parts are escaped as RFC 6901 wants it", () => {
   const cases: [(string | number)[], string][] = [
@@ -40,4 +40,21 @@ Deno.test("only what differs is set", () => {
   assert.deepEqual(setEntries(["l"], { a: "1", b: "2" }, { a: "1", b: "3" }), [
     { op: "add", path: "/l/b", value: "3" },
   ]);
+});
+
+Deno.test("an item of a list is replaced, whatever stands beside it", () => {
+  const list = { spec: { items: ["a", "b", "c"] } };
+  const step = setAt(["spec", "items", 1], "x");
+  assert.equal(step.op, "replace");
+  assert.deepEqual(applyPatch(list, [step]), { spec: { items: ["a", "x", "c"] } });
+});
+
+Deno.test("members that are so already are left alone, objects among them", () => {
+  const present = { url: "a", ref: { name: "x" }, insecure: false };
+  const wanted = { url: "b", ref: { name: "x" }, insecure: true, more: { name: "y" } };
+  const steps = setMembers(["spec"], present, wanted);
+  assert.deepEqual(steps.map(({ path }) => path), ["/spec/url", "/spec/insecure", "/spec/more"]);
+  const patched = applyPatch({ spec: present }, steps) as { spec: typeof wanted };
+  assert.deepEqual(patched.spec, wanted);
+  assert.deepEqual(setMembers(["spec"], patched.spec, wanted), []);
 });

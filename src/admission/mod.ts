@@ -1,10 +1,11 @@
 /**
- * The admission webhook: the API server asks it about each pod, and it makes the pod's images come
- * from the node registry.
+ * The admission webhook: the API server asks it about pods and about the sources of Flux and Argo CD,
+ * and it makes them come from the site's registry and git server.
  *
- * The room promises that an answer needs nothing but the request, that images get the names that
- * Zarf's agent gives them, that judging a pod twice changes nothing more, and that the API server is
- * made to insist on the webhook only after it was seen to be called.
+ * The room promises that an answer needs nothing but the request and, for an OCIRepository, a short
+ * question to the registry, that what is stored is what Zarf's agent would have stored
+ * (docs/zarf-differences.md says where not), that judging an object twice changes nothing more, and
+ * that the API server is made to insist on the webhook only after it was seen to be called.
  *
  * @module
  */
@@ -27,6 +28,9 @@ export {
 } from "./configuration.ts";
 export { AdmissionError, type AdmissionReason } from "./errors.ts";
 export { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
+export { type Labels, type MutationPolicy, shouldMutate } from "./policy.ts";
+export { type AdmissionRequest } from "./review.ts";
+export { type Rule, type Verdict } from "./rules/rule.ts";
 export { type Site, type SiteGitServer, type SiteRegistry } from "./site.ts";
 export { type AdmissionServer, serveAdmission, type ServeAdmissionOptions } from "./serve.ts";
 export {

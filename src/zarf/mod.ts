@@ -6,6 +6,7 @@
  *
  * @module
  */
+export { decodeBase64, encodeBase64 } from "./base64.ts";
 export { ensureState, type EnsureStateOptions, ensureZarfNamespace } from "./ensure_state.ts";
 export { ZarfError, type ZarfReason } from "./errors.ts";
 export * from "./names.ts";

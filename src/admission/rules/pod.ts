@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { RefError, transformImage } from "../../refs/mod.ts";
-import { AGENT_LABEL, PULL_SECRET } from "../../zarf/mod.ts";
+import { PULL_SECRET } from "../../zarf/mod.ts";
 import { type PatchOperation, setAt, setEntries } from "../json_patch.ts";
+import { isOptedOut } from "../policy.ts";
 import type { AdmissionRequest } from "../review.ts";
 import type { Site } from "../site.ts";
 import { UNCHANGED, type Verdict } from "./rule.ts";
@@ -86,8 +87,7 @@ function judge(request: AdmissionRequest, site: Site): Verdict {
 }
 
 function isExempt({ metadata: { labels, annotations } }: Pod): boolean {
-  const agent = labels?.[AGENT_LABEL];
-  return agent === "ignore" || agent === "skip" || annotations?.[MIRROR_ANNOTATION] !== undefined;
+  return isOptedOut(labels) || annotations?.[MIRROR_ANNOTATION] !== undefined;
 }
 
 function oldPod(request: AdmissionRequest): Pod {

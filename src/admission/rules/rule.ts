@@ -2,9 +2,16 @@ import type { PatchOperation } from "../json_patch.ts";
 import type { AdmissionRequest } from "../review.ts";
 import type { Site } from "../site.ts";
 
-/** What becomes of a request. An empty patch leaves the object as it is. */
+/**
+ * What becomes of a request. An empty patch leaves the object as it is. Warnings are shown to who
+ * wrote the object.
+ */
 export type Verdict =
-  | { readonly allowed: true; readonly patch: readonly PatchOperation[] }
+  | {
+    readonly allowed: true;
+    readonly patch: readonly PatchOperation[];
+    readonly warnings?: readonly string[];
+  }
   | { readonly allowed: false; readonly message: string };
 
 /** How objects of one kind are changed. Judging its own result again changes nothing. */
