@@ -1,4 +1,4 @@
-import { parseImageReference, zarfTag } from "../refs/mod.ts";
+import { type ImageReference, parseImageReference, zarfTag } from "../refs/mod.ts";
 import { LAYOUT_FILES } from "./entries.ts";
 import type { ZarfPackage } from "./definition.ts";
 import { packageError } from "./errors.ts";
@@ -55,9 +55,16 @@ export function nameImages(layout: Layout): PackageImage[] {
   return [...images.values()];
 }
 
+/** Of an image without a host nobody could say under which name it is asked for. */
+function readReference(name: string): ImageReference {
+  const reference = parseImageReference(name);
+  if (reference.host === "") throw new Error("its first part is no host name");
+  return reference;
+}
+
 function readName(name: string): Omit<PackageImage, "descriptor"> {
   try {
-    const reference = parseImageReference(name);
+    const reference = readReference(name);
     const zarf = zarfTag(reference);
     return {
       reference: reference.canonical,
@@ -105,7 +112,7 @@ export function canonicalImages(definition: ZarfPackage): ReadonlyMap<string, st
 
 function canonical(name: string): string {
   try {
-    return parseImageReference(name).canonical;
+    return readReference(name).canonical;
   } catch (cause) {
     throw packageError(
       "InvalidDefinition",

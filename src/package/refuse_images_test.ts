@@ -65,6 +65,25 @@ refusalTable("images that are not whole are refused", [
     part: "NOT A NAME",
   },
   {
+    name: "a name that begins with no host",
+    spec: {
+      hooks: {
+        index: (i) =>
+          Object.assign(i.manifests[0] ?? {}, {
+            annotations: { "org.opencontainers.image.ref.name": "under_score.example/sample:1.0" },
+          }),
+      },
+    },
+    reason: "InvalidImageLayout",
+    part: "under_score.example",
+  },
+  {
+    name: "a component's image that begins with no host",
+    spec: { components: [{ name: "web", images: ["under_score.example/sample:1.0"] }] },
+    reason: "InvalidDefinition",
+    part: "under_score.example",
+  },
+  {
     name: "a manifest that is no JSON",
     spec: {
       hooks: {

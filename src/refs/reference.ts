@@ -3,11 +3,14 @@ import { quoted } from "./quoted.ts";
 
 /** An image reference in its normal form. */
 export interface ImageReference {
-  /** The registry's host and port; `docker.io` when the text named none. */
+  /**
+   * The registry's host and port; `docker.io` when the text named none, and empty when it named one
+   * that is no host name but may be a part of a path (`under_score.example/app`).
+   */
   readonly host: string;
   /** The repository below the host; official images carry their `library/`. */
   readonly path: string;
-  /** `host/path`. */
+  /** `host/path`, or the path alone where the host is empty. */
   readonly name: string;
   /** Absent only when there is a digest; `latest` when the text had neither. */
   readonly tag?: string;
@@ -53,7 +56,7 @@ const grammar = (() => {
   const tag = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
   const algorithm = "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*";
   const digest = `${algorithm}:[0-9a-fA-F]{32,}`;
-  return new RegExp(`^(${host})/(${path})(?::(${tag}))?(?:@(${digest}))?$`);
+  return new RegExp(`^(?:(${host})/)?(${path})(?::(${tag}))?(?:@(${digest}))?$`);
 })();
 
 /** The digests that have an implementation in Go's opencontainers/go-digest. */
@@ -79,7 +82,8 @@ export function parseImageReference(text: string): ImageReference {
     throw refError("UpperCaseName", source, "a repository's name is in lower case");
   }
   const match = grammar.exec(`${host}/${rest}`);
-  const path = match?.[2];
+  // The grammar's own view of what a host is, which is narrower.
+  const [, domain = "", path] = match ?? [];
   if (match === null || path === undefined) {
     throw refError("NotAReference", source, "it does not have the form [host/]path[:tag][@digest]");
   }
@@ -90,11 +94,11 @@ export function parseImageReference(text: string): ImageReference {
   if (digest !== undefined && !DIGEST.test(digest)) {
     throw refError("NotAReference", source, "its digest is not a sha256, sha384 or sha512");
   }
-  return assemble(host, path, match[3], digest);
+  return assemble(domain, path, match[3], digest);
 }
 
 function assemble(host: string, path: string, tag: string | undefined, digest: string | undefined) {
-  const name = `${host}/${path}`;
+  const name = host === "" ? path : `${host}/${path}`;
   const given = tag ?? (digest === undefined ? "latest" : undefined);
   return {
     host,

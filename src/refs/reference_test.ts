@@ -30,6 +30,8 @@ Deno.test("a reference is split and completed as Docker does it", async (t) => {
     [`quay.io/a/b@${SHA512}`, "quay.io", "a/b", undefined, SHA512],
     [`quay.io/a:${"t".repeat(128)}`, "quay.io", "a", "t".repeat(128)],
     [`quay.io/${"a".repeat(255)}`, "quay.io", "a".repeat(255), "latest"],
+    // With a character that no host name has it is a part of the path.
+    ["under_score.example/app:1", "", "under_score.example/app", "1"],
     // A single component is never a host, whatever is in it.
     ["localhost", "docker.io", "library/localhost", "latest"],
     ["ghcr.io", "docker.io", "library/ghcr.io", "latest"],
@@ -42,7 +44,7 @@ Deno.test("a reference is split and completed as Docker does it", async (t) => {
         [reference.host, reference.path, reference.tag, reference.digest],
         [host, path, tag, digest],
       );
-      assert.equal(reference.name, `${host}/${path}`);
+      assert.equal(reference.name, host === "" ? path : `${host}/${path}`);
       assert.equal("tag" in reference, tag !== undefined);
       assert.equal("digest" in reference, digest !== undefined);
     });
@@ -55,6 +57,7 @@ Deno.test("the canonical text names everything and reads as the same reference",
     [`busybox:1@${SHA256}`, `docker.io/library/busybox:1@${SHA256}`],
     [`busybox@${SHA256}`, `docker.io/library/busybox@${SHA256}`],
     ["oci://10.43.130.183:5000/a/b", "10.43.130.183:5000/a/b:latest"],
+    ["under_score.example/a", "under_score.example/a:latest"],
   ];
   for (const [text, canonical] of cases) {
     const reference = parseImageReference(text);

@@ -62,6 +62,13 @@ Deno.test("a transformed image is not transformed again", () => {
   assert.equal(transformImageWithoutChecksum("gitlab.com/project", gitea), gitea);
 });
 
+Deno.test("a reference that begins with no host is not transformed", () => {
+  // Zarf takes an empty host for the beginning of any other.
+  const image = "under_score.example/app:1";
+  assert.equal(transformImage(TARGET, image), image);
+  assert.equal(transformImageWithoutChecksum(TARGET, image), image);
+});
+
 Deno.test("without the checksum the tag stays and a digest wins over it", () => {
   const cases: [image: string, transformed: string][] = [
     ["nginx", "library/nginx:latest"],
