@@ -79,6 +79,13 @@ export const TOOLS = {
     variables: { "github.com/zarf-dev/zarf/src/config.CLIVersion": "v0.84.0" },
     cpuMinutes: 20,
   },
+  /** Zarf's own names for images and git repositories, asked line by line. */
+  transform: {
+    name: "transform",
+    module: "test/cluster/tools/transform",
+    package: ".",
+    cpuMinutes: 1,
+  },
 } as const satisfies Record<string, ToolSpec>;
 
 function containerdTool(name: string, cpuMinutes: number): ToolSpec {
