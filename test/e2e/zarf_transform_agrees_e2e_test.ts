@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import {
+  gitFolderName,
+  gitRepositoryName,
   parseImageReference,
   RefError,
+  splitGitUrl,
+  transformGitUrl,
   transformImage,
   transformImageWithoutChecksum,
 } from "../../src/refs/mod.ts";
 import { Random } from "../fuzz/random.ts";
-import { imageReference } from "./support/odd_names.ts";
+import { gitUrl, imageReference } from "./support/admission/odd_names.ts";
 import {
   askTransform,
   type TransformAnswer,
@@ -28,6 +32,13 @@ const TARGETS = [
   "gitlab.com/project",
   "docker.io",
   "Registry",
+];
+
+const GIT_SERVERS = [
+  "http://zarf-gitea-http.zarf.svc.cluster.local:3000",
+  "https://git.example.com/prefix",
+  "https://[2001:db8::1]:3000",
+  "not a url",
 ];
 
 /** A question to Zarf, and the same one to Holdfast. */
@@ -75,12 +86,15 @@ function parsedImage(text: string): unknown {
   return { ...fields, Reference: canonical, TagOrDigest };
 }
 
+function pair(
+  name: TransformQuestion["function"],
+  given: readonly string[],
+  ours: () => unknown,
+): Pair {
+  return { question: { function: name, arguments: given }, ours };
+}
+
 function imagePairs(text: string, target: string): Pair[] {
-  const pair = (
-    name: TransformQuestion["function"],
-    given: readonly string[],
-    ours: () => unknown,
-  ): Pair => ({ question: { function: name, arguments: given }, ours });
   return [
     pair("ParseImageRef", [text], () => parsedImage(text)),
     pair("ImageTransformHost", [target, text], () => transformImage(target, text)),
@@ -92,6 +106,20 @@ function imagePairs(text: string, target: string): Pair[] {
   ];
 }
 
+function gitPairs(text: string, base: string): Pair[] {
+  const split = () => {
+    const { url, ref } = splitGitUrl(text);
+    return [url, ref];
+  };
+  const owner = "zarf-git-user";
+  return [
+    pair("GitURL", [base, text, owner], () => transformGitUrl(base, text, owner)),
+    pair("GitURLtoRepoName", [text], () => gitRepositoryName(text)),
+    pair("GitURLtoFolderName", [text], () => gitFolderName(text)),
+    pair("GitURLSplitRef", [text], split),
+  ];
+}
+
 Deno.test("images get the names that Zarf's own code gives them, and the same are refused", async () => {
   const random = new Random("images");
   const pairs = Array.from({ length: COUNT }, () => imageReference(random))
@@ -99,4 +127,12 @@ Deno.test("images get the names that Zarf's own code gives them, and the same ar
     .flatMap((text) => imagePairs(text, random.pick(TARGETS)));
   const taken = await compare(pairs) / pairs.length;
   assert.ok(taken > 0.3 && taken < 0.7, `both took ${taken} of all`);
+});
+
+Deno.test("git repositories get the names that Zarf's own code gives them", async () => {
+  const random = new Random("git repositories");
+  const pairs = Array.from({ length: COUNT }, () => gitUrl(random))
+    .flatMap((url) => gitPairs(url, random.pick(GIT_SERVERS)));
+  const taken = await compare(pairs) / pairs.length;
+  assert.ok(taken > 0.3 && taken < 0.9, `both took ${taken} of all`);
 });

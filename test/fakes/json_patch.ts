@@ -1,10 +1,14 @@
 /**
  * Applies a JSON patch (RFC 6902, `add`, `replace` and `remove`) as strictly as the RFC wants it: a
  * parent that is absent is an error, and so is replacing what is not there.
+ *
+ * @param lenient replaces members that are not there, as the API server does (evanphx/json-patch v4,
+ * which asks a map for its member and takes none for an answer).
  */
 export function applyPatch(
   document: unknown,
   patch: readonly { readonly op: string; readonly path: string; readonly value?: unknown }[],
+  { lenient = false }: { readonly lenient?: boolean } = {},
 ): unknown {
   const root = { document: structuredClone(document) };
   for (const { op, path, value } of patch) {
@@ -14,7 +18,9 @@ export function applyPatch(
     const last = keys.pop() ?? "document";
     let parent: unknown = path === "" ? root : root.document;
     for (const key of keys) parent = member(parent, key, path);
-    change(parent, last, op, structuredClone(value), path);
+    const isMap = !Array.isArray(parent);
+    const kind = lenient && isMap && op === "replace" ? "add" : op;
+    change(parent, last, kind, structuredClone(value), path);
   }
   return root.document;
 }

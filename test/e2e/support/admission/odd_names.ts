@@ -1,4 +1,4 @@
-import { Random } from "../../fuzz/random.ts";
+import { Random } from "../../../fuzz/random.ts";
 
 const HEX = "0123456789abcdef";
 /** Characters that mean something in references and URLs, and some that never may be there. */
