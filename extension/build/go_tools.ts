@@ -79,6 +79,8 @@ export const TOOLS = {
     variables: { "github.com/zarf-dev/zarf/src/config.CLIVersion": "v0.84.0" },
     cpuMinutes: 20,
   },
+  /** Requests at once, as the API server would send them. */
+  load: { name: "load", module: "test/cluster/tools/load", package: ".", cpuMinutes: 1 },
   /** Zarf's own names for images and git repositories, asked line by line. */
   transform: {
     name: "transform",

@@ -5,7 +5,7 @@ import type { Cluster, ClusterNode, Forward, NodeProcess } from "../../cluster/m
 import { eventually } from "./agent.ts";
 
 /** The port that it listens on (Zarf 0.84, src/internal/agent/start.go). */
-const PORT = 8443;
+export const AGENT_PORT = 8443;
 /** Paths in the node. */
 const KUBECONFIG = "/var/tmp/zarf-agent.kubeconfig";
 const CERTIFICATES = "/etc/certs";
@@ -35,17 +35,12 @@ export class ZarfAgents implements AsyncDisposable {
     node: ClusterNode,
     counts: Readonly<Record<Policy, number>>,
   ): Promise<ZarfAgents> {
-    const zarf = await ensureTool(TOOLS.zarf);
-    const { ca, cert, key } = issueCertificates();
-    await Deno.copyFile(cluster.kubeconfig(), node.hostPath(KUBECONFIG));
-    await Deno.mkdir(node.hostPath(CERTIFICATES), { recursive: true });
-    await Deno.writeTextFile(node.hostPath(`${CERTIFICATES}/tls.crt`), cert);
-    await Deno.writeTextFile(node.hostPath(`${CERTIFICATES}/tls.key`), key);
+    const ca = await writeAgentFiles(cluster, node);
     const policies = (["all", "labeled"] as const).flatMap((policy) =>
       Array.from({ length: counts[policy] }, () => policy)
     );
     const agents = await Promise.all(
-      policies.map((policy, at) => startAgent(node, zarf, policy, at + 1)),
+      policies.map((policy, at) => startInNetwork(node, policy, at + 1)),
     );
     const all = new ZarfAgents(agents, ca);
     try {
@@ -105,9 +100,44 @@ interface OneAgent {
   readonly forward: Forward;
 }
 
-async function startAgent(
+/**
+ * Writes what an agent needs: how it reaches the API server from any network of the node, and its
+ * certificate.
+ *
+ * @returns the certificate of the CA, PEM.
+ */
+export async function writeAgentFiles(cluster: Cluster, node: ClusterNode): Promise<string> {
+  const { ca, cert, key } = issueCertificates();
+  await Deno.copyFile(cluster.kubeconfig(), node.hostPath(KUBECONFIG));
+  await Deno.mkdir(node.hostPath(CERTIFICATES), { recursive: true });
+  await Deno.writeTextFile(node.hostPath(`${CERTIFICATES}/tls.crt`), cert);
+  await Deno.writeTextFile(node.hostPath(`${CERTIFICATES}/tls.key`), key);
+  return ca;
+}
+
+/**
+ * Starts one agent after {@linkcode writeAgentFiles}; it listens on {@linkcode AGENT_PORT}.
+ *
+ * @param before a command that starts it. @default none: it runs in the network of the node
+ */
+export async function startAgent(
   node: ClusterNode,
-  zarf: string,
+  { name, policy, before = [] }: {
+    readonly name: string;
+    readonly policy: Policy;
+    readonly before?: readonly string[];
+  },
+): Promise<NodeProcess> {
+  const agent = [await ensureTool(TOOLS.zarf), "internal", "agent"];
+  const [command = "", ...args] = [...before, ...agent, "--no-color", "--log-format=console"];
+  return await node.spawn(command, args, {
+    name,
+    env: { KUBECONFIG, HOME: "/var/tmp", ZARF_AGENT_MUTATION_POLICY: policy },
+  });
+}
+
+async function startInNetwork(
+  node: ClusterNode,
   policy: Policy,
   at: number,
 ): Promise<OneAgent> {
@@ -124,12 +154,7 @@ async function startAgent(
   ].join(" && ");
   const made = await node.exec("sh", ["-c", script]);
   assert.equal(made.code, 0, made.stderr);
-  const process = await node.spawn("/usr/sbin/ip", [
-    ...["netns", "exec", name, zarf, "internal", "agent"],
-    ...["--log-format=console", "--no-color", "--log-level=warn"],
-  ], {
-    name,
-    env: { KUBECONFIG, HOME: "/var/tmp", ZARF_AGENT_MUTATION_POLICY: policy },
-  });
-  return { policy, process, forward: node.forward(`${inside}:${PORT}`) };
+  const before = ["/usr/sbin/ip", "netns", "exec", name];
+  const process = await startAgent(node, { name, policy, before });
+  return { policy, process, forward: node.forward(`${inside}:${AGENT_PORT}`) };
 }

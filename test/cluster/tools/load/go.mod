@@ -1,0 +1,3 @@
+module holdfast.dev/test/load
+
+go 1.26.0
