@@ -81,7 +81,9 @@ export class ClusterWork implements PackageActions {
     if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
     const tools = findTools(settings["tools-dir"]);
     using _pin = store.collector.pin(record.digest);
-    await deployRecord({ ...this.#filling(), kubeconfig, tools, onChange }, record, signal);
+    const rewrite = settings["image-mode"] === "rewrite";
+    const options = { ...this.#filling(), kubeconfig, tools, rewrite, onChange };
+    await deployRecord(options, record, signal);
   }
 
   #filling(): RegistryFillOptions {

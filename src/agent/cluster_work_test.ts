@@ -161,6 +161,7 @@ Deno.test("where images are not rewritten no webhook is put in", () =>
     await stage.work.lead(() => Promise.resolve(), never);
     assert.equal(stage.failurePolicy(), undefined);
     assert.equal(stage.part.ok, true);
+    assert.equal(stage.cluster.api.find("secrets", "private-registry"), undefined);
   }, "mirror"));
 
 Deno.test("while the API server does not call the webhook nothing is deployed, and it says why once", () =>

@@ -9,6 +9,8 @@ import { postRendererCommand, type Tools } from "./tools.ts";
 export interface DeployerOptions extends RegistryFillOptions {
   readonly kubeconfig: string;
   readonly tools: Tools;
+  /** Whether images of pods are renamed. */
+  readonly rewrite: boolean;
   /** Told after the record of the package has changed. */
   readonly onChange: () => void;
 }
@@ -40,6 +42,7 @@ export async function deployRecord(
       registry: pushTarget(options),
       kubeVersion: await kube.version({ signal }),
       clusterIP: new URL(access.url).hostname,
+      pullSecrets: options.rewrite,
       signal,
       onProgress: (progress) => tracker.progress(progress),
       journal: (step, state) =>

@@ -54,6 +54,7 @@ export async function lead(
       store: options.store,
       logger,
       registryAddress: options.registryAddress,
+      pullSecrets: options.rewrite,
       onStage,
       signal: leading,
     });

@@ -5,6 +5,8 @@ import {
   ensurePullSecrets,
   ensureState,
   pushImages,
+  registryServiceAt,
+  siteAccessOf,
   ZARF_NAMESPACE,
   type ZarfState,
 } from "../zarf/mod.ts";
@@ -51,6 +53,8 @@ export interface BootstrapOptions {
   readonly logger: Logger;
   /** Host and port of the node registry: `127.0.0.1:31999`. */
   readonly registryAddress: string;
+  /** Whether images are renamed, so that pods need to sign in. @default true */
+  readonly pullSecrets?: boolean;
   readonly onStage?: (stage: BootstrapStage, detail: string) => void;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
@@ -113,7 +117,7 @@ async function startRegistry(options: BootstrapOptions, state: ZarfState): Promi
 }
 
 async function waitForRegistry(options: BootstrapOptions, state: ZarfState): Promise<string> {
-  const { kube, signal, onStage, clock = systemClock } = options;
+  const { kube, signal, onStage, pullSecrets = true, clock = systemClock } = options;
   const started = clock.monotonic();
   let lookAt = started + TROUBLE_INTERVAL;
   let trouble = "it was just started";
@@ -121,7 +125,8 @@ async function waitForRegistry(options: BootstrapOptions, state: ZarfState): Pro
     signal?.throwIfAborted();
     const url = await registryUrl(kube);
     if (url !== undefined && await registryAnswers(url, state)) {
-      await ensurePullSecrets(kube, ZARF_NAMESPACE, state, { clusterIP: new URL(url).hostname });
+      const access = siteAccessOf(state, registryServiceAt(new URL(url).hostname));
+      if (pullSecrets) await ensurePullSecrets(kube, ZARF_NAMESPACE, access);
       return url;
     }
     if (clock.monotonic() >= lookAt) {

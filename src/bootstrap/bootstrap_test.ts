@@ -80,6 +80,12 @@ Deno.test("from nothing to a registry that answers and holds its own image", () 
     assert.equal(zarf?.metadata.labels?.["pod-security.kubernetes.io/enforce"], "privileged");
   }));
 
+Deno.test("where images keep their names there is no pull secret", () =>
+  staged(async ({ cluster, bootstrap }) => {
+    await bootstrap({ pullSecrets: false });
+    assert.deepEqual(cluster.names(), END.filter((name) => name !== "secrets/private-registry"));
+  }));
+
 Deno.test("where nothing is missing nothing is written, to the cluster or to the registry", () =>
   staged(async ({ cluster, bootstrap }) => {
     const first = await bootstrap();

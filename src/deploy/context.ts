@@ -52,6 +52,8 @@ export interface DeployContext {
   };
   /** Of Service `zarf-docker-registry`. */
   readonly clusterIP?: string;
+  /** Whether namespaces get pull secrets; not where images keep their names. @default true */
+  readonly pullSecrets?: boolean;
   /** Of the API server (`v1.36.1`). */
   readonly kubeVersion?: string;
   /** The site's values of variables, by name. @default none */

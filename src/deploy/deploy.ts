@@ -104,7 +104,7 @@ class Deployment {
     this.#clock = context.clock ?? systemClock;
     this.#variables = variables;
     this.#tmp = `${context.dataDir}/tmp`;
-    const { kubeVersion, troubleGrace, clusterIP, signal } = context;
+    const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal } = context;
     this.#install = {
       kube: context.kube,
       helm: new Helm({
@@ -120,6 +120,7 @@ class Deployment {
       packageName: pkg.definition.metadata.name,
       templates: templatesFor(pkg.definition, variables, state),
       timeout: context.timeout ?? DEFAULT_TIMEOUT,
+      pullSecrets,
       ...(clusterIP === undefined ? {} : { clusterIP }),
       ...(kubeVersion === undefined ? {} : { kubeVersion }),
       ...(troubleGrace === undefined ? {} : { troubleGrace }),

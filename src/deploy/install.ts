@@ -22,6 +22,7 @@ export interface InstallContext {
   readonly clock: Clock;
   readonly state: ZarfState;
   readonly clusterIP?: string;
+  readonly pullSecrets?: boolean;
   readonly packageName: string;
   readonly templates: Templates;
   /** Of the API server, for charts that ask; with its `v`. */

@@ -4,6 +4,8 @@ import {
   ensurePullSecrets,
   MANAGED_BY_LABEL,
   MANAGED_BY_ZARF,
+  registryServiceAt,
+  siteAccessOf,
   type ZarfState,
 } from "../zarf/mod.ts";
 import type { PostRendered } from "./post_render.ts";
@@ -15,6 +17,8 @@ export interface NamespaceContext {
   readonly state: ZarfState;
   /** Of Service `zarf-docker-registry`, if there is one. */
   readonly clusterIP?: string;
+  /** Whether images are renamed, so that pods need to sign in. @default true */
+  readonly pullSecrets?: boolean;
 }
 
 /**
@@ -35,18 +39,20 @@ export function namespacesOf(
 
 /**
  * Creates the namespaces that are missing, with Zarf's labels, and makes sure that pods in all of
- * them can pull. A namespace that exists is left as it is (Zarf 0.84, helm/post-render.go
+ * them can pull: the first of them may be there before the agents see that there is a namespace. A namespace that exists is left as it is (Zarf 0.84, helm/post-render.go
  * adoptAndUpdateNamespaces).
  */
 export async function ensureNamespaces(
   needed: ReadonlyMap<string, Manifest | undefined>,
   context: NamespaceContext,
 ): Promise<void> {
-  const { kube, state, clusterIP } = context;
+  const { kube, state, clusterIP, pullSecrets = true } = context;
+  const service = clusterIP === undefined ? undefined : registryServiceAt(clusterIP);
+  const access = siteAccessOf(state, service);
   for (const [name, manifest] of needed) {
     const found = await kube.get({ apiVersion: "v1", kind: "Namespace", name });
     if (found === undefined) await kube.apply(managedNamespace(name, manifest), { force: true });
-    await ensurePullSecrets(kube, name, state, clusterIP === undefined ? {} : { clusterIP });
+    if (pullSecrets) await ensurePullSecrets(kube, name, access);
   }
 }
 

@@ -81,3 +81,10 @@ Deno.test("a chart's own Namespace brings its annotations, as text", async () =>
   const secret = api.find("secrets", "private-registry");
   assert.match(atob(secret?.["data"][".dockerconfigjson"]), /10\.96\.0\.12:5000/);
 });
+
+Deno.test("where images keep their names no namespace gets a pull secret", async () => {
+  await using api = new ApiObjects();
+  const context = { kube: api.client, state: STATE, clusterIP: "10.96.0.12", pullSecrets: false };
+  await ensureNamespaces(new Map([["shop", undefined]]), context);
+  assert.deepEqual(api.writes, ["PATCH namespaces/shop"]);
+});

@@ -7,11 +7,19 @@
  * @module
  */
 export { decodeBase64, encodeBase64 } from "./base64.ts";
+export { type ClientTls, clientTlsOf, ClientTlsSchema } from "./client_tls.ts";
 export { ensureState, type EnsureStateOptions, ensureZarfNamespace } from "./ensure_state.ts";
 export { ZarfError, type ZarfReason } from "./errors.ts";
 export * from "./names.ts";
 export * from "./package_record.ts";
-export { ensurePullSecrets, pullSecrets, type SecretManifest } from "./pull_secrets.ts";
+export {
+  applySecret,
+  ensurePullSecrets,
+  holdsSecret,
+  needsPullSecrets,
+  pullSecrets,
+  type SecretManifest,
+} from "./pull_secrets.ts";
 export { type RandomBytes, randomPassword } from "./random.ts";
 export { type PushImage, type PushSource } from "./push_plan.ts";
 export { type Credentials } from "./registry_client.ts";
@@ -24,6 +32,18 @@ export {
 } from "./registry_push.ts";
 export { askRegistry, type RegistryQuestion } from "./registry_question.ts";
 export {
+  nodePortOf,
+  type RegistryService,
+  registryServiceAt,
+  registryServiceOf,
+} from "./registry_service.ts";
+export {
+  type MutationPolicy,
+  type SiteAccess,
+  siteAccessOf,
+  SiteAccessSchema,
+} from "./site_access.ts";
+export {
   hasGitServer,
   isInternalRegistry,
   loadState,
@@ -32,6 +52,7 @@ export {
   parseState,
   saveState,
   serializeState,
+  stateOf,
   type ZarfState,
   ZarfStateSchema,
 } from "./state.ts";

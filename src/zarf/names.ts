@@ -8,6 +8,8 @@ export const REGISTRY_PORT = 5000;
 export const PULL_SECRET = "private-registry";
 /** The Secret that lets GitOps controllers read; only where a git server is configured. */
 export const GIT_SECRET = "private-git-server";
+/** What clients show to a registry with mTLS; in namespace `zarf`, and beside each pull secret. */
+export const CLIENT_TLS_SECRET = "zarf-registry-client-tls";
 /** The Secret of the state, and the key that holds it. */
 export const STATE_SECRET = "zarf-state";
 

@@ -1,17 +1,18 @@
 import * as v from "valibot";
-import type { KubeClient } from "../kube/mod.ts";
+import type { CallOptions, KubeClient } from "../kube/mod.ts";
 import { encodeBase64 } from "./base64.ts";
+import type { ClientTls } from "./client_tls.ts";
 import {
+  AGENT_LABEL,
+  CLIENT_TLS_SECRET,
   GIT_SECRET,
   MANAGED_BY_LABEL,
   MANAGED_BY_ZARF,
   PULL_SECRET,
-  REGISTRY_PORT,
-  REGISTRY_SERVICE,
   ZARF_NAMESPACE,
 } from "./names.ts";
 import { hasLabels } from "./objects.ts";
-import { hasGitServer, type ZarfState } from "./state.ts";
+import type { MutationPolicy, SiteAccess } from "./site_access.ts";
 
 /** The Secrets of one namespace, in the shape that Zarf gives them. */
 export interface SecretManifest {
@@ -27,55 +28,96 @@ export interface SecretManifest {
   readonly data: Readonly<Record<string, string>>;
 }
 
+const NamespaceSchema = v.object({
+  metadata: v.object({
+    name: v.string(),
+    deletionTimestamp: v.optional(v.unknown()),
+    labels: v.optional(v.record(v.string(), v.string()), {}),
+  }),
+});
+
+/**
+ * Whether objects in a namespace may be mutated, so that it needs the {@linkcode pullSecrets}: not in
+ * `kube-system`, not where the namespace says `ignore` or `skip`, and under policy `labeled` only
+ * where it says `mutate` (Zarf 0.84, src/internal/agent/operations/mutate.go). Objects that ask for it
+ * themselves in a namespace that does not are not looked for. In a namespace that ends nothing can be
+ * made any more.
+ */
+export function needsPullSecrets(namespace: unknown, policy: MutationPolicy): boolean {
+  const parsed = v.safeParse(NamespaceSchema, namespace);
+  if (!parsed.success) return false;
+  const { name, deletionTimestamp, labels } = parsed.output.metadata;
+  if (name === "kube-system" || deletionTimestamp !== undefined) return false;
+  const wish = labels[AGENT_LABEL];
+  return policy === "labeled" ? wish === "mutate" : wish !== "ignore" && wish !== "skip";
+}
+
 /**
  * Makes sure that pods in `namespace` can pull, and GitOps controllers can read. It writes only what
  * is missing or different. The namespace must exist.
- *
- * @param options.clusterIP of Service `zarf-docker-registry`; without it the Secret names only the
- * node address and the Service's DNS name.
  */
 export async function ensurePullSecrets(
   kube: KubeClient,
   namespace: string,
-  state: ZarfState,
-  options: { readonly clusterIP?: string } = {},
+  access: SiteAccess,
 ): Promise<void> {
-  for (const secret of pullSecrets(namespace, state, options.clusterIP)) {
+  for (const secret of pullSecrets(namespace, access)) {
     const { name } = secret.metadata;
     const found = await kube.get({ apiVersion: "v1", kind: "Secret", namespace, name });
-    if (!isSame(found, secret)) await kube.apply({ ...secret }, { force: true });
+    if (!holdsSecret(found, secret)) await applySecret(kube, secret);
   }
 }
 
-/** The Secrets that {@linkcode ensurePullSecrets} writes (Zarf 0.84, src/pkg/cluster/secrets.go). */
+/**
+ * Writes one of the {@linkcode pullSecrets}. Whoever else owns its fields loses them, as to Zarf
+ * (Zarf 0.84, helm/post-render.go); keys that others added stay.
+ */
+export async function applySecret(
+  kube: KubeClient,
+  secret: SecretManifest,
+  options: CallOptions = {},
+): Promise<void> {
+  await kube.apply({ ...secret }, { ...options, force: true });
+}
+
+/**
+ * The Secrets that objects in `namespace` need once they were mutated (Zarf 0.84,
+ * src/pkg/cluster/secrets.go and helm/post-render.go): the registry's if there is a registry, the git
+ * server's if there is one, and the client certificate where the registry asks for it. Namespace
+ * `zarf` has the certificate from Zarf itself.
+ */
 export function pullSecrets(
   namespace: string,
-  state: ZarfState,
-  clusterIP?: string,
+  access: SiteAccess,
+  clientTls?: ClientTls,
 ): SecretManifest[] {
-  const secrets = [secret(namespace, PULL_SECRET, "kubernetes.io/dockerconfigjson", {
-    ".dockerconfigjson": dockerConfig(state, clusterIP),
-  })];
-  if (hasGitServer(state)) {
-    secrets.push(secret(namespace, GIT_SECRET, "Opaque", {
-      username: state.gitServer.pullUsername,
-      password: state.gitServer.pullPassword,
-    }));
+  const secrets: SecretManifest[] = [];
+  const add = (name: string, type: string, data: Readonly<Record<string, string>>) =>
+    secrets.push(secret(namespace, name, type, data));
+  if (access.registryAddress !== "") {
+    add(PULL_SECRET, "kubernetes.io/dockerconfigjson", {
+      ".dockerconfigjson": dockerConfig(access),
+    });
+  }
+  if (access.gitServer !== undefined) {
+    add(GIT_SECRET, "Opaque", {
+      username: access.gitServer.pullUsername,
+      password: access.gitServer.pullPassword,
+    });
+  }
+  if (access.registry.usesMtls && clientTls !== undefined && namespace !== ZARF_NAMESPACE) {
+    const { ca, cert, key } = clientTls;
+    add(CLIENT_TLS_SECRET, "kubernetes.io/tls", { "ca.crt": ca, "tls.crt": cert, "tls.key": key });
   }
   return secrets;
 }
 
-function dockerConfig(state: ZarfState, clusterIP: string | undefined): string {
-  const { address, pullUsername, pullPassword } = state.registryInfo;
-  const hosts = [
-    address,
-    `${REGISTRY_SERVICE}.${ZARF_NAMESPACE}.svc.cluster.local:${REGISTRY_PORT}`,
-  ];
-  if (clusterIP !== undefined) {
-    const host = clusterIP.includes(":") ? `[${clusterIP}]` : clusterIP;
-    hosts.push(`${host}:${REGISTRY_PORT}`);
+function dockerConfig({ registryAddress, registry }: SiteAccess): string {
+  const hosts = [registryAddress];
+  if (registry.clusterAddress !== undefined) {
+    hosts.push(registry.serviceAddress, registry.clusterAddress);
   }
-  const auth = encodeBase64(`${pullUsername}:${pullPassword}`);
+  const auth = encodeBase64(`${registry.pullUsername}:${registry.pullPassword}`);
   // Go marshals maps in key order; the same order makes the Secrets equal byte for byte.
   return JSON.stringify({
     auths: Object.fromEntries(hosts.sort().map((host) => [host, { auth }])),
@@ -104,11 +146,13 @@ const SecretSchema = v.looseObject({
   data: v.record(v.string(), v.string()),
 });
 
-function isSame(found: unknown, wanted: SecretManifest): boolean {
+/**
+ * Whether a Secret read from the API server is there and holds what it should. Keys that others added
+ * do no harm, and an apply would not take them away.
+ */
+export function holdsSecret(found: unknown, wanted: SecretManifest): boolean {
   const parsed = v.safeParse(SecretSchema, found);
-  if (!parsed.success || parsed.output.type !== wanted.type) return false;
-  const entries = Object.entries(wanted.data);
-  return Object.keys(parsed.output.data).length === entries.length &&
-    entries.every(([key, value]) => parsed.output.data[key] === value) &&
+  return parsed.success && parsed.output.type === wanted.type &&
+    Object.entries(wanted.data).every(([key, value]) => parsed.output.data[key] === value) &&
     hasLabels(found, wanted.metadata.labels);
 }

@@ -151,7 +151,15 @@ export async function loadState(kube: KubeClient): Promise<ZarfState | undefined
     namespace: ZARF_NAMESPACE,
     name: STATE_SECRET,
   });
-  if (secret === undefined) return undefined;
+  return secret === undefined ? undefined : stateOf(secret);
+}
+
+/**
+ * The state in Secret `zarf/zarf-state`.
+ *
+ * @throws {ZarfError} `StateInvalid`.
+ */
+export function stateOf(secret: unknown): ZarfState {
   const parsed = v.safeParse(StateSecretSchema, secret);
   const encoded = parsed.success ? parsed.output.data?.state : undefined;
   const json = encoded === undefined ? undefined : decodeBase64(encoded);
