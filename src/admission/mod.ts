@@ -37,6 +37,7 @@ export {
   type AdmissionTls,
   ensureAdmissionTls,
   loadAdmissionTls,
+  parseAdmissionTls,
   TLS_SECRET,
 } from "./tls_secret.ts";
 export {

@@ -26,7 +26,7 @@ export async function ensureAdmissionTls(kube: KubeClient): Promise<AdmissionTls
   const found = await loadAdmissionTls(kube);
   if (found !== undefined) return found;
   try {
-    return parse(await kube.create(newSecret()));
+    return parseAdmissionTls(await kube.create(newSecret()));
   } catch (error) {
     if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
     const winner = await loadAdmissionTls(kube);
@@ -47,7 +47,7 @@ export async function loadAdmissionTls(kube: KubeClient): Promise<AdmissionTls |
     namespace: ZARF_NAMESPACE,
     name: TLS_SECRET,
   });
-  return secret === undefined ? undefined : parse(secret);
+  return secret === undefined ? undefined : parseAdmissionTls(secret);
 }
 
 function newSecret() {
@@ -93,7 +93,12 @@ const SecretSchema = v.looseObject({
   }),
 });
 
-function parse(secret: unknown): AdmissionTls {
+/**
+ * The certificates in Secret `zarf/holdfast-admission-tls`.
+ *
+ * @throws {AdmissionError} `TlsInvalid` when it holds something else.
+ */
+export function parseAdmissionTls(secret: unknown): AdmissionTls {
   const parsed = v.safeParse(SecretSchema, secret);
   if (!parsed.success) {
     const where = v.getDotPath(parsed.issues[0]) ?? "data";

@@ -184,6 +184,7 @@ class Agent {
     return serveWebhook({
       settings: this.#settings,
       facts: this.#facts,
+      store: this.#store,
       part: this.#parts.admission,
       logger: this.#logger,
     }, signal);

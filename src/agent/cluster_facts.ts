@@ -1,108 +1,219 @@
 import * as v from "valibot";
-import { registryUrl } from "../bootstrap/mod.ts";
-import type { KubeClient } from "../kube/mod.ts";
-import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import type { KubeClient, KubeObject, ReflectOptions, ResourceRef } from "../kube/mod.ts";
+import { describeError, type Logger } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
-import { loadState } from "../zarf/mod.ts";
-import { type AdmissionTls, loadAdmissionTls } from "../admission/mod.ts";
-
-/** Milliseconds between two looks while something is missing, and when nothing is. */
-const MISSING_INTERVAL = 1_000;
-const COMPLETE_INTERVAL = 60_000;
+import {
+  CLIENT_TLS_SECRET,
+  type ClientTls,
+  clientTlsOf,
+  ClientTlsSchema,
+  isInternalRegistry,
+  nodePortOf,
+  REGISTRY_SERVICE,
+  registryServiceOf,
+  type SiteAccess,
+  siteAccessOf,
+  SiteAccessSchema,
+  STATE_SECRET,
+  stateOf,
+  ZARF_NAMESPACE,
+  type ZarfState,
+} from "../zarf/mod.ts";
+import { type AdmissionTls, parseAdmissionTls, TLS_SECRET } from "../admission/mod.ts";
+import { Occasion, whenAborted } from "./signals.ts";
 
 const KEY = "cluster-facts";
 
-const factsSchema = v.object({
+const factsSchema = v.partial(v.object({
+  access: SiteAccessSchema,
+  clientTls: ClientTlsSchema,
   registry: v.object({ url: v.string(), username: v.string(), password: v.string() }),
   tls: v.object({ ca: v.string(), cert: v.string(), key: v.string() }),
-});
+}));
 
-/**
- * What this node must know of the cluster to serve it: where the in-cluster registry is and how to
- * read from it, and the webhook's certificate.
- */
+/** What this node must know of the cluster to serve it. */
 export interface Facts {
-  readonly registry?: v.InferOutput<typeof factsSchema>["registry"];
+  /** Where things come from, and who may read them there; absent while there is no state. */
+  readonly access?: SiteAccess;
+  /** What clients of the registry show, where it asks for a certificate. */
+  readonly clientTls?: ClientTls;
+  /** How to read from the in-cluster registry by plain HTTP: `http://<cluster IP>:5000`. */
+  readonly registry?: {
+    readonly url: string;
+    readonly username: string;
+    readonly password: string;
+  };
+  /** The webhook's certificate. */
   readonly tls?: AdmissionTls;
 }
 
+/** The objects that the facts are made from; all are in namespace `zarf`. */
+const OBJECTS = {
+  state: { kind: "Secret", name: STATE_SECRET },
+  tls: { kind: "Secret", name: TLS_SECRET },
+  clientTls: { kind: "Secret", name: CLIENT_TLS_SECRET },
+  service: { kind: "Service", name: REGISTRY_SERVICE },
+} as const;
+
+type Source = keyof typeof OBJECTS;
+
 /**
- * Keeps the facts up to date, and in the store, so that a node that starts while no API server
- * answers serves with what it knew.
+ * Follows the facts, and keeps them in the store, so that a node that starts while no API server
+ * answers serves with what it knew. What cannot be read (a state that is none) changes nothing; when
+ * the state is gone, so are the facts.
  */
 export class ClusterFacts {
   readonly #store: Store;
   readonly #logger: Logger;
-  readonly #clock: Clock;
+  readonly #seen = new Map<Source | "services", readonly KubeObject[]>();
+  readonly #said = new Map<Source, string>();
   #facts: Facts;
-  #wake = new AbortController();
-  #tlsChange = new AbortController();
+  #synced = false;
+  #needsServices = false;
+  readonly #change = new Occasion();
+  readonly #tlsChange = new Occasion();
+  readonly #needChange = new Occasion();
 
-  constructor(store: Store, logger: Logger, clock: Clock = systemClock) {
+  constructor(store: Store, logger: Logger) {
     this.#store = store;
     this.#logger = logger;
-    this.#clock = clock;
-    const parsed = v.safeParse(v.partial(factsSchema), store.records.getValue(KEY));
-    this.#facts = parsed.success ? compact(parsed.output) : {};
+    const parsed = v.safeParse(factsSchema, store.records.getValue(KEY));
+    this.#facts = parsed.success ? parsed.output as Facts : {};
   }
 
   get current(): Facts {
     return this.#facts;
   }
 
-  /** Aborts when the webhook's certificate is another one than now. */
-  get tlsChanged(): AbortSignal {
-    return this.#tlsChange.signal;
+  /** Whether the API server has said since the start that the facts are so. */
+  get synced(): boolean {
+    return this.#synced;
   }
 
-  /** Something was just made that this node does not know yet. */
-  wake(): void {
-    this.#wake.abort();
+  /** Aborts when the facts are others than now, or {@linkcode synced} becomes true. */
+  get changed(): AbortSignal {
+    return this.#change.next;
+  }
+
+  /** Aborts when the webhook's certificate is another one than now. */
+  get tlsChanged(): AbortSignal {
+    return this.#tlsChange.next;
   }
 
   /** Runs until the signal aborts. */
   async run(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      this.#wake = new AbortController();
-      try {
-        await this.refresh(kube);
-      } catch (error) {
-        this.#logger.warn(`the cluster's facts could not be read: ${describeError(error)}`);
-      }
-      const complete = this.#facts.registry !== undefined && this.#facts.tls !== undefined;
-      const pause = complete ? COMPLETE_INTERVAL : MISSING_INTERVAL;
-      await this.#clock.sleep(pause, AbortSignal.any([signal, this.#wake.signal]));
+    const sources = Object.keys(OBJECTS) as Source[];
+    await Promise.all([
+      ...sources.map((source) => {
+        const { kind, name } = OBJECTS[source];
+        const ref = { apiVersion: "v1", kind, namespace: ZARF_NAMESPACE };
+        return this.#follow(kube, source, ref, { fieldSelector: `metadata.name=${name}`, signal });
+      }),
+      this.#followServices(kube, signal),
+    ]);
+  }
+
+  async #follow(
+    kube: KubeClient,
+    source: Source | "services",
+    ref: ResourceRef,
+    options: ReflectOptions,
+  ): Promise<void> {
+    for await (const snapshot of kube.reflect(ref, options)) {
+      this.#seen.set(source, [...snapshot.values()]);
+      this.#learn();
     }
   }
 
-  /** Reads everything once. */
-  async refresh(kube: KubeClient): Promise<void> {
-    const state = await loadState(kube);
-    const url = state === undefined ? undefined : await registryUrl(kube);
-    const tls = state === undefined ? undefined : await loadAdmissionTls(kube);
-    const facts = compact({
-      tls,
-      registry: state === undefined || url === undefined ? undefined : {
-        url,
-        username: state.registryInfo.pullUsername,
-        password: state.registryInfo.pullPassword,
-      },
-    });
-    if (JSON.stringify(facts) === JSON.stringify(this.#facts)) return;
-    const tlsChange = JSON.stringify(facts.tls) === JSON.stringify(this.#facts.tls)
-      ? undefined
-      : this.#tlsChange;
-    this.#facts = facts;
-    this.#store.records.setValue(KEY, facts);
-    if (tlsChange === undefined) return;
-    this.#tlsChange = new AbortController();
-    tlsChange.abort();
+  /** While the registry may be any Service with a node port, all of them are followed. */
+  async #followServices(kube: KubeClient, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const turned = whenAborted(signal, this.#needChange.next);
+      if (this.#needsServices) {
+        const stop = new AbortController();
+        void turned.then(() => stop.abort());
+        const ref = { apiVersion: "v1", kind: "Service" };
+        await this.#follow(kube, "services", ref, { signal: stop.signal });
+        this.#seen.delete("services");
+      }
+      await turned;
+    }
   }
-}
 
-function compact(facts: { [K in keyof Facts]: Facts[K] | undefined }): Facts {
-  return {
-    ...(facts.registry === undefined ? {} : { registry: facts.registry }),
-    ...(facts.tls === undefined ? {} : { tls: facts.tls }),
-  };
+  /** Makes the facts anew from all that was seen, once everything was. */
+  #learn(): void {
+    const [secret] = this.#seen.get("state") ?? [];
+    for (const source of Object.keys(OBJECTS) as Source[]) {
+      if (!this.#seen.has(source)) return;
+    }
+    const state = secret && this.#parsed("state", () => stateOf(secret));
+    if (secret !== undefined && state === undefined) return;
+    this.#need(
+      state !== undefined && !isInternalRegistry(state) &&
+        nodePortOf(state.registryInfo.address) !== undefined,
+    );
+    if (this.#needsServices && !this.#seen.has("services")) return;
+    this.#set(state === undefined ? {} : this.#factsOf(state));
+  }
+
+  #factsOf(state: ZarfState): Facts {
+    const services = this.#seen.get(this.#needsServices ? "services" : "service") ?? [];
+    const access = siteAccessOf(state, registryServiceOf(state, services));
+    const { clusterAddress, isInternal, usesMtls, pullUsername, pullPassword } = access.registry;
+    const [tlsSecret] = this.#seen.get("tls") ?? [];
+    const tls = tlsSecret &&
+      (this.#parsed("tls", () => parseAdmissionTls(tlsSecret)) ?? this.#facts.tls);
+    const clientTls = usesMtls ? clientTlsOf(this.#seen.get("clientTls")?.[0]) : undefined;
+    const isReadable = isInternal && !usesMtls && clusterAddress !== undefined;
+    return {
+      access,
+      ...(clientTls === undefined ? {} : { clientTls }),
+      ...(isReadable
+        ? {
+          registry: {
+            url: `http://${clusterAddress}`,
+            username: pullUsername,
+            password: pullPassword,
+          },
+        }
+        : {}),
+      ...(tls === undefined ? {} : { tls }),
+    };
+  }
+
+  /** What `parse` makes of an object; undefined when it is something else, which is said once. */
+  #parsed<T>(source: Source, parse: () => T): T | undefined {
+    try {
+      const parsed = parse();
+      this.#said.delete(source);
+      return parsed;
+    } catch (error) {
+      const text = describeError(error);
+      if (this.#said.get(source) !== text) {
+        this.#logger.warn(`the cluster's facts stay as they were: ${text}`);
+      }
+      this.#said.set(source, text);
+      return undefined;
+    }
+  }
+
+  #need(services: boolean): void {
+    if (services === this.#needsServices) return;
+    this.#needsServices = services;
+    this.#needChange.happen();
+  }
+
+  #set(facts: Facts): void {
+    const before = this.#facts;
+    const differs = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b);
+    const different = differs(facts, before);
+    if (!different && this.#synced) return;
+    this.#synced = true;
+    if (different) {
+      this.#facts = facts;
+      this.#store.records.setValue(KEY, facts);
+    }
+    if (differs(facts.tls, before.tls)) this.#tlsChange.happen();
+    this.#change.happen();
+  }
 }

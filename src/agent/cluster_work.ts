@@ -42,7 +42,7 @@ export class ClusterWork implements PackageActions {
   }
 
   async lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { settings, store, facts, logger, part } = this.#options;
+    const { settings, store, logger, part } = this.#options;
     try {
       const kube = this.#options.cluster.client();
       findTools(settings["tools-dir"]);
@@ -51,7 +51,6 @@ export class ClusterWork implements PackageActions {
         {
           kube,
           store,
-          facts,
           logger,
           nodeName: settings["node-name"],
           registryAddress: settings["registry-address"],

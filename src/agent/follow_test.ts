@@ -57,7 +57,6 @@ Deno.test("one node leads and two follow: all of them end with the image, and th
       const options = {
         kube: cluster.api.client,
         store: first.store,
-        facts: first.facts,
         logger: silentLogger,
         nodeName: "node-1",
         registryAddress: "127.0.0.1:31999",
@@ -72,7 +71,6 @@ Deno.test("one node leads and two follow: all of them end with the image, and th
         const upstream = assemblingUpstream(store, () => follower);
         const found = await upstream.manifest("library/registry", "3", "docker.io", never);
         assert.equal(found?.digest, image.descriptor.digest);
-        facts.wake();
         await eventually(() => facts.current.registry?.url.includes(cluster.registry.ip));
       }
       cluster.api.writes.length = 0;
@@ -96,7 +94,6 @@ Deno.test("who does not have the lease waits until it is given back", () =>
         {
           kube: cluster.api.client,
           store,
-          facts: new ClusterFacts(store, silentLogger),
           logger: silentLogger,
           nodeName,
           registryAddress: "127.0.0.1:31999",

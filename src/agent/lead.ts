@@ -4,7 +4,6 @@ import { acquireLease, type KubeClient } from "../kube/mod.ts";
 import type { Logger } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { ensureZarfNamespace, ZARF_NAMESPACE } from "../zarf/mod.ts";
-import type { ClusterFacts } from "./cluster_facts.ts";
 
 /** The Lease of whoever may write; held only while there is something to write. */
 export const LEASE_NAME = "holdfast";
@@ -16,7 +15,6 @@ export type LeadStage = BootstrapStage | "Lease" | "Admission";
 export interface LeadOptions {
   readonly kube: KubeClient;
   readonly store: Store;
-  readonly facts: ClusterFacts;
   readonly logger: Logger;
   readonly nodeName: string;
   readonly registryAddress: string;
@@ -71,11 +69,10 @@ export async function lead(
  * @throws {AdmissionError} `WebhookNotEnforced`.
  */
 async function admit(options: LeadOptions, signal: AbortSignal): Promise<void> {
-  const { kube, facts, logger, onStage } = options;
+  const { kube, logger, onStage } = options;
   if (!options.rewrite) return;
   onStage("Admission", "putting the webhook in");
   const tls = await ensureAdmissionTls(kube);
-  facts.wake();
   const state = await ensureWebhook(kube, {
     url: `https://${options.admissionAddress}/mutate/pod`,
     caBundle: tls.ca,

@@ -10,3 +10,20 @@ export function whenAborted(...signals: readonly AbortSignal[]): Promise<void> {
   }
   return promise;
 }
+
+/** Something that happens again and again, for those who wait for the next time. */
+export class Occasion {
+  #next = new AbortController();
+
+  /** Aborts when it happens next. */
+  get next(): AbortSignal {
+    return this.#next.signal;
+  }
+
+  /** It happens: who waits is told, and sees what was changed before. */
+  happen(): void {
+    const now = this.#next;
+    this.#next = new AbortController();
+    now.abort();
+  }
+}

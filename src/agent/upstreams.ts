@@ -1,6 +1,6 @@
 import type { SeedFollower, SeedRegistry } from "../bootstrap/mod.ts";
 import { parseImageReference, zarfTag } from "../refs/mod.ts";
-import { httpUpstream, type Upstream } from "../registry/mod.ts";
+import { type FetchedManifest, httpUpstream, type Upstream } from "../registry/mod.ts";
 import { isDigest } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
@@ -23,16 +23,26 @@ export function assemblingUpstream(
     name: "payload",
     async manifest(repository, reference, ns, signal) {
       await timeLimited(follower()?.settled(repository, reference), signal);
-      const resolved = isDigest(reference)
-        ? { digest: reference, mediaType: store.records.manifest(reference)?.mediaType ?? "" }
-        : store.records.resolveTag(repository, reference, ns);
-      const bytes = resolved && store.blobs.read(resolved.digest, MAX_MANIFEST);
-      return resolved === undefined || bytes === undefined || resolved.mediaType === ""
-        ? undefined
-        : { ...resolved, bytes };
+      return storedManifest(store, repository, reference, ns);
     },
     blob: () => Promise.resolve(undefined),
   };
+}
+
+/** A manifest of the store, by tag (of one host, if `ns` says which) or digest. */
+export function storedManifest(
+  store: Store,
+  repository: string,
+  reference: string,
+  ns?: string,
+): FetchedManifest | undefined {
+  const resolved = isDigest(reference)
+    ? { digest: reference, mediaType: store.records.manifest(reference)?.mediaType ?? "" }
+    : store.records.resolveTag(repository, reference, ns);
+  const bytes = resolved && store.blobs.read(resolved.digest, MAX_MANIFEST);
+  return resolved === undefined || bytes === undefined || resolved.mediaType === ""
+    ? undefined
+    : { ...resolved, bytes };
 }
 
 async function timeLimited(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
