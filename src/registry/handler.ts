@@ -6,7 +6,7 @@ import { RequestError } from "./errors.ts";
 import { serveCatalog, serveReferrers, serveTags } from "./listing.ts";
 import { serveManifest } from "./manifests.ts";
 import { countRequest, createRegistryMetrics } from "./metrics.ts";
-import { namespaceOf, requireDigest } from "./names.ts";
+import { hostsOf, requireDigest } from "./names.ts";
 import { type Route, routeOf } from "./route.ts";
 import type { RegistryMetrics, Upstream } from "./types.ts";
 
@@ -70,7 +70,7 @@ async function dispatch(
   url: URL,
   route: Route,
 ): Promise<Response> {
-  const ns = namespaceOf(url);
+  const hosts = hostsOf(url);
   switch (route.kind) {
     case "base":
     case "uploads":
@@ -78,9 +78,9 @@ async function dispatch(
     case "catalog":
       return serveCatalog(context, request, url);
     case "tags":
-      return serveTags(context, request, url, route.name, ns);
+      return serveTags(context, request, url, route.name, hosts);
     case "manifests":
-      return await serveManifest(context, request, { ...route, ns });
+      return await serveManifest(context, request, { ...route, hosts });
     case "blobs": {
       const digest = requireDigest(route.reference, "BLOB_UNKNOWN");
       return await serveBlob(context, request, route.name, digest);

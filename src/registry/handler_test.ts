@@ -68,6 +68,47 @@ for (
   }
 }
 
+for (
+  const [ns, which] of [
+    ["docker.io", "hub"],
+    ["index.docker.io", "hub"],
+    ["registry-1.docker.io", "mirrored"],
+    ["quay.io", "quay"],
+    ["QUAY.io", "quay"],
+    ["quay.io:443", "port"],
+    ["Registry.Example", "upper"],
+    ["registry.example", undefined],
+    ["ghcr.io", undefined],
+  ] as const
+) {
+  Deno.test(`of images that differ by their host alone, ${ns} has ${which ?? "none"}`, () =>
+    withRegistry(async (registry) => {
+      const hosts = {
+        hub: "docker.io",
+        mirrored: "registry-1.docker.io",
+        quay: "quay.io",
+        port: "quay.io:443",
+        upper: "Registry.Example",
+      };
+      const digests: Record<string, string> = {};
+      const images = [];
+      for (const [name, host] of Object.entries(hosts)) {
+        const { descriptor } = await putManifest(registry.store, { name });
+        digests[name] = descriptor.digest;
+        images.push(imageOf(descriptor, "library/app", "1", host));
+      }
+      registry.store.records.putImages(SEED_OWNER, images, images.map((one) => one.descriptor), []);
+      const response = await registry.get(`library/app/manifests/1?ns=${ns}`);
+      const digest = response.headers.get("docker-content-digest") ?? undefined;
+      assert.equal(digest, which && digests[which]);
+      assert.equal(response.status, which === undefined ? 404 : 200);
+      await response.body?.cancel();
+      const tags = await registry.get(`library/app/tags/list?ns=${ns}`);
+      assert.equal(tags.status, which === undefined ? 404 : 200);
+      await tags.body?.cancel();
+    }));
+}
+
 Deno.test("a manifest is served by digest with its own media type, under any host", () =>
   withRegistry(async (registry) => {
     const { quay } = await fill(registry);
@@ -106,6 +147,7 @@ for (
     ["library/nginx/manifests/.bad", 400, "TAG_INVALID"],
     ["library/NGINX/manifests/1", 400, "NAME_INVALID"],
     ["library/nginx/manifests/1?ns=a%2Fb", 400, "NAME_INVALID"],
+    ["library/nginx/manifests/1?ns=a..b", 400, "NAME_INVALID"],
     [`library/nginx/blobs/${UNKNOWN}`, 404, "BLOB_UNKNOWN"],
     [`library/nginx/blobs/sha512:${"0".repeat(128)}`, 404, "BLOB_UNKNOWN"],
     ["library/nginx/blobs/sha256:..", 400, "DIGEST_INVALID"],

@@ -12,9 +12,10 @@ export function serveTags(
   request: Request,
   url: URL,
   name: string,
-  ns: string | undefined,
+  hosts: readonly (string | undefined)[],
 ): Response {
-  const tags = context.store.records.tags(name, ns);
+  const { records } = context.store;
+  const tags = hosts.map((host) => records.tags(name, host)).find((one) => one.length > 0) ?? [];
   if (tags.length === 0) throw new RequestError("NAME_UNKNOWN", "no such repository", { name });
   const page = pageOf(url, tags);
   return json(request, { name, tags: page.entries }, page.headers);

@@ -12,7 +12,8 @@ export const MAX_MANIFEST = 4 << 20;
 export interface ManifestRequest {
   readonly name: string;
   readonly reference: string;
-  readonly ns: string | undefined;
+  /** Where it may come from, the likeliest first. */
+  readonly hosts: readonly (string | undefined)[];
 }
 
 /** Answers GET and HEAD of a manifest: from the store, then from the upstreams. */
@@ -37,11 +38,22 @@ function manifestInStore(
   digest: Digest | undefined,
 ): FetchedManifest | undefined {
   const named = digest === undefined
-    ? store.records.resolveTag(wanted.name, wanted.reference, wanted.ns)
+    ? resolveTag(store.records, wanted)
     : store.records.manifest(digest);
   if (named === undefined) return undefined;
   const bytes = store.blobs.read(named.digest, MAX_MANIFEST);
   return bytes && { mediaType: named.mediaType, digest: named.digest, bytes };
+}
+
+function resolveTag(
+  records: Context["store"]["records"],
+  { name, reference, hosts }: ManifestRequest,
+): ReturnType<typeof records.resolveTag> {
+  for (const host of hosts) {
+    const found = records.resolveTag(name, reference, host);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function manifestUpstream(
@@ -50,12 +62,16 @@ async function manifestUpstream(
   wanted: ManifestRequest,
   digest: Digest | undefined,
 ): Promise<{ readonly upstream: string; readonly found: FetchedManifest }> {
-  const { name, reference, ns } = wanted;
+  const { name, reference, hosts } = wanted;
   // What the store knows but no longer holds (a bad blob moved aside) has a digest to ask for.
-  const known = digest ?? context.store.records.resolveTag(name, reference, ns)?.digest;
+  const known = digest ?? resolveTag(context.store.records, wanted)?.digest;
   const what = `${name}${digest === undefined ? ":" : "@"}${reference}`;
   return await askUpstreams(context, "MANIFEST_UNKNOWN", what, async (upstream) => {
-    const found = await upstream.manifest(name, known ?? reference, ns, request.signal);
+    const found = await firstOf(
+      // A digest is the same under every host.
+      known === undefined ? hosts : hosts.slice(0, 1),
+      (host) => upstream.manifest(name, known ?? reference, host, request.signal),
+    );
     const actual = found && digestOf(found.bytes);
     if (found === undefined || actual === (known ?? found.digest)) return found;
     throw new RegistryError({
@@ -64,6 +80,17 @@ async function manifestUpstream(
       disposition: "retry",
     });
   });
+}
+
+async function firstOf<H, T>(
+  hosts: readonly H[],
+  ask: (host: H) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (const host of hosts) {
+    const found = await ask(host);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function respond(

@@ -7,9 +7,13 @@ const NAME = new RegExp(`^${NAME_PART}(?:/${NAME_PART})*$`);
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]{1,256}$/;
 const SHA512 = /^sha512:[0-9a-f]{128}$/;
-const HOST = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,252}[a-zA-Z0-9])?(?::\d{1,5})?$/;
+// A host is what image references have before the first slash (distribution/reference, regexp.go).
+const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
+const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]{1,5})?$`);
 /** The longest name that clients agree on (OCI distribution-spec). */
 const MAX_NAME = 255;
+/** The longest host with its port (RFC 1035, section 2.3.4: 253 characters of a name). */
+const MAX_HOST = 259;
 /** The other names of Docker Hub; its images are recorded under `docker.io`. */
 const DOCKER_HUB = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
 
@@ -45,13 +49,18 @@ export function requireDigest(text: string, unknown: OciErrorCode): Digest {
 }
 
 /**
- * The registry host of a mirror request (containerd's `?ns=`), under the name that references have.
+ * The registry hosts under which an image of a mirror request (containerd's `?ns=`) may be recorded,
+ * the likeliest first: as it is written, and, as registries are found by DNS, in lower case and
+ * under the one name of Docker Hub. `undefined` stands for any host.
  *
  * @throws {RequestError} `NAME_INVALID` when it is no host.
  */
-export function namespaceOf(url: URL): string | undefined {
+export function hostsOf(url: URL): readonly (string | undefined)[] {
   const ns = url.searchParams.get("ns");
-  if (ns === null || ns === "") return undefined;
-  if (!HOST.test(ns)) throw new RequestError("NAME_INVALID", "invalid registry host in ns");
-  return DOCKER_HUB.has(ns.toLowerCase()) ? "docker.io" : ns;
+  if (ns === null || ns === "") return [undefined];
+  if (ns.length > MAX_HOST || !HOST.test(ns)) {
+    throw new RequestError("NAME_INVALID", "invalid registry host in ns");
+  }
+  const lower = ns.toLowerCase();
+  return [...new Set([ns, lower, DOCKER_HUB.has(lower) ? "docker.io" : lower])];
 }

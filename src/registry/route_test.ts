@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { digestOf } from "../std/mod.ts";
 import { RequestError } from "./errors.ts";
-import { namespaceOf, requireDigest, requireTag } from "./names.ts";
+import { hostsOf, requireDigest, requireTag } from "./names.ts";
 import { routeOf } from "./route.ts";
 
 const DIGEST = digestOf("x");
@@ -93,22 +93,30 @@ for (const tag of ["", ".a", "-a", "a b", "a/b", "ä", "a".repeat(129)]) {
 
 for (
   const [query, expected] of [
-    ["", undefined],
-    ["?ns=", undefined],
-    ["?ns=docker.io", "docker.io"],
-    ["?ns=index.docker.io", "docker.io"],
-    ["?ns=registry-1.docker.io", "docker.io"],
-    ["?ns=quay.io", "quay.io"],
-    ["?ns=localhost%3A5000", "localhost:5000"],
+    ["", [undefined]],
+    ["?ns=", [undefined]],
+    ["?ns=docker.io", ["docker.io"]],
+    ["?ns=index.docker.io", ["index.docker.io", "docker.io"]],
+    ["?ns=registry-1.docker.io", ["registry-1.docker.io", "docker.io"]],
+    ["?ns=Docker.IO", ["Docker.IO", "docker.io"]],
+    ["?ns=Registry-1.Docker.io", ["Registry-1.Docker.io", "registry-1.docker.io", "docker.io"]],
+    ["?ns=quay.io", ["quay.io"]],
+    ["?ns=Registry.Example", ["Registry.Example", "registry.example"]],
+    ["?ns=localhost%3A5000", ["localhost:5000"]],
+    ["?ns=registry.example:5000", ["registry.example:5000"]],
+    ["?ns=%5Bfd00%3A%3A1%5D%3A5000", ["[fd00::1]:5000"]],
+    [`?ns=${"a.".repeat(126)}a:65535`, [`${"a.".repeat(126)}a:65535`]],
+    ["?ns=quay.io&ns=ghcr.io", ["quay.io"]],
   ] as const
 ) {
-  Deno.test(`the query "${query}" names the host ${expected}`, () => {
-    assert.equal(namespaceOf(at(`/v2/${query}`)), expected);
+  Deno.test(`the query "${query.slice(0, 40)}" names the hosts ${expected.join(" ")}`, () => {
+    assert.deepEqual(hostsOf(at(`/v2/${query}`)), expected);
   });
 }
 
 Deno.test("a host that is none is refused", () => {
-  for (const ns of ["a/b", "a b", "-a", ":5000", "a:port"]) {
-    refused(() => namespaceOf(at(`/v2/?ns=${encodeURIComponent(ns)}`)), "NAME_INVALID");
+  const long = "a.".repeat(130) + "a";
+  for (const ns of ["a/b", "a b", "-a", "a-", "a..b", ":5000", "a:port", "fd00::1", "[]", long]) {
+    refused(() => hostsOf(at(`/v2/?ns=${encodeURIComponent(ns)}`)), "NAME_INVALID");
   }
 });

@@ -7,6 +7,7 @@ import { createRegistry } from "./handler.ts";
 import {
   eventually,
   imageOf,
+  OCI_MANIFEST,
   patternBytes,
   putBlob,
   putManifest,
@@ -105,6 +106,37 @@ Deno.test("what no upstream has is unknown", () =>
     }
     assert.deepEqual(near.metrics.upstreamErrors, {});
   }));
+
+Deno.test("the upstream is asked for a tag under each name of the host, for a digest once", async () => {
+  const asked: (string | null)[] = [];
+  const bytes = new TextEncoder().encode('{"schemaVersion":2}');
+  const far = (request: Request) => {
+    const ns = new URL(request.url).searchParams.get("ns");
+    asked.push(ns);
+    return ns === "docker.io"
+      ? new Response(bytes, { headers: { "content-type": OCI_MANIFEST } })
+      : new Response(null, { status: 404 });
+  };
+  await withFar(far, async (near) => {
+    for (
+      const [reference, status, hosts] of [
+        ["1?ns=docker.io", 200, ["docker.io"]],
+        ["1?ns=Registry-1.docker.io", 200, [
+          ...["Registry-1.docker.io", "registry-1.docker.io", "docker.io"],
+        ]],
+        ["1?ns=Quay.io", 404, ["Quay.io", "quay.io"]],
+        [`${digestOf("none")}?ns=Quay.io`, 404, ["Quay.io"]],
+        ["1", 404, [null]],
+      ] as const
+    ) {
+      asked.length = 0;
+      const response = await near.get(`library/nginx/manifests/${reference}`);
+      await response.body?.cancel();
+      assert.equal(response.status, status, reference);
+      assert.deepEqual(asked, hosts);
+    }
+  });
+});
 
 Deno.test("a tag whose manifest was moved aside comes from the upstream by its digest", () =>
   withPair(async (near, _far, digest) => {
