@@ -1,5 +1,5 @@
-import { selectComponents, unsupported } from "../deploy/mod.ts";
-import type { PackageContents, PackageTrust } from "../package/mod.ts";
+import { DeployError, selectComponents, unsupported } from "../deploy/mod.ts";
+import type { PackageContents, PackageTrust, ZarfPackage } from "../package/mod.ts";
 import { type Digest, renderBytes } from "../std/mod.ts";
 import type { ReadPackage } from "./package_read.ts";
 import { pairs, table } from "./table.ts";
@@ -78,10 +78,17 @@ function warningsOf({ definition, unknownFields: unknown }: PackageContents): st
   const fields = unknown.slice(0, MAX_NAMED).join(", ") + more;
   return [
     ...(unknown.length === 0 ? [] : [`zarf.yaml has fields that nobody looks at: ${fields}`]),
-    ...unsupported(definition, selectComponents(definition)).map((feature) =>
-      `the agent would not deploy it: ${feature}`
-    ),
+    ...obstacles(definition).map((obstacle) => `the agent would not deploy it: ${obstacle}`),
   ];
+}
+
+function obstacles(definition: ZarfPackage): string[] {
+  try {
+    return unsupported(definition, selectComponents(definition));
+  } catch (error) {
+    if (!(error instanceof DeployError)) throw error;
+    return [error.message];
+  }
 }
 
 /** The overview for people. */

@@ -125,6 +125,15 @@ Deno.test("what says how a component is chosen is told, and what kind a package 
   assert.match(out, /^warning +the agent would not deploy it: the package is a ZarfInitConfig$/m);
 });
 
+Deno.test("a package of which somebody must choose a component says so", async () => {
+  const group = { required: false, definition: { group: "db" } };
+  const { out } = await verify({
+    components: [{ name: "a", ...group }, { name: "b", ...group }],
+    images: [],
+  });
+  assert.match(out, /^warning +the agent would not deploy it: .* choose one of a, b$/m);
+});
+
 Deno.test("fields that nobody looks at are named, but not without end", async () => {
   const fields = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`x${index}`, 1]));
   const { code, out } = await verify(

@@ -4,6 +4,8 @@ import { HoldfastError } from "../std/mod.ts";
 export type DeployReason =
   /** The package uses a feature that this version does not have. Nothing was touched. */
   | "Unsupported"
+  /** The settings of the package choose components that it does not have. Nothing was touched. */
+  | "SelectionInvalid"
   /** A variable has no value, and somebody must give one. Nothing was touched. */
   | "VariableMissing"
   /** A variable's value does not match the package's pattern. Nothing was touched. */

@@ -28,7 +28,6 @@ function featuresOf(component: ZarfComponent): string[] {
   add(component.files.length > 0, "puts files on the deploying machine");
   add(component.dataInjections.length > 0, "injects data into pods");
   add(component.repos.length > 0, "brings git repositories");
-  add(component.group !== "", `is one of group "${component.group}"`);
   for (const manifest of component.manifests) {
     add(manifest.template, `has Go templates in manifest "${manifest.name}"`);
   }

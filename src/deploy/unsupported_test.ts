@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { parseDefinition } from "../package/mod.ts";
 import { DeployError } from "./errors.ts";
 import { preflight } from "./preflight.ts";
-import { selectComponents } from "./select.ts";
 import { unsupported } from "./unsupported.ts";
 
 function definition(components: unknown[], more: Record<string, unknown> = {}) {
@@ -34,7 +33,7 @@ Deno.test("each feature that is not there yet is named with its component", () =
       },
       /injects/,
     ],
-    ["a group", { group: "db" }, /"db"/],
+    ["a group", { group: "db" }, undefined],
     ["a manifest template", { manifests: [{ name: "m", template: true }] }, /"m"/],
     ["values templates", { charts: [{ name: "c", templatedValuesFiles: ["a"] }] }, /"c"/],
     [
@@ -62,21 +61,6 @@ Deno.test("an init package and a YOLO package are refused", () => {
   assert.match(unsupported(init).join(), /ZarfInitConfig/);
   const yolo = definition([component], { metadata: { name: "a", yolo: true } });
   assert.match(unsupported(yolo).join(), /YOLO/);
-});
-
-Deno.test("required and default components for Linux are deployed, in the package's order", () => {
-  const components = [
-    { name: "c", default: true },
-    { name: "optional" },
-    { name: "a", required: true },
-    { name: "windows", required: true, only: { localOS: "windows" } },
-    { name: "b", required: true, only: { localOS: "linux" } },
-  ];
-  assert.deepEqual(selectComponents(definition(components)).map(({ name }) => name), [
-    "c",
-    "a",
-    "b",
-  ]);
 });
 
 Deno.test("a package is refused as a whole, and not for what only a deselected component uses", () => {
