@@ -1,9 +1,10 @@
 import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
+import { GoTemplates } from "../deploy/mod.ts";
 import { DropWatcher } from "../drop/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
 import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
 import type { TrustedKey } from "../package/mod.ts";
-import { describeError, ensureDir, type Logger, systemClock } from "../std/mod.ts";
+import { describeError, ensureDir, exec, type Logger, systemClock } from "../std/mod.ts";
 import { serveStatus, VerdictFiles } from "../status/mod.ts";
 import { Store } from "../store/mod.ts";
 import { ClusterConnection } from "./cluster.ts";
@@ -14,6 +15,9 @@ import { reportOf } from "./report.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
+import { SiteSettingsBook } from "./site_settings.ts";
+import { watchSiteSettings } from "./site_settings_watch.ts";
+import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
 import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
@@ -88,6 +92,7 @@ class Agent {
   readonly #registryMetrics = createRegistryMetrics();
   readonly #reconciler: Reconciler;
   readonly #upkeep: Upkeep;
+  readonly #siteSettings: SiteSettingsBook;
   #follower: SeedFollower | undefined;
 
   constructor(
@@ -108,6 +113,11 @@ class Agent {
     this.#verdictFiles = new VerdictFiles(store.dir, logger);
     this.#verdicts = new VerdictBook(store, settings["node-name"]);
     const onChange = () => this.#writeVerdicts();
+    this.#siteSettings = new SiteSettingsBook({
+      store,
+      configured: settings.packages ?? {},
+      templates: () => new GoTemplates({ exec, helm: findTools(settings["tools-dir"]).helm }),
+    });
     const actions = new ClusterWork({
       settings,
       store,
@@ -115,6 +125,7 @@ class Agent {
       onChange,
       cluster: this.#cluster,
       facts: this.#facts,
+      siteSettings: this.#siteSettings,
       part: this.#parts.deploy,
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
@@ -135,6 +146,7 @@ class Agent {
       this.#serveAdmission(all),
       this.#takeSeed(all),
       this.#watchDrops(all),
+      this.#watchSettings(all),
       this.#followCluster(all),
       this.#reconciler.run(all),
       this.#upkeep.run(all),
@@ -221,6 +233,18 @@ class Agent {
       },
     });
     return watcher.run(signal);
+  }
+
+  #watchSettings(signal: AbortSignal): Promise<void> {
+    return watchSiteSettings({
+      store: this.#store,
+      book: this.#siteSettings,
+      logger: this.#logger,
+      onChange: () => {
+        this.#writeVerdicts();
+        this.#reconciler.wake();
+      },
+    }, signal);
   }
 
   async #followCluster(signal: AbortSignal): Promise<void> {

@@ -12,6 +12,7 @@ import { lacksImages } from "./registry_check.ts";
 import { fillRegistry, type RegistryFillOptions } from "./registry_fill.ts";
 import { adoptInitPackage } from "./seed_import.ts";
 import type { Settings } from "./settings.ts";
+import type { SiteSettingsBook } from "./site_settings.ts";
 import { Throttle } from "./throttle.ts";
 import { findTools } from "./tools.ts";
 
@@ -24,6 +25,7 @@ export interface ClusterWorkOptions {
   readonly store: Store;
   readonly cluster: ClusterConnection;
   readonly facts: ClusterFacts;
+  readonly siteSettings: SiteSettingsBook;
   readonly logger: Logger;
   readonly part: Part;
   /** Told after the record of a package has changed. */
@@ -75,13 +77,13 @@ export class ClusterWork implements PackageActions {
   }
 
   async deploy(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    const { settings, store, cluster, onChange } = this.#options;
+    const { settings, store, cluster, siteSettings, onChange } = this.#options;
     const { kubeconfig } = cluster;
     if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
     const tools = findTools(settings["tools-dir"]);
     using _pin = store.collector.pin(record.digest);
     const rewrite = settings["image-mode"] === "rewrite";
-    const options = { ...this.#filling(), kubeconfig, tools, rewrite, onChange };
+    const options = { ...this.#filling(), kubeconfig, tools, rewrite, siteSettings, onChange };
     await deployRecord(options, record, signal);
   }
 

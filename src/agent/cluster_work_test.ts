@@ -10,6 +10,7 @@ import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { Part } from "./listeners.ts";
 import { resolveSettings } from "./settings.ts";
+import { SiteSettingsBook } from "./site_settings.ts";
 
 const added: NewPackage = {
   digest: digestOf("web"),
@@ -68,6 +69,11 @@ class Stage {
       logger,
       cluster: this.connection,
       facts: new ClusterFacts(store, logger),
+      siteSettings: new SiteSettingsBook({
+        store,
+        configured: {},
+        templates: () => assert.fail("nothing is read as TOML"),
+      }),
       part: this.part,
       onChange: () => void this.changes.push(this.record()?.message ?? ""),
     });

@@ -3,6 +3,7 @@ import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
 import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
+import type { SiteSettingsBook } from "./site_settings.ts";
 import { postRendererCommand, type Tools } from "./tools.ts";
 
 /** What deploying one package works with. */
@@ -11,6 +12,7 @@ export interface DeployerOptions extends RegistryFillOptions {
   readonly tools: Tools;
   /** Whether images of pods are renamed. */
   readonly rewrite: boolean;
+  readonly siteSettings: SiteSettingsBook;
   /** Told after the record of the package has changed. */
   readonly onChange: () => void;
 }
@@ -24,17 +26,20 @@ export async function deployRecord(
   const { store, kube, access } = options;
   // The registry and the webhook, which the caller has brought up, are what an init package is for.
   if (record.kind === "ZarfInitConfig") return;
+  // First of all: what fails from here on is not tried with the same settings again.
+  const site = await options.siteSettings.begin(record);
   const definition = await readDefinition(store, record);
   const tracker = new ComponentTracker({
     store,
     digest: record.digest,
     onChange: options.onChange,
   });
-  tracker.begin(preflight(definition).components.map((component) => component.name));
+  tracker.begin(preflight(definition, site).components.map((component) => component.name));
   await linkImages(options, record.digest);
   await deployPackage(
     { definition, digest: record.digest, images: store.records.images(record.digest) },
     {
+      ...site,
       kube,
       dataDir: store.dir,
       kubeconfig: options.kubeconfig,

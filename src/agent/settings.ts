@@ -1,6 +1,7 @@
-import { loadAll } from "js-yaml";
+import { loadAll, YAMLException } from "js-yaml";
 import * as v from "valibot";
-import { HoldfastError, LOG_LEVELS } from "../std/mod.ts";
+import { parseDeploySection, readSettingsText, type SiteSettings } from "../deploy/mod.ts";
+import { describeError, dirname, HoldfastError, LOG_LEVELS } from "../std/mod.ts";
 
 /** Why the settings cannot be used. */
 export type SettingsReason =
@@ -43,10 +44,14 @@ const settingsSchema = v.object({
   "log-level": v.picklist(LOG_LEVELS),
 });
 
+type FlagSettings = v.InferOutput<typeof settingsSchema>;
 /** What the agent runs with; the keys are the flags of design.md §5. */
-export type Settings = v.InferOutput<typeof settingsSchema>;
+export interface Settings extends FlagSettings {
+  /** Of the file only: what packages are deployed with, by name; values files are absolute. */
+  readonly packages?: Readonly<Record<string, SiteSettings>>;
+}
 /** The name of a setting, as flag and as key of the file. */
-export type SettingName = keyof Settings;
+export type SettingName = keyof FlagSettings;
 
 /** What a setting is for, in one line of help. */
 export interface SettingHelp {
@@ -91,8 +96,7 @@ export interface ResolvedSettings {
 export interface SettingsInput {
   readonly flags: GivenSettings;
   readonly environment: Readonly<Record<string, string>>;
-  /** Text of the YAML file given with `--config`. */
-  readonly file?: { readonly path: string; readonly text: string };
+  readonly file?: ConfigFile;
   readonly defaults: GivenSettings;
 }
 
@@ -119,7 +123,11 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
   }
   const parsed = v.safeParse(settingsSchema, merged);
   if (!parsed.success) throw invalidSetting(parsed.issues[0], sources);
-  return { settings: parsed.output, sources: sources as Record<SettingName, SettingSource> };
+  const packages = input.file === undefined ? {} : packagesIn(input.file);
+  return {
+    settings: { ...parsed.output, ...(Object.keys(packages).length === 0 ? {} : { packages }) },
+    sources: sources as Record<SettingName, SettingSource>,
+  };
 }
 
 /** All names in the order of the help. */
@@ -151,12 +159,27 @@ function fromEnvironment(environment: Readonly<Record<string, string>>): GivenSe
   return given;
 }
 
-const fileSchema = v.pipe(
-  v.custom<object>((value) => !Array.isArray(value), "it is a list"),
-  v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.array(v.string())])),
+const packageSections = v.record(
+  v.string(),
+  v.unknown(),
+  "packages must hold settings by the package's name",
 );
 
-function fromFile(file: { readonly path: string; readonly text: string }): GivenSettings {
+const fileSchema = v.pipe(
+  v.custom<object>((value) => !Array.isArray(value), "it is a list"),
+  v.objectWithRest(
+    { packages: v.exactOptional(v.nullable(packageSections)) },
+    v.union([v.string(), v.number(), v.boolean(), v.array(v.string())]),
+  ),
+);
+
+/** The YAML file given with `--config`. */
+interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+function fromFile(file: ConfigFile): GivenSettings {
   const parsed = v.safeParse(fileSchema, parseYaml(file) ?? {});
   if (!parsed.success) {
     throw new SettingsError({
@@ -166,7 +189,8 @@ function fromFile(file: { readonly path: string; readonly text: string }): Given
     });
   }
   const given: GivenSettings = {};
-  for (const [key, value] of Object.entries(parsed.output)) {
+  const { packages: _, ...flags } = parsed.output;
+  for (const [key, value] of Object.entries(flags)) {
     if (!(key in SETTINGS)) {
       throw new SettingsError({
         reason: "UnknownSetting",
@@ -179,15 +203,40 @@ function fromFile(file: { readonly path: string; readonly text: string }): Given
   return given;
 }
 
-function parseYaml(file: { readonly path: string; readonly text: string }): unknown {
+const packagesSchema = v.object({
+  packages: v.optional(v.nullable(packageSections)),
+});
+
+/** What packages are deployed with; as text, because a variable's value is one. */
+function packagesIn(file: ConfigFile): Record<string, SiteSettings> {
+  const packages: Record<string, SiteSettings> = {};
+  try {
+    const document = v.parse(packagesSchema, readSettingsText(file.text, file.path) ?? {});
+    for (const [name, section] of Object.entries(document.packages ?? {})) {
+      const parsed = parseDeploySection(section, file.path, `packages.${name}`);
+      const valuesFiles = parsed.valuesFiles.map((each) => absolute(each, dirname(file.path)));
+      packages[name] = { ...parsed, valuesFiles };
+    }
+  } catch (error) {
+    throw new SettingsError({ reason: "InvalidSetting", message: describeError(error) });
+  }
+  return packages;
+}
+
+function absolute(path: string, directory: string): string {
+  return path.startsWith("/") ? path : `${directory}/${path}`;
+}
+
+function parseYaml(file: ConfigFile): unknown {
   try {
     // Not load(): it refuses a file that holds nothing but comments.
     return loadAll(file.text)[0];
-  } catch (cause) {
+  } catch (error) {
+    // The parser's message quotes the file, and a package's variable may be secret.
+    const line = error instanceof YAMLException ? error.mark?.line : undefined;
     throw new SettingsError({
       reason: "ConfigUnreadable",
-      message: `${file.path} is not YAML`,
-      cause,
+      message: `${file.path} is not YAML` + (line === undefined ? "" : ` in line ${line + 1}`),
     });
   }
 }

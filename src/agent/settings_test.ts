@@ -84,7 +84,11 @@ const mistakes: readonly [string, Partial<SettingsInput>, RegExp][] = [
   }, /no such port/],
   ["an unknown mode", { environment: { HOLDFAST_IMAGE_MODE: "magic" } }, /image-mode.*environment/],
   ["an unknown key in the file", { file: { path: "a.yaml", text: "datadir: /x" } }, /"datadir"/],
-  ["a file that is not YAML", { file: { path: "a.yaml", text: "a: [" } }, /a\.yaml is not YAML/],
+  [
+    "a file that is not YAML",
+    { file: { path: "a.yaml", text: "a: [" } },
+    /a\.yaml is not YAML in line 1/,
+  ],
   [
     "a file that is a list",
     { file: { path: "a.yaml", text: "- a" } },
@@ -106,4 +110,57 @@ for (const [what, input, says] of mistakes) {
 Deno.test("an address is split at its last colon", () => {
   assert.deepEqual(splitAddress("127.0.0.1:31999"), { hostname: "127.0.0.1", port: 31999 });
   assert.deepEqual(splitAddress("[::1]:80"), { hostname: "::1", port: 80 });
+});
+
+Deno.test("what packages are deployed with stands in the file, and is not printed", () => {
+  const file = {
+    path: "/etc/holdfast/agent.yaml",
+    text: `
+log-level: warn
+packages:
+  web:
+    set: { MODE: 0755, password: hunter2 }
+    components: extra
+    values: [web.yaml, /srv/more.yaml]
+  db:
+`,
+  };
+  const { settings } = resolve({ file });
+  assert.equal(settings["log-level"], "warn");
+  assert.deepEqual(settings.packages, {
+    web: {
+      components: "extra",
+      variables: { MODE: "0755", PASSWORD: "hunter2" },
+      valuesFiles: ["/etc/holdfast/web.yaml", "/srv/more.yaml"],
+      setValues: {},
+      skipValuesSchema: false,
+    },
+    db: {
+      components: "",
+      variables: {},
+      valuesFiles: [],
+      setValues: {},
+      skipValuesSchema: false,
+    },
+  });
+  assert.equal(resolve({}).settings.packages, undefined);
+});
+
+Deno.test("settings of packages that cannot be used keep the agent from starting", () => {
+  const rows: [text: string, reason: string, message: RegExp][] = [
+    ["packages: {web: {sets: {A: hunter2}}}", "InvalidSetting", /no setting packages\.web\.sets/],
+    ["packages: {web: {set: hunter2}}", "InvalidSetting", /packages\.web\.set must be keys/],
+    ["packages: hunter2", "ConfigUnreadable", /packages/],
+    ["packages: [hunter2]", "InvalidSetting", /packages\.0 is not a section/],
+    ["packages: {web: {set: {A: 'hunter2}}}", "ConfigUnreadable", /not YAML in line 1/],
+  ];
+  for (const [text, reason, message] of rows) {
+    assert.throws(() => resolve({ file: { path: "agent.yaml", text } }), (error) => {
+      assert.ok(error instanceof SettingsError);
+      assert.equal(error.reason, reason, text);
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /hunter2/, text);
+      return true;
+    });
+  }
 });

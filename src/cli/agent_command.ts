@@ -64,14 +64,18 @@ export function defaultSettings(): GivenSettings {
   };
 }
 
-/** Every setting that has a value, as YAML, each with where it came from. */
+/**
+ * Every setting that has a value, as YAML, each with where it came from. Of packages only the names
+ * are told: their variables may be secret.
+ */
 export function printedSettings({ settings, sources }: ResolvedSettings): string {
-  return settingNames()
-    .filter((name) => settings[name] !== undefined)
-    .map((name) =>
+  const packages = Object.keys(settings.packages ?? {});
+  return [
+    ...settingNames().filter((name) => settings[name] !== undefined).map((name) =>
       `${dump({ [name]: settings[name] }, { flowLevel: 1 }).trimEnd()} # ${sources[name]}\n`
-    )
-    .join("");
+    ),
+    ...(packages.length === 0 ? [] : [`# packages: ${JSON.stringify(packages)} # file\n`]),
+  ].join("");
 }
 
 function readConfig(path: string): { readonly path: string; readonly text: string } {

@@ -29,6 +29,17 @@ Deno.test("a setting without a value is not printed, every other one is", () => 
   assert.match(text, /^kubeconfig: .*kube config.* # flag$/m);
 });
 
+Deno.test("of what packages are deployed with only their names are printed", () => {
+  const text = printedSettings(resolveSettings({
+    flags: { "drop-dir": ["/drop"] },
+    environment: {},
+    defaults: defaultSettings(),
+    file: { path: "agent.yaml", text: "packages: {web: {set: {PASSWORD: hunter2}}}" },
+  }));
+  assert.match(text, /^# packages: \["web"\] # file$/m);
+  assert.doesNotMatch(text, /hunter2|PASSWORD/);
+});
+
 Deno.test("values that YAML would take for something else come back as they were", () => {
   const odd = { "node-name": "1e3", "data-dir": "# no comment: {}", "drop-dir": ["- a", "true"] };
   const read = load(printedSettings(resolved(odd))) as Record<string, unknown>;

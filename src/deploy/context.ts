@@ -3,6 +3,7 @@ import type { ZarfPackage } from "../package/mod.ts";
 import type { Clock, Digest, Exec } from "../std/mod.ts";
 import type { ConnectStrings, Credentials, PushSource } from "../zarf/mod.ts";
 import type { PostRendererCommand } from "./helm.ts";
+import type { ValuesLayer } from "./go_template.ts";
 import type { NamedImage } from "./images.ts";
 
 /** How long one release may take until it is ready (Zarf 0.84, src/config: 15 min). */
@@ -28,8 +29,20 @@ export interface DeployProgress {
   readonly totalBytes?: number;
 }
 
+/** What the site decides about a package; whatever is left out nobody decided. */
+export interface SiteInputs {
+  /** Values of variables, by name in any case. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Which components, as Zarf's `--components`. */
+  readonly components?: string;
+  /** Laid over the package's own values. */
+  readonly values?: readonly ValuesLayer[];
+  /** Whether the values are taken without a look at the package's schema. @default false */
+  readonly skipValuesSchema?: boolean;
+}
+
 /** What a deployment works with. */
-export interface DeployContext {
+export interface DeployContext extends SiteInputs {
   readonly kube: KubeClient;
   /** The data directory; packages are at `packages/<digest>`, temporary files go to `tmp`. */
   readonly dataDir: string;
@@ -56,8 +69,6 @@ export interface DeployContext {
   readonly pullSecrets?: boolean;
   /** Of the API server (`v1.36.1`). */
   readonly kubeVersion?: string;
-  /** The site's values of variables, by name. @default none */
-  readonly variables?: Readonly<Record<string, string>>;
   /** Milliseconds for each release. @default DEFAULT_TIMEOUT */
   readonly timeout?: number;
   /** How long an image may be missing and the like, in milliseconds. @default 90 s */

@@ -55,7 +55,7 @@ export async function deployPackage(
 
 async function deploy(pkg: DeployPackage, context: DeployContext): Promise<DeployOutcome> {
   const { definition } = pkg;
-  const checked = preflight(definition, context.variables);
+  const checked = preflight(definition, context);
   const state = await requireState(context.kube);
   const deployment = new Deployment(pkg, context, state, checked.variables);
   await deployment.pushImages();

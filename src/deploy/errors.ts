@@ -4,12 +4,18 @@ import { HoldfastError } from "../std/mod.ts";
 export type DeployReason =
   /** The package uses a feature that this version does not have. Nothing was touched. */
   | "Unsupported"
+  /** The settings that the site has for the package cannot be used. Nothing was touched. */
+  | "SettingsInvalid"
   /** The settings of the package choose components that it does not have. Nothing was touched. */
   | "SelectionInvalid"
   /** A variable has no value, and somebody must give one. Nothing was touched. */
   | "VariableMissing"
   /** A variable's value does not match the package's pattern. Nothing was touched. */
   | "VariableInvalid"
+  /** The values of the package, or the site's, are not what the package needs. */
+  | "ValuesInvalid"
+  /** A Go template of the package cannot be filled in. */
+  | "TemplateFailed"
   /** A manifest, chart or values file of the package cannot be used. */
   | "PackageBroken"
   /** There is no Zarf state yet, so nothing can be pulled. */

@@ -15,10 +15,19 @@ export {
   type DeployOutcome,
   type DeployPackage,
   type DeployProgress,
+  type SiteInputs,
 } from "./context.ts";
 export { deployPackage } from "./deploy.ts";
 export { DeployError, type DeployReason } from "./errors.ts";
 export { DEPLOY_FAILPOINTS, type DeployFailpoint } from "./failpoints.ts";
+export {
+  type ChartValues,
+  GoTemplates,
+  type GoTemplateText,
+  type TemplateObjects,
+  type ValueMapping,
+  type ValuesLayer,
+} from "./go_template.ts";
 export { type Health, type HealthStatus, statusOf } from "./health.ts";
 export {
   Helm,
@@ -40,6 +49,16 @@ export { type RawChartName, rawChartName, writeRawChart } from "./raw_chart.ts";
 export { preflight, readVariableFile } from "./preflight.ts";
 export { ComponentRenderer, type RenderedPart, type RenderOptions } from "./render.ts";
 export { selectComponents } from "./select.ts";
+export {
+  invalidSettings,
+  MAX_SETTINGS_FILE,
+  mergeSiteSettings,
+  NO_SETTINGS,
+  parseDeploySection,
+  parseZarfConfig,
+  readSettingsText,
+  type SiteSettings,
+} from "./site_settings.ts";
 export { unsupported } from "./unsupported.ts";
 export { type WaitOptions, waitReady } from "./wait.ts";
 export {

@@ -1,20 +1,21 @@
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
+import type { SiteInputs } from "./context.ts";
 import { DeployError } from "./errors.ts";
 import { selectComponents } from "./select.ts";
 import { unsupported } from "./unsupported.ts";
 import { type ResolvedVariables, resolveVariables } from "./variables.ts";
 
 /**
- * What would be refused before anything is touched: features that this version does not have, values
- * that are missing or wrong.
+ * What would be refused before anything is touched: features that this version does not have, a choice
+ * that cannot be met, values of variables that are missing or wrong.
  *
- * @throws {DeployError} `Unsupported`, `VariableMissing` or `VariableInvalid`.
+ * @throws {DeployError} `SelectionInvalid`, `Unsupported`, `VariableMissing` or `VariableInvalid`.
  */
 export function preflight(
   definition: ZarfPackage,
-  variables: Readonly<Record<string, string>> = {},
+  { variables = {}, components: request = "" }: SiteInputs = {},
 ): { components: ZarfComponent[]; variables: ResolvedVariables } {
-  const components = selectComponents(definition);
+  const components = selectComponents(definition, request);
   const features = unsupported(definition, components);
   if (features.length > 0) {
     throw new DeployError({

@@ -27,7 +27,9 @@ Deno.test("a variable may name a text file of at most 1 MiB on this machine", as
       const path = `${directory}/${name}`;
       if (typeof content === "string") Deno.writeTextFileSync(path, content);
       else if (content !== undefined) Deno.writeFileSync(path, content);
-      const { variables } = preflight(definition([{ name: "CA", type: "file" }]), { ca: path });
+      const { variables } = preflight(definition([{ name: "CA", type: "file" }]), {
+        variables: { ca: path },
+      });
       assert.equal(variables.get("CA")?.value, value, name);
     }
     const { variables } = preflight(definition([{ name: "CA", type: "file", default: directory }]));
@@ -44,7 +46,19 @@ Deno.test("a value that is missing is found before anything is touched", () => {
     return true;
   });
   assert.equal(
-    preflight(asked, { domain: "a.example" }).variables.get("DOMAIN")?.value,
+    preflight(asked, { variables: { domain: "a.example" } }).variables.get("DOMAIN")?.value,
     "a.example",
   );
+});
+
+Deno.test("the site chooses components", () => {
+  const choice = parseDefinition(new TextEncoder().encode(JSON.stringify({
+    kind: "ZarfPackageConfig",
+    metadata: { name: "shop" },
+    components: [{ name: "web", required: true }, { name: "extra" }],
+  })));
+  const names = (components: string) =>
+    preflight(choice, { components }).components.map(({ name }) => name);
+  assert.deepEqual(names(""), ["web"]);
+  assert.deepEqual(names("extra"), ["web", "extra"]);
 });

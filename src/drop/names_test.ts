@@ -25,6 +25,8 @@ const packages: readonly [string, string | undefined, boolean][] = [
   ["zarf-init-amd64-v0.84.0.tar.zst", top, true],
   ["web.tar.gz", top, false],
   ["web.tar.zst.status.json", top, false],
+  ["web.tar.zst.config.yaml", top, false],
+  ["web.tar.zst.config.toml", top, false],
   ["readme.txt", top, false],
   ["web.tar.zst", "stick", false],
   ["sboms.tar", "stick", false],

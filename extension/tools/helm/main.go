@@ -1,6 +1,7 @@
 // Command helm is the real helm and the real kubectl in one binary: most of
 // their packages are the same, so one file is smaller than two. The name it is
-// called by picks the tool.
+// called by picks the tool. `helm gotemplate` fills in Zarf's Go templates with
+// the engine that Helm has them from.
 package main
 
 import (
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"holdfast.dev/extension/helm/gotemplate"
 
 	helmcmd "helm.sh/helm/v4/pkg/cmd"
 	"helm.sh/helm/v4/pkg/kube"
@@ -23,6 +26,9 @@ func main() {
 			os.Exit(1)
 		}
 		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == "gotemplate" {
+		os.Exit(gotemplate.Run(os.Stdin, os.Stdout, os.Stderr))
 	}
 	// As upstream's main: otherwise the field manager follows the file's name.
 	kube.ManagedFieldsManager = "helm"
