@@ -12,6 +12,7 @@ export * from "./client.ts";
 export { valueOfResponse } from "./encoding.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
+export { findKind, type ServedKind, servedKinds } from "./kinds.ts";
 export * from "./kubeconfig.ts";
 export * from "./lease.ts";
 export * from "./time.ts";

@@ -13,6 +13,13 @@ export interface ExecOptions {
   readonly signal?: AbortSignal;
   /** How many bytes of each output are kept, the last ones. @default 1 MiB */
   readonly maxOutput?: number;
+  /**
+   * Starts it as the leader of a process group, which is what the time limit and the signal end. It
+   * has ended when everything that holds its outputs has, as with Go's os/exec. @default false
+   */
+  readonly group?: boolean;
+  /** Told of each piece of output as it comes, also of what is not kept. */
+  readonly onOutput?: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
 }
 
 /** What a child process did. Its exit code is the caller's to judge. */
@@ -40,8 +47,8 @@ const KILL_GRACE = 5_000;
 const OUTPUT_GRACE = 1_000;
 
 /**
- * Runs `command` and waits for its end; the time limit and the signal end it with SIGTERM, then
- * SIGKILL.
+ * Runs `command` and waits for its end; the time limit and the signal end it (its group, with
+ * `group`) with SIGTERM, then SIGKILL.
  *
  * @throws {ExecError} when it cannot be started.
  */
@@ -49,9 +56,13 @@ export const exec: Exec = async (command, options) => {
   const child = start(command, options);
   let timedOut = false;
   let forceTimer: ReturnType<typeof setTimeout> | undefined;
+  const killed = Promise.withResolvers<void>();
   const stop = () => {
-    signalQuietly(child, "SIGTERM");
-    forceTimer ??= setTimeout(() => signalQuietly(child, "SIGKILL"), KILL_GRACE);
+    signalQuietly(child, "SIGTERM", options.group);
+    forceTimer ??= setTimeout(() => {
+      signalQuietly(child, "SIGKILL", options.group);
+      killed.resolve();
+    }, KILL_GRACE);
   };
   const timer = setTimeout(() => {
     timedOut = true;
@@ -60,10 +71,14 @@ export const exec: Exec = async (command, options) => {
   if (options.signal?.aborted) stop();
   else options.signal?.addEventListener("abort", stop, { once: true });
   const limit = options.maxOutput ?? DEFAULT_MAX_OUTPUT;
-  const stdout = new Tail(child.stdout, limit);
-  const stderr = new Tail(child.stderr, limit);
+  const tail = (name: "stdout" | "stderr") =>
+    new Tail(child[name], limit, (bytes) => options.onOutput?.(name, bytes));
+  const [stdout, stderr] = [tail("stdout"), tail("stderr")];
   const fed = feed(child.stdin, options.stdin);
   const { code } = await child.status;
+  if (options.group) {
+    await Promise.race([Promise.all([stdout.ended, stderr.ended]), killed.promise]);
+  }
   clearTimeout(timer);
   clearTimeout(forceTimer);
   options.signal?.removeEventListener("abort", stop);
@@ -81,6 +96,7 @@ function start(command: string, options: ExecOptions): Deno.ChildProcess {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      detached: options.group ?? false,
     }).spawn();
   } catch (cause) {
     throw new ExecError({
@@ -92,9 +108,11 @@ function start(command: string, options: ExecOptions): Deno.ChildProcess {
   }
 }
 
-function signalQuietly(child: Deno.ChildProcess, signal: Deno.Signal): void {
+function signalQuietly(child: Deno.ChildProcess, signal: Deno.Signal, group = false): void {
   try {
-    child.kill(signal);
+    // The group's number is the leader's and stays taken while any of it lives.
+    if (group) Deno.kill(-child.pid, signal);
+    else child.kill(signal);
   } catch {
     // It ended in between.
   }
@@ -129,12 +147,18 @@ class Tail {
   readonly ended: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #limit: number;
+  readonly #onBytes: (bytes: Uint8Array) => void;
   readonly #chunks: Uint8Array[] = [];
   #held = 0;
 
-  constructor(stream: ReadableStream<Uint8Array>, limit: number) {
+  constructor(
+    stream: ReadableStream<Uint8Array>,
+    limit: number,
+    onBytes: (bytes: Uint8Array) => void,
+  ) {
     this.#reader = stream.getReader();
     this.#limit = limit;
+    this.#onBytes = onBytes;
     this.ended = this.#read();
   }
 
@@ -149,6 +173,7 @@ class Tail {
     for (;;) {
       const { value, done } = await this.#reader.read();
       if (done) return;
+      this.#onBytes(value);
       this.#chunks.push(value);
       this.#held += value.length;
       const first = () => this.#chunks[0]?.length ?? Infinity;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withDirectory } from "../../test/fakes/testing.ts";
+import { eventually, withDirectory } from "../../test/fakes/testing.ts";
 import { exec, ExecError, type ExecOptions } from "./exec.ts";
 
 const PATH = "/usr/bin:/bin";
@@ -120,3 +120,55 @@ Deno.test("a program that is not there is told by its name, with what to do", ()
       });
     }
   }));
+
+Deno.test("output is told as it comes, the part that is not kept too", async () => {
+  const told: string[] = [];
+  const onOutput = (stream: string, bytes: Uint8Array) =>
+    void told.push(`${stream} ${new TextDecoder().decode(bytes).trim()}`);
+  const script = "echo one; sleep 0.2; echo two; sleep 0.2; echo bad >&2";
+  const { stdout } = await sh(script, { onOutput, maxOutput: 4 });
+  assert.deepEqual(told, ["stdout one", "stdout two", "stderr bad"]);
+  assert.equal(stdout, "two\n");
+});
+
+Deno.test("a group has ended when everything that holds its outputs has", async () => {
+  const result = await sh("(sleep 1.5; echo late) & echo early", { group: true });
+  assert.deepEqual([result.code, result.stdout], [0, "early\nlate\n"]);
+});
+
+Deno.test("the time limit ends a whole group", async (t) => {
+  const rows: [name: string, script: string, ms: number][] = [
+    ["the leader waits for another", "sleep 61 & echo $! $$; wait", 4_000],
+    ["the leader has ended", "sleep 62 & echo $! $$", 4_000],
+    ["one heeds no SIGTERM", "(trap '' TERM; sleep 1; sleep 63) & echo $! $$; wait", 8_000],
+  ];
+  for (const [name, script, limit] of rows) {
+    await t.step(name, async () => {
+      const started = performance.now();
+      const { timedOut, stdout } = await sh(script, { group: true, timeout: 200 });
+      assert.equal(timedOut, true);
+      assert(performance.now() - started < limit);
+      for (const pid of stdout.trim().split(" ")) await eventually(() => ended(pid), 1_000);
+    });
+  }
+});
+
+Deno.test("the signal ends a whole group", async () => {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 100);
+  const { timedOut, stdout } = await sh("sleep 64 & echo $! $$; wait", {
+    group: true,
+    signal: abort.signal,
+  });
+  assert.equal(timedOut, false);
+  for (const pid of stdout.trim().split(" ")) await eventually(() => ended(pid), 1_000);
+});
+
+/** Whether a process is gone, or only waits for somebody to ask how it ended. */
+function ended(pid: string): boolean {
+  try {
+    return / Z /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return true;
+  }
+}
