@@ -1,6 +1,7 @@
 import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
 import { GoTemplates } from "../deploy/mod.ts";
 import { DropWatcher } from "../drop/mod.ts";
+import type { KubeClient } from "../kube/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
 import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
 import type { TrustedKey } from "../package/mod.ts";
@@ -12,6 +13,7 @@ import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { keepListening, Part } from "./listeners.ts";
 import { reportOf } from "./report.ts";
+import { PullSecretKeeper } from "./pull_secret_keeper.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
@@ -82,6 +84,7 @@ class Agent {
     status: new Part("status page", "starts"),
     admission: new Part("admission webhook", "waits for the cluster's certificate", true),
     cluster: new Part("cluster", "not asked yet", true),
+    pullSecrets: new Part("pull secrets", "waits for the cluster", true),
     deploy: new Part("deployment", "nothing to deploy", true),
     store: new Part("store", "in order", true),
   };
@@ -263,8 +266,20 @@ class Agent {
     await Promise.all([
       this.#facts.run(kube, signal),
       this.#follower.run(signal),
+      this.#keepPullSecrets(kube, signal),
       this.#cluster.watchHealth(signal),
     ]);
+  }
+
+  async #keepPullSecrets(kube: KubeClient, signal: AbortSignal): Promise<void> {
+    const part = this.#parts.pullSecrets;
+    if (this.#settings["image-mode"] !== "rewrite") {
+      part.set(true, "none are made in this mode");
+      return;
+    }
+    await new PullSecretKeeper({ kube, facts: this.#facts, part, logger: this.#logger }).run(
+      signal,
+    );
   }
 }
 

@@ -109,7 +109,15 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
     const told = await (await fetch(`http://${status}/api/v1/status`)).json();
     assert.deepEqual(
       told.parts.map((part: { name: string }) => part.name),
-      ["node registry", "status page", "admission webhook", "cluster", "deployment", "store"],
+      [
+        "node registry",
+        "status page",
+        "admission webhook",
+        "cluster",
+        "pull secrets",
+        "deployment",
+        "store",
+      ],
     );
     await eventually(async () => /^deployment: there is no kubeconfig/.test(await readyz()));
     const metrics = await (await fetch(`http://${status}/metrics`)).text();

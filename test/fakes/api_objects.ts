@@ -36,7 +36,8 @@ export class ApiObjects implements AsyncDisposable {
   /** Writing requests that were carried out: `POST configmaps/zarf-payload-000`. */
   readonly writes: string[] = [];
   /** Answers in the server's place where it gives something. */
-  intercept: (request: SeenRequest) => Response | Promise<Response> | undefined = () => undefined;
+  intercept: (request: SeenRequest) => Response | undefined | Promise<Response | undefined> = () =>
+    undefined;
   /** Called after each change, as a controller is that acts on it. */
   onChange: (object: AnyObject, type: Change["type"]) => void = () => {};
   readonly #objects = new Map<string, AnyObject>();
