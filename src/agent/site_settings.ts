@@ -9,7 +9,7 @@ import {
   readSettingsText,
   type SiteInputs,
   type SiteSettings,
-  type ValuesLayer,
+  siteValues,
 } from "../deploy/mod.ts";
 import { parseOutcome } from "../drop/mod.ts";
 import { describeError, type Digest, digestOf, dirname } from "../std/mod.ts";
@@ -77,9 +77,10 @@ export class SiteSettingsBook {
     const files = beside.valuesFiles.length > 0
       ? kept?.values ?? []
       : configured.valuesFiles.map((name) => readOrThrow(name));
+    const texts = files.map(({ text }) => text);
     const { components, variables, skipValuesSchema, timeout } = settings;
     return {
-      ...{ components, variables, skipValuesSchema, values: layersOf(files, settings) },
+      ...{ components, variables, skipValuesSchema, values: siteValues(texts, settings.setValues) },
       ...(timeout === undefined ? {} : { timeout }),
     };
   }
@@ -177,18 +178,6 @@ export class SiteSettingsBook {
     if ("error" in read) throw invalidSettings(name, read.error);
     return parseZarfConfig(read.value, name);
   }
-}
-
-function layersOf(
-  files: readonly { readonly text: string }[],
-  { setValues }: SiteSettings,
-): ValuesLayer[] {
-  return [
-    ...files.map(({ text }) => ({ yaml: text })),
-    ...Object.entries(setValues).map(([path, text]) => ({
-      set: { path, text, type: "inferred" as const },
-    })),
-  ];
 }
 
 interface FileText {

@@ -14,6 +14,8 @@ export type InspectReason =
   | "NoSuchComponent"
   /** A variable that somebody has to set has no value. */
   | "VariableMissing"
+  /** A file with package values cannot be read. */
+  | "ValuesUnreadable"
   /** There is no helm to render charts with. */
   | "ChartsNotRendered";
 

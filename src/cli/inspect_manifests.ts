@@ -1,12 +1,17 @@
 import {
   ComponentRenderer,
   DeployError,
+  GoTemplates,
   Helm,
+  MAX_SETTINGS_FILE,
   readVariableFile,
   type RenderedPart,
   type ResolvedVariables,
   resolveVariables,
+  siteValues,
   unsupported,
+  type ValuesLayer,
+  valuesOf,
 } from "../deploy/mod.ts";
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 import { exec } from "../std/mod.ts";
@@ -25,12 +30,14 @@ export interface ManifestsOptions extends Omit<PackageReadOptions, "taker"> {
   readonly components: readonly string[];
   /** Values of variables, by name; the package's defaults stand behind them. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Laid over the package's own values. */
+  readonly values: readonly ValuesLayer[];
+  /** Path of Helm, which fills in Go templates and renders charts. */
+  readonly helm: string | undefined;
 }
 
-/** What renders charts. */
+/** How charts are rendered; without Helm they are left out, and that is said. */
 export interface ChartOptions {
-  /** Path of Helm; without it charts are left out, and that is said. */
-  readonly helm: string | undefined;
   /** @default the one that Helm takes for the newest */
   readonly kubeVersion?: string;
 }
@@ -51,8 +58,9 @@ interface TypedPart extends RenderedPart {
 export async function inspectManifests(
   path: string,
   options: ManifestsOptions,
-  { helm, kubeVersion }: ChartOptions,
+  { kubeVersion }: ChartOptions,
 ): Promise<void> {
+  const { helm } = options;
   const left: string[] = [];
   await withComponents(path, options, async (renderers, workDir) => {
     const program = helm === undefined ? undefined : helmAt(helm, workDir);
@@ -63,7 +71,8 @@ export async function inspectManifests(
         const charts = await renderer.charts(program, kubeVersion);
         parts.push(...charts.map((part) => ({ type: "chart" as const, ...part })));
       }
-      parts.push(...renderer.manifests().map((part) => ({ type: "manifest" as const, ...part })));
+      const manifests = await renderer.manifests();
+      parts.push(...manifests.map((part) => ({ type: "manifest" as const, ...part })));
     }
     print(parts, options);
   });
@@ -78,11 +87,36 @@ export async function inspectManifests(
 
 /** Prints the values that each chart of a package would be given, later ones over earlier ones. */
 export async function inspectValuesFiles(path: string, options: ManifestsOptions): Promise<void> {
-  await withComponents(path, options, (renderers) => {
-    const parts = renderers.flatMap(({ renderer }) => renderer.values());
-    print(parts.map((part) => ({ type: "valuesfile" as const, ...part })), options);
-    return Promise.resolve();
+  await withComponents(path, options, async (renderers) => {
+    const parts: TypedPart[] = [];
+    for (const { renderer } of renderers) {
+      const values = await renderer.values();
+      parts.push(...values.map((part) => ({ type: "valuesfile" as const, ...part })));
+    }
+    print(parts, options);
   });
+}
+
+/** Package values as the command line gives them. @throws {InspectError} ValuesUnreadable. */
+export function givenValues(
+  files: readonly string[],
+  single: Readonly<Record<string, string>>,
+): ValuesLayer[] {
+  return siteValues(files.map(readValues), single);
+}
+
+function readValues(path: string): string {
+  try {
+    const { size } = Deno.statSync(path);
+    if (size > MAX_SETTINGS_FILE) throw new RangeError(`it has ${size} bytes`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
+  } catch (cause) {
+    throw new InspectError({
+      reason: "ValuesUnreadable",
+      message: `the values in ${path} cannot be read`,
+      cause,
+    });
+  }
 }
 
 /** Helm in a directory of tools, if it is there. */
@@ -115,7 +149,12 @@ async function withComponents(
       options.terminal.err(`holdfast: warning: ${feature}; what comes of that is not shown\n`);
     }
     const variables = variablesOf(definition, options.variables);
-    const renderOptions = { definition, directory, workDir, variables };
+    const { helm } = options;
+    const renderOptions = {
+      ...{ definition, directory, workDir, variables, components },
+      values: valuesOf(directory, options.values),
+      ...(helm === undefined ? {} : { templates: new GoTemplates({ exec, helm }) }),
+    };
     const renderers = components.map((component) => ({
       component,
       renderer: new ComponentRenderer(component, renderOptions),
@@ -142,7 +181,8 @@ function variablesOf(
 
 /** Keeps what a component's releases are made from; its files and repositories can be large. */
 function unpackInto(directory: string): FileTaker {
-  const wanted = (path: string) => /^components\/[^/]+\/(charts|manifests|values)\//.test(path);
+  const wanted = (path: string) =>
+    path === "values.yaml" || /^components\/[^/]+\/(charts|manifests|values)\//.test(path);
   return {
     file: (path) => wanted(path) ? diskWriter(`${directory}/${path}`) : undefined,
     symlink(path, target) {

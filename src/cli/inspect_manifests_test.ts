@@ -122,6 +122,31 @@ Deno.test("a variable that somebody has to set is asked for by name", async () =
   assert.equal(given.code, EXIT.done, given.err);
 });
 
+const TEMPLATED: PackageSpec = {
+  components: [{
+    name: "web",
+    definition: {
+      manifests: [{ name: "plain", files: ["a.yaml"] }, {
+        name: "web",
+        files: ["b.yaml"],
+        template: true,
+      }],
+    },
+    files: { "manifests/plain-0.yaml": "kind: A", "manifests/web-0.yaml": "kind: {{ .Values.a }}" },
+  }],
+  images: [],
+};
+
+Deno.test("without helm a package with Go templates is not shown, and that is said", async () => {
+  const none = "--tools-dir=/nowhere";
+  for (const what of ["manifests", "values-files"]) {
+    const { code, err } = await withPackage(TEMPLATED, what, none);
+    const shown = what === "values-files";
+    assert.equal(code, shown ? EXIT.done : EXIT.failed, err);
+    if (!shown) assert.match(err, /component "web" has Go templates.*--tools-dir/);
+  }
+});
+
 Deno.test("a manifest that is a link to another file of its component is followed", async () => {
   const { code, out, err } = await withPackage({
     components: [{
@@ -172,6 +197,8 @@ Deno.test("a value that the package does not allow is refused by name", async ()
 const misuse: readonly (readonly [string, readonly string[], number, RegExp])[] = [
   ["a variable without a value", ["--set-variables=A"], EXIT.wrongUse, /It is not NAME=VALUE/],
   ["a variable without a name", ["--set-variables==A"], EXIT.wrongUse, /It is not NAME=VALUE/],
+  ["a package value without a path", ["--set-values==1"], EXIT.wrongUse, /It is not NAME=VALUE/],
+  ["a values file that is not there", ["--values=/nowhere"], EXIT.failed, /values in \/nowhere/],
   ["a table of manifests", ["--output=table"], EXIT.wrongUse, /Allowed choices are yaml, json/],
   [
     "a component that is not there",

@@ -4,7 +4,7 @@ import type { TrustedKey } from "../package/mod.ts";
 import { inspectDefinition, inspectDigest } from "./inspect_definition.ts";
 import { inspectDocumentation, inspectSbom } from "./inspect_files.ts";
 import { inspectImages } from "./inspect_images.ts";
-import { helmIn, inspectManifests, inspectValuesFiles } from "./inspect_manifests.ts";
+import { givenValues, helmIn, inspectManifests, inspectValuesFiles } from "./inspect_manifests.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "./output.ts";
 import type { Terminal } from "./terminal.ts";
 import { verifyCommand } from "./verify_command.ts";
@@ -74,20 +74,36 @@ function addManifests(parent: Command, terminal: Terminal): void {
     .addOption(trustKey())
     .addOption(components())
     .addOption(setVariables())
+    .addOption(valuesFiles())
+    .addOption(setValues())
     .option("--kube-version <VERSION>", "of the cluster, for charts that ask")
-    .option("--tools-dir <DIR>", `${SETTINGS["tools-dir"].text}; helm renders charts`)
+    .addOption(toolsDir())
     .addOption(documents())
-    .action((path, { output, trustKey, components, setVariables, kubeVersion, toolsDir }) =>
-      inspectManifests(path, {
-        ...readWith(trustKey, terminal),
-        format: output,
-        components: components ?? [],
-        variables: setVariables ?? {},
-      }, {
-        helm: helmIn(toolsDir ?? besideExecutable("tools")),
-        ...(kubeVersion === undefined ? {} : { kubeVersion }),
-      })
+    .action((path, { output, trustKey, kubeVersion, ...site }) =>
+      inspectManifests(
+        path,
+        { ...readWith(trustKey, terminal), format: output, ...filledWith(site) },
+        kubeVersion === undefined ? {} : { kubeVersion },
+      )
     );
+}
+
+/** What stands in for the settings that a site has for a package. */
+interface SiteFlags {
+  readonly components?: string[];
+  readonly setVariables?: Record<string, string>;
+  readonly values?: string[];
+  readonly setValues?: Record<string, string>;
+  readonly toolsDir?: string;
+}
+
+function filledWith({ components, setVariables, values = [], setValues, toolsDir }: SiteFlags) {
+  return {
+    components: components ?? [],
+    variables: setVariables ?? {},
+    values: givenValues(values, setValues ?? {}),
+    helm: helmIn(toolsDir ?? besideExecutable("tools")),
+  };
 }
 
 function addValuesFiles(parent: Command, terminal: Terminal): void {
@@ -97,13 +113,15 @@ function addValuesFiles(parent: Command, terminal: Terminal): void {
     .addOption(trustKey())
     .addOption(components())
     .addOption(setVariables())
+    .addOption(valuesFiles())
+    .addOption(setValues())
+    .addOption(toolsDir())
     .addOption(documents())
-    .action((path, { output, trustKey, components, setVariables }) =>
+    .action((path, { output, trustKey, ...site }) =>
       inspectValuesFiles(path, {
         ...readWith(trustKey, terminal),
         format: output,
-        components: components ?? [],
-        variables: setVariables ?? {},
+        ...filledWith(site),
       })
     );
 }
@@ -199,6 +217,21 @@ function components() {
 function setVariables() {
   return new Option("--set-variables <NAME=VALUE>", "value of a variable (repeatable)")
     .argParser(setVariable);
+}
+
+function valuesFiles() {
+  return new Option("--values <FILE>", "file with package values (repeatable)")
+    .argParser((path: string, earlier: string[] | undefined) => [...earlier ?? [], path]);
+}
+
+function setValues() {
+  return new Option("--set-values <PATH=VALUE>", "one package value (repeatable)")
+    .argParser(setVariable);
+}
+
+function toolsDir() {
+  const text = `${SETTINGS["tools-dir"].text}; helm renders charts and Go templates`;
+  return new Option("--tools-dir <DIR>", text);
 }
 
 function splitList(text: string): string[] {

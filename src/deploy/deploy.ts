@@ -1,12 +1,6 @@
 import type { KubeClient } from "../kube/mod.ts";
 import type { ZarfComponent } from "../package/mod.ts";
-import {
-  type Clock,
-  digestHex,
-  exec as systemExec,
-  HoldfastError,
-  systemClock,
-} from "../std/mod.ts";
+import { type Clock, exec as systemExec, HoldfastError, systemClock } from "../std/mod.ts";
 import {
   type ConnectStrings,
   type InstalledChart,
@@ -21,15 +15,16 @@ import {
   type DeployPackage,
   type DeployProgress,
 } from "./context.ts";
+import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
+import type { ComponentSource } from "./component_files.ts";
 import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { Helm, withPrivateDirectory } from "./helm.ts";
 import { imagesToPush } from "./images.ts";
 import { type InstallContext, installRelease, partsOf } from "./install.ts";
-import { type ComponentSource, planChart, planManifest, type PlannedRelease } from "./plan.ts";
-import { preflight } from "./preflight.ts";
+import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
 import { DeploymentRecord } from "./record.ts";
-import { type ResolvedVariables, templatesFor } from "./variables.ts";
+import { templatesFor } from "./variables.ts";
 import { cancelled, waitReady } from "./wait.ts";
 
 /**
@@ -55,9 +50,9 @@ export async function deployPackage(
 
 async function deploy(pkg: DeployPackage, context: DeployContext): Promise<DeployOutcome> {
   const { definition } = pkg;
-  const checked = preflight(definition, context);
+  const chosen = await choose(pkg, context);
   const state = await requireState(context.kube);
-  const deployment = new Deployment(pkg, context, state, checked.variables);
+  const deployment = new Deployment(pkg, context, state, chosen);
   await deployment.pushImages();
   const record = await DeploymentRecord.begin(context.kube, {
     name: definition.metadata.name,
@@ -65,10 +60,10 @@ async function deploy(pkg: DeployPackage, context: DeployContext): Promise<Deplo
     raw: definition.raw,
   });
   const connectStrings: ConnectStrings = {};
-  for (const component of checked.components) {
+  for (const component of chosen.components) {
     Object.assign(connectStrings, await deployment.component(component, record));
   }
-  const components = checked.components.map(({ name }) => name);
+  const components = chosen.components.map(({ name }) => name);
   await record.finish(components);
   return { generation: record.generation, components, connectStrings };
 }
@@ -90,19 +85,19 @@ class Deployment {
   readonly #context: DeployContext;
   readonly #clock: Clock;
   readonly #install: Omit<InstallContext, "onProgress">;
-  readonly #variables: ResolvedVariables;
+  readonly #chosen: Chosen;
   readonly #tmp: string;
 
   constructor(
     pkg: DeployPackage,
     context: DeployContext,
     state: ZarfState,
-    variables: ResolvedVariables,
+    chosen: Chosen,
   ) {
     this.#pkg = pkg;
     this.#context = context;
     this.#clock = context.clock ?? systemClock;
-    this.#variables = variables;
+    this.#chosen = chosen;
     this.#tmp = `${context.dataDir}/tmp`;
     const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal } = context;
     this.#install = {
@@ -118,7 +113,7 @@ class Deployment {
       clock: this.#clock,
       state,
       packageName: pkg.definition.metadata.name,
-      templates: templatesFor(pkg.definition, variables, state),
+      templates: templatesFor(pkg.definition, chosen.variables, state),
       timeout: context.timeout ?? DEFAULT_TIMEOUT,
       pullSecrets,
       ...(clusterIP === undefined ? {} : { clusterIP }),
@@ -178,14 +173,7 @@ class Deployment {
     charts: InstalledChart[],
     record: DeploymentRecord,
   ): Promise<void> {
-    const source: ComponentSource = {
-      packageName: this.#pkg.definition.metadata.name,
-      component,
-      directory: `${this.#context.dataDir}/packages/${digestHex(this.#pkg.digest)}/components/` +
-        component.name,
-      templates: this.#install.templates,
-      variables: this.#variables,
-    };
+    const source = this.#source(component);
     const version = `0.1.${Math.floor(this.#clock.now().getTime() / 1000)}`;
     const plans = [
       ...component.charts.map((chart) => (dir: string) => planChart(chart, source, dir)),
@@ -195,11 +183,22 @@ class Deployment {
     ];
     for (const plan of plans) {
       await withPrivateDirectory(this.#tmp, async (directory) => {
-        await this.#release(component.name, plan(directory), directory, charts);
+        await this.#release(component.name, await plan(directory), directory, charts);
       });
       await record.component(component.name, "Deploying", charts);
       deployFailpoint("deploy.chart.recorded");
     }
+  }
+
+  #source(component: ZarfComponent): ComponentSource {
+    return {
+      packageName: this.#pkg.definition.metadata.name,
+      component,
+      directory: `${unpackedAt(this.#pkg, this.#context)}/components/${component.name}`,
+      templates: this.#install.templates,
+      variables: this.#chosen.variables,
+      filling: fillingOf(this.#pkg, component, this.#chosen, this.#install.state, this.#context),
+    };
   }
 
   async #release(

@@ -56,7 +56,7 @@ export interface ValueMapping {
 export interface ChartValues {
   /** A JSON document, to be the last values file. */
   readonly json: string;
-  /** Arguments of `--set`: whole numbers that a values file would make floating ones. */
+  /** What `--set` has: whole numbers that a values file would make floating ones. */
   readonly set: readonly string[];
 }
 

@@ -40,6 +40,8 @@ export interface ReleaseOptions {
   readonly chart: string;
   /** Values files, the last one wins. */
   readonly valuesFiles: readonly string[];
+  /** Path of a JSON list of what `--set` has, which wins over the files. */
+  readonly setFile?: string;
   /** Path of the post-renderer's settings. */
   readonly settings: string;
   readonly schemaValidation: boolean;
@@ -51,6 +53,12 @@ export interface ReleaseOptions {
 
 /** The variable that the generated plugin takes its command from. */
 const EXECUTABLE = "HOLDFAST_EXECUTABLE";
+
+/** The variable that this build of Helm takes further `--set` arguments from. */
+const SET_FILE = "HOLDFAST_SET";
+
+/** Files that Helm is told of in its environment. */
+type HelmFiles = Partial<Pick<ReleaseOptions, "settings" | "setFile">>;
 
 /**
  * The real Helm 4 as a child process, with private directories, the kubeconfig by file and no secret
@@ -90,7 +98,7 @@ export class Helm {
       ...options.valuesFiles.flatMap((file) => ["--values", file]),
       ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
     ];
-    const result = await this.#run(args, options.timeout + GRACE, options.settings);
+    const result = await this.#run(args, options.timeout + GRACE, options);
     this.#check(result, options);
   }
 
@@ -114,7 +122,7 @@ export class Helm {
       ...options.valuesFiles.flatMap((file) => ["--values", file]),
       ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
     ];
-    const result = await this.#run(args, RENDER_TIMEOUT, options.settings);
+    const result = await this.#run(args, RENDER_TIMEOUT, options);
     if (result.code === 0) return result.stdout;
     // A node that is too busy to render says nothing about the chart.
     if (result.timedOut) this.#check(result, options);
@@ -161,18 +169,18 @@ export class Helm {
     this.#check(await this.#run(args, options.timeout + GRACE), options);
   }
 
-  #run(args: readonly string[], timeout: number, settings?: string): Promise<ExecResult> {
+  #run(args: readonly string[], timeout: number, files: HelmFiles = {}): Promise<ExecResult> {
     const { exec, helm, signal } = this.#options;
     return exec(helm, {
       args,
-      env: this.#environment(settings),
+      env: this.#environment(files),
       timeout,
       maxOutput: MAX_RENDERED,
       ...(signal === undefined ? {} : { signal }),
     });
   }
 
-  #environment(settings: string | undefined): Record<string, string> {
+  #environment({ settings, setFile }: HelmFiles): Record<string, string> {
     const { home, kubeconfig, postRenderer } = this.#options;
     return {
       HOME: home,
@@ -184,6 +192,7 @@ export class Helm {
       KUBECONFIG: kubeconfig,
       [EXECUTABLE]: postRenderer.command,
       ...(settings === undefined ? {} : { [POST_RENDER_SETTINGS]: settings }),
+      ...(setFile === undefined ? {} : { [SET_FILE]: setFile }),
     };
   }
 

@@ -42,6 +42,7 @@ Deno.test("Helm gets private directories, no inherited variable and no secret in
       namespace: "ns",
       chart: "/c.tgz",
       valuesFiles: ["/v1", "/v2"],
+      setFile: "/set",
       settings: `${directory}/settings`,
       schemaValidation: false,
       serverSide: "auto",
@@ -75,6 +76,7 @@ Deno.test("Helm gets private directories, no inherited variable and no secret in
     assert.equal(options?.env["KUBECONFIG"], "/etc/kubeconfig");
     assert.equal(options?.env["HOLDFAST_POST_RENDER"], `${directory}/settings`);
     assert.equal(options?.env["HOLDFAST_EXECUTABLE"], "/opt/hold fast");
+    assert.equal(options?.env["HOLDFAST_SET"], "/set");
     for (const name of ["HOME", "TMPDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_PLUGINS"]) {
       assert.ok(options?.env[name]?.startsWith(`${directory}/home`), name);
     }

@@ -37,7 +37,9 @@ export {
   withPrivateDirectory,
 } from "./helm.ts";
 export { imagesToPush, type NamedImage } from "./images.ts";
-export { type ComponentSource, planChart, planManifest, type PlannedRelease } from "./plan.ts";
+export { type ComponentSource } from "./component_files.ts";
+export { siteValues, valuesOf, valuesSchemaOf } from "./package_values.ts";
+export { planChart, planManifest, type PlannedRelease } from "./plan.ts";
 export {
   postRender,
   type PostRendered,
@@ -71,3 +73,5 @@ export {
 } from "./variables.ts";
 export { type Template, type Templates } from "./template.ts";
 export { type Manifest, readObjects } from "./yaml.ts";
+export { type Filling, stateObject, templateObjects } from "./template_objects.ts";
+export { actionTexts, preflightValues, type ValuesPreflight } from "./values_preflight.ts";

@@ -1,18 +1,15 @@
-import type { ZarfChart, ZarfComponent, ZarfManifest } from "../package/mod.ts";
+import type { ZarfChart, ZarfManifest } from "../package/mod.ts";
+import {
+  chartId,
+  type ComponentSource,
+  manifestTexts,
+  requireFilling,
+  valuesTexts,
+} from "./component_files.ts";
 import { DeployError } from "./errors.ts";
-import { manifestFiles, rawChartName, writeRawChart } from "./raw_chart.ts";
-import { applyTemplates, type Templates } from "./template.ts";
+import type { ChartValues } from "./go_template.ts";
+import { rawChartName, writeRawChart } from "./raw_chart.ts";
 import type { ResolvedVariables } from "./variables.ts";
-
-/** Where a component's files are and what they are filled with. */
-export interface ComponentSource {
-  readonly packageName: string;
-  readonly component: ZarfComponent;
-  /** `DATA/packages/<digest>/components/<name>` */
-  readonly directory: string;
-  readonly templates: Templates;
-  readonly variables: ResolvedVariables;
-}
 
 /** One Helm release of a component, ready for Helm. */
 export interface PlannedRelease {
@@ -22,6 +19,8 @@ export interface PlannedRelease {
   readonly namespace: string;
   readonly chart: string;
   readonly valuesFiles: readonly string[];
+  /** Holds what `--set` has: whole numbers that values files would make floating ones. */
+  readonly setFile?: string;
   readonly noWait: boolean;
   readonly schemaValidation: boolean;
   readonly serverSide: "true" | "false" | "auto";
@@ -29,46 +28,52 @@ export interface PlannedRelease {
   readonly literal?: string;
 }
 
-/** The longest manifest or values file, in bytes; etcd takes no object larger than 1.5 MiB. */
-const MAX_TEXT = 32 << 20;
-
 /** Writes what Helm needs for a chart of the package into `directory`, which must be empty. */
-export function planChart(
+export async function planChart(
   chart: ZarfChart,
   source: ComponentSource,
   directory: string,
-): PlannedRelease {
-  const id = chart.version === "" ? chart.name : `${chart.name}-${chart.version}`;
-  const valuesFiles = chart.valuesFiles.map((_, index) => {
-    const text = applyTemplates(readText(source, `values/${id}-${index}`), source.templates);
-    return writePrivate(`${directory}/values-${index}.yaml`, text);
-  });
-  const overrides = chartOverrides(chart, source.variables);
-  if (Object.keys(overrides).length > 0) {
-    // As a file and not with --set: a variable may hold a password.
-    valuesFiles.push(writePrivate(`${directory}/overrides.yaml`, JSON.stringify(overrides)));
+): Promise<PlannedRelease> {
+  const texts = await valuesTexts(chart, source);
+  const valuesFiles = texts.map((text, index) =>
+    writePrivate(`${directory}/values-${index}.yaml`, text)
+  );
+  const overrides = await overridesOf(chart, source);
+  // As a file and not with --set: a value may be a password.
+  if (overrides.json !== "{}") {
+    valuesFiles.push(writePrivate(`${directory}/overrides.yaml`, overrides.json));
   }
   return {
     title: chart.name,
     release: chart.releaseName || chart.name,
     namespace: chart.namespace || "default",
-    chart: `${source.directory}/charts/${id}.tgz`,
+    chart: `${source.directory}/charts/${chartId(chart)}.tgz`,
     valuesFiles,
+    ...(overrides.set.length === 0
+      ? {}
+      : { setFile: writePrivate(`${directory}/set.json`, JSON.stringify(overrides.set)) }),
     noWait: chart.noWait,
     schemaValidation: chart.schemaValidation,
     serverSide: chart.serverSideApply || "auto",
   };
 }
 
+async function overridesOf(chart: ZarfChart, source: ComponentSource): Promise<ChartValues> {
+  const base = chartOverrides(chart, source.variables);
+  if (chart.values.length === 0) return { json: JSON.stringify(base), set: [] };
+  const { templates, objects } = requireFilling(source);
+  return await templates.chart(base, chart.values, objects.values);
+}
+
 /** Makes a chart of a manifest entry in `directory`, which must be empty. */
-export function planManifest(
+export async function planManifest(
   manifest: ZarfManifest,
   source: ComponentSource,
   directory: string,
   version: string,
-): PlannedRelease {
+): Promise<PlannedRelease> {
   const names = rawChartName(source.packageName, source.component.name, manifest.name);
-  const texts = manifestTexts(manifest, source).map(({ text }) => text);
+  const texts = (await manifestTexts(manifest, source)).map(({ text }) => text);
   const chart = `${directory}/chart`;
   writeRawChart(chart, names.chart, version, texts);
   return {
@@ -82,21 +87,6 @@ export function planManifest(
     serverSide: manifest.serverSideApply || "auto",
     literal: texts.join("\n---\n"),
   };
-}
-
-/** A file of a manifest entry, filled in. */
-export interface ManifestText {
-  /** Its name below the component's `manifests/`. */
-  readonly file: string;
-  readonly text: string;
-}
-
-/** The files of a manifest entry in Zarf's order, filled in. */
-export function manifestTexts(manifest: ZarfManifest, source: ComponentSource): ManifestText[] {
-  return manifestFiles(manifest).map((file) => ({
-    file,
-    text: applyTemplates(readText(source, `manifests/${file}`), source.templates),
-  }));
 }
 
 /**
@@ -114,7 +104,7 @@ export function chartOverrides(
     const keys = path.replace(/^\./, "").split(".");
     const last = keys.pop() ?? "";
     const parent = keys.reduce((at, key) => descend(at, key, chart.name, path), overrides);
-    parent[last] = variable.value;
+    parent[last] = variable.given ?? variable.value;
   }
   return overrides;
 }
@@ -137,23 +127,6 @@ function descend(
     message: `chart "${chart}": the path ${path} of a variable goes through another one's value`,
     kept: "the chart was not touched",
   });
-}
-
-function readText(source: ComponentSource, path: string): string {
-  const file = `${source.directory}/${path}`;
-  try {
-    const { size } = Deno.statSync(file);
-    if (size > MAX_TEXT) throw new RangeError(`it has ${size} bytes, the limit is ${MAX_TEXT}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(file));
-  } catch (cause) {
-    throw new DeployError({
-      reason: "PackageBroken",
-      message: `component "${source.component.name}": ${path} cannot be read`,
-      kept: "this part of the component was not touched",
-      remedy: "drop the package file again",
-      cause,
-    });
-  }
 }
 
 function writePrivate(file: string, text: string): string {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { parseDefinition, type ZarfComponent } from "../package/mod.ts";
+import type { ComponentSource } from "./component_files.ts";
 import { DeployError } from "./errors.ts";
-import { chartOverrides, type ComponentSource, planChart, planManifest } from "./plan.ts";
+import { chartOverrides, planChart, planManifest } from "./plan.ts";
 
 function component(parts: Record<string, unknown>): ZarfComponent {
   return first(
@@ -47,7 +48,7 @@ function place(parts: Record<string, unknown>, files: Record<string, string>) {
   };
 }
 
-Deno.test("a manifest entry becomes one release of its files and kustomizations", () => {
+Deno.test("a manifest entry becomes one release of its files and kustomizations", async () => {
   const parts = {
     manifests: [{
       name: "m",
@@ -63,7 +64,7 @@ Deno.test("a manifest entry becomes one release of its files and kustomizations"
     "manifests/kustomization-m-0.yaml": "k: 1",
   });
   const manifest = first(at.source.component.manifests);
-  const planned = planManifest(manifest, at.source, at.directory, "0.1.7");
+  const planned = await planManifest(manifest, at.source, at.directory, "0.1.7");
   assert.equal(planned.namespace, "shop");
   assert.match(planned.release, /^zarf-[0-9a-f]{40}$/);
   assert.equal(planned.noWait, true);
@@ -80,7 +81,7 @@ Deno.test("a manifest entry becomes one release of its files and kustomizations"
   );
 });
 
-Deno.test("a chart has its values in order, the variables last, and nobody else can read them", () => {
+Deno.test("a chart has its values in order, the variables last, and nobody else can read them", async () => {
   const parts = {
     charts: [{
       name: "c",
@@ -94,7 +95,7 @@ Deno.test("a chart has its values in order, the variables last, and nobody else 
     "values/c-1.0.0-0": "t: ###ZARF_VAR_TITLE###",
     "values/c-1.0.0-1": "u: 1",
   });
-  const planned = planChart(first(at.source.component.charts), at.source, at.directory);
+  const planned = await planChart(first(at.source.component.charts), at.source, at.directory);
   assert.equal(planned.release, "c");
   assert.equal(planned.chart, `${at.source.directory}/charts/c-1.0.0.tgz`);
   assert.deepEqual(planned.valuesFiles.map((file) => Deno.readTextFileSync(file)), [
@@ -107,23 +108,23 @@ Deno.test("a chart has its values in order, the variables last, and nobody else 
   }
 });
 
-Deno.test("a chart without a version has names without one, and may be called otherwise", () => {
+Deno.test("a chart without a version has names without one, and may be called otherwise", async () => {
   const parts = { charts: [{ name: "c", releaseName: "r", valuesFiles: ["x"] }] };
   using at = place(parts, { "values/c-0": "" });
-  const planned = planChart(first(at.source.component.charts), at.source, at.directory);
+  const planned = await planChart(first(at.source.component.charts), at.source, at.directory);
   assert.equal(planned.chart, `${at.source.directory}/charts/c.tgz`);
   assert.equal(planned.release, "r");
   assert.equal(planned.namespace, "default");
 });
 
-Deno.test("a file that is missing or is no text is named", () => {
+Deno.test("a file that is missing or is no text is named", async () => {
   using at = place({ manifests: [{ name: "m", files: ["a", "b"] }] }, {
     "manifests/m-0.yaml": "a",
   });
   Deno.writeFileSync(`${at.source.directory}/manifests/m-1.yaml`, new Uint8Array([0xff, 0xfe, 0]));
   const attempt = () =>
     planManifest(first(at.source.component.manifests), at.source, at.directory, "0.1.1");
-  assert.throws(attempt, (error) => {
+  await assert.rejects(attempt, (error) => {
     assert.ok(error instanceof DeployError);
     assert.match(error.message, /component "web": manifests\/m-1\.yaml/);
     return true;
@@ -156,13 +157,48 @@ Deno.test("variables are set at their dotted paths", () => {
   );
 });
 
+Deno.test("a chart is given the path of a variable of type file, as by Zarf", () => {
+  const variables = [{ name: "CA", description: "", path: "ca" }];
+  const given = new Map([["CA", { value: "content", given: "/etc/ca.pem", sensitive: false }]]);
+  assert.deepEqual(chartOverrides({ name: "c", variables }, given), { ca: "/etc/ca.pem" });
+});
+
+Deno.test("without a program that fills in templates, only what has any fails", async () => {
+  const parts = {
+    manifests: [{ name: "m", files: ["a"], kustomizations: ["k"], template: true }],
+    charts: [
+      { name: "c", templatedValuesFiles: ["a"] },
+      { name: "d", values: [{ sourcePath: ".", targetPath: "." }] },
+    ],
+  };
+  using at = place(parts, {
+    "manifests/m-0.yaml": "",
+    "manifests/kustomization-m-0.yaml": "",
+    "values/c-0": "",
+  });
+  const { manifests, charts } = at.source.component;
+  const attempts = [
+    () => planManifest(first(manifests), at.source, at.directory, "0.1.1"),
+    ...charts.map((chart) => () => planChart(chart, at.source, at.directory)),
+  ];
+  assert.equal(attempts.length, 3);
+  for (const attempt of attempts) {
+    await assert.rejects(attempt, (error) => {
+      assert.ok(error instanceof DeployError);
+      assert.equal(error.reason, "TemplateFailed");
+      assert.match(error.message, /component "web".*no program/);
+      return true;
+    });
+  }
+});
+
 Deno.test("a path of odd keys changes nothing but the values", () => {
   const variables = [{ name: "TITLE", description: "", path: "__proto__.polluted" }];
   chartOverrides({ name: "c", variables }, VARIABLES);
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
 });
 
-Deno.test("a package says itself how its objects are applied", () => {
+Deno.test("a package says itself how its objects are applied", async () => {
   for (const serverSideApply of ["true", "false", "auto", undefined]) {
     const parts = {
       manifests: [{ name: "m", files: ["a"], serverSideApply }],
@@ -170,8 +206,8 @@ Deno.test("a package says itself how its objects are applied", () => {
     };
     using at = place(parts, { "manifests/m-0.yaml": "a: 1" });
     const { manifests, charts } = at.source.component;
-    const manifest = planManifest(first(manifests), at.source, at.directory, "0.1.1");
-    const chart = planChart(first(charts), at.source, at.directory);
+    const manifest = await planManifest(first(manifests), at.source, at.directory, "0.1.1");
+    const chart = await planChart(first(charts), at.source, at.directory);
     assert.equal(manifest.serverSide, serverSideApply ?? "auto");
     assert.equal(chart.serverSide, serverSideApply ?? "auto");
     assert.equal(manifest.schemaValidation, true);

@@ -65,8 +65,8 @@ async function withRenderer(
 }
 
 Deno.test("manifests come in Zarf's order, filled in with what the package and the site say", () =>
-  withRenderer(FILES, (renderer) => {
-    assert.deepEqual(renderer.manifests(), [
+  withRenderer(FILES, async (renderer) => {
+    assert.deepEqual(await renderer.manifests(), [
       {
         component: "web",
         name: "m",
@@ -92,9 +92,9 @@ Deno.test("manifests come in Zarf's order, filled in with what the package and t
   }));
 
 Deno.test("values are the files under the author's names, then what variables set", () =>
-  withRenderer(FILES, (renderer) => {
+  withRenderer(FILES, async (renderer) => {
     assert.deepEqual(
-      renderer.values().map(({ name, source, text }) => [name, source, text]),
+      (await renderer.values()).map(({ name, source, text }) => [name, source, text]),
       [
         ["app", "values/base.yaml", "title: Ours\n"],
         ["app", "values/site.yaml", "size: 1\n"],
@@ -140,7 +140,10 @@ for (const missing of ["manifests/m-0.yaml", "values/app-0.1.0-1"] as const) {
   Deno.test(`a package without its ${missing} is broken, and the file is named`, async () => {
     const { [missing]: _, ...rest } = FILES;
     await assert.rejects(
-      withRenderer(rest, (renderer) => void renderer.manifests()),
+      withRenderer(rest, async (renderer) => {
+        await renderer.manifests();
+        await renderer.values();
+      }),
       (error) => {
         assert(error instanceof DeployError);
         assert.equal(error.reason, "PackageBroken");

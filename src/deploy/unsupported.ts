@@ -28,13 +28,6 @@ function featuresOf(component: ZarfComponent): string[] {
   add(component.files.length > 0, "puts files on the deploying machine");
   add(component.dataInjections.length > 0, "injects data into pods");
   add(component.repos.length > 0, "brings git repositories");
-  for (const manifest of component.manifests) {
-    add(manifest.template, `has Go templates in manifest "${manifest.name}"`);
-  }
-  for (const chart of component.charts) {
-    add(chart.templatedValuesFiles.length > 0, `has Go templates in values of "${chart.name}"`);
-    add(chart.values.length > 0, `maps package values into chart "${chart.name}"`);
-  }
   return features;
 }
 

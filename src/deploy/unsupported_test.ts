@@ -34,12 +34,12 @@ Deno.test("each feature that is not there yet is named with its component", () =
       /injects/,
     ],
     ["a group", { group: "db" }, undefined],
-    ["a manifest template", { manifests: [{ name: "m", template: true }] }, /"m"/],
-    ["values templates", { charts: [{ name: "c", templatedValuesFiles: ["a"] }] }, /"c"/],
+    ["a manifest template", { manifests: [{ name: "m", template: true }] }, undefined],
+    ["values templates", { charts: [{ name: "c", templatedValuesFiles: ["a"] }] }, undefined],
     [
       "package values",
       { charts: [{ name: "c", values: [{ sourcePath: ".", targetPath: "." }] }] },
-      /"c"/,
+      undefined,
     ],
     ["images and health checks", {
       images: ["a:1"],

@@ -16,6 +16,8 @@ export interface VariableSources {
 /** A variable's value and how it is put in. */
 export interface ResolvedVariable extends Template {
   readonly sensitive: boolean;
+  /** What was given where something else is put in: of type `file` the path. */
+  readonly given?: string;
 }
 
 /** Values by upper-case name. */
@@ -43,6 +45,7 @@ export function resolveVariables(
     checkPattern(name, variable.pattern, value);
     resolved.set(name, {
       value: contentOf(variable, value, sources.readTextFile),
+      ...(variable.type === "file" ? { given: value } : {}),
       autoIndent: variable.autoIndent,
       sensitive: variable.sensitive,
     });

@@ -51,3 +51,4 @@ export {
   type TrustKeyReason,
 } from "./trusted_keys.ts";
 export { TarUnpacker } from "./unpack.ts";
+export { encodePackage } from "./zarf_config.ts";

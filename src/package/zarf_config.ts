@@ -10,6 +10,7 @@ import {
   text,
   textMap,
 } from "./go_json.ts";
+import type { JsonObject } from "./json.ts";
 
 /*
  * Zarf's v1alpha1 package as its Go structs have it, every field in its order (Zarf 0.84,
@@ -217,3 +218,8 @@ export const ZARF_PACKAGE: GoType = struct({
   values: struct({ files: list(text), schema: text }),
   documentation: textMap,
 });
+
+/** A v1alpha1 document as the JSON that Zarf makes of it; what Zarf does not know is left out. */
+export function encodePackage(document: JsonObject): string {
+  return ZARF_PACKAGE.encode(document);
+}

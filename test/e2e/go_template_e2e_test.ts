@@ -273,14 +273,18 @@ port: { x: 9007199254740993 }
     [{ image: { tag: "v1", x: "y" } }, [map(".myapp.version", ".image.tag")], {
       image: { tag: "2.0.0", x: "y" },
     }, []],
-    [{}, [map(".loki", ".", ".loki.image", ".loki.secret", ".loki.absent.x")], { replicas: 3 }, []],
-    [{ a: "1" }, [map(".loki", ".a", ".loki.image", ".loki.secret")], { a: { replicas: 3 } }, []],
-    [{}, [map(".myapp.list", ".list")], { list: [1, 20000000] }, ["list[1]=20000000"]],
+    [{}, [map(".loki", ".", ".loki.image", ".loki.secret", ".loki.absent.x")], { replicas: 3 }, [
+      "replicas=3",
+    ]],
+    [{ a: "1" }, [map(".loki", ".a", ".loki.image", ".loki.secret")], { a: { replicas: 3 } }, [
+      "a.replicas=3",
+    ]],
+    [{}, [map(".myapp.list", ".list")], { list: [1, 20000000] }, ["list[0]=1", "list[1]=20000000"]],
     [
       {},
       [map(".", ".v", ".myapp", ".loki", ".port")],
       { v: { "a.b": 1000000, big: -1000000, small: 999999, ratio: 1.5 } },
-      ["v.a\\.b=1000000", "v.big=-1000000"],
+      ["v.a\\.b=1000000", "v.big=-1000000", "v.small=999999"],
     ],
   ];
   for (const [base, mappings, json, set] of rows) {

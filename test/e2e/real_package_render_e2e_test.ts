@@ -98,7 +98,7 @@ async function renderAll(
       ];
       for (const plan of plans) {
         await withPrivateDirectory(`${root}/tmp`, async (dir) => {
-          const planned = plan(dir);
+          const planned = await plan(dir);
           const text = await helm.render({ ...planned, settings: "", timeout: 10_000 });
           const { release, namespace } = planned;
           const result = postRender(text, { packageName, templates });

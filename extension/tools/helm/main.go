@@ -5,6 +5,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,10 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == "gotemplate" {
 		os.Exit(gotemplate.Run(os.Stdin, os.Stdout, os.Stderr))
 	}
+	if err := addSetArguments(); err != nil {
+		fmt.Fprintln(os.Stderr, "helm:", err)
+		os.Exit(1)
+	}
 	// As upstream's main: otherwise the field manager follows the file's name.
 	kube.ManagedFieldsManager = "helm"
 	cmd, err := helmcmd.NewRootCmd(os.Stdout, os.Args[1:], helmcmd.SetupLogging)
@@ -44,4 +49,25 @@ func main() {
 		}
 		os.Exit(1)
 	}
+}
+
+// addSetArguments adds --set for each text in the JSON list that a file holds:
+// as real arguments everybody on the machine could read them.
+func addSetArguments() error {
+	path := os.Getenv("HOLDFAST_SET")
+	if path == "" {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var list []string
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	for _, each := range list {
+		os.Args = append(os.Args, "--set", each)
+	}
+	return nil
 }

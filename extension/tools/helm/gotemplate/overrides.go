@@ -20,8 +20,8 @@ type mapping struct {
 type charted struct {
 	// A values file.
 	JSON string `json:"json"`
-	// Arguments of --set for whole numbers so large that Helm's values files,
-	// whose numbers are all floating, would show them as 1e+06.
+	// Arguments of --set for the whole numbers: in Helm's values files all numbers
+	// are floating ones, are shown as 1e+06 and do not equal 3.
 	Set []string `json:"set"`
 }
 
@@ -51,32 +51,27 @@ func chart(values map[string]any, base map[string]any, mappings []mapping) (*cha
 	if err != nil {
 		return nil, err
 	}
-	large := []string{}
-	largeNumbers(overrides, "", &large)
-	slices.Sort(large)
-	return &charted{JSON: string(text), Set: large}, nil
+	whole := []string{}
+	wholeNumbers(overrides, "", &whole)
+	slices.Sort(whole)
+	return &charted{JSON: string(text), Set: whole}, nil
 }
 
-// Go shows a floating number with an exponent from here on.
-const exponentFrom = 1_000_000
-
-func largeNumbers(value any, path string, found *[]string) {
+func wholeNumbers(value any, path string, found *[]string) {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, each := range v {
-			largeNumbers(each, strings.TrimPrefix(path+"."+escapeKey(key), "."), found)
+			wholeNumbers(each, strings.TrimPrefix(path+"."+escapeKey(key), "."), found)
 		}
 	case []any:
 		for i, each := range v {
-			largeNumbers(each, fmt.Sprintf("%s[%d]", path, i), found)
+			wholeNumbers(each, fmt.Sprintf("%s[%d]", path, i), found)
 		}
 	case int64:
-		if v >= exponentFrom || v <= -exponentFrom {
-			*found = append(*found, path+"="+strconv.FormatInt(v, 10))
-		}
+		*found = append(*found, path+"="+strconv.FormatInt(v, 10))
 	case uint64:
 		// Helm reads no larger ones as whole.
-		if v >= exponentFrom && v <= math.MaxInt64 {
+		if v <= math.MaxInt64 {
 			*found = append(*found, path+"="+strconv.FormatUint(v, 10))
 		}
 	}

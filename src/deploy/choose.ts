@@ -1,0 +1,66 @@
+import type { ZarfComponent } from "../package/mod.ts";
+import { digestHex, exec as systemExec } from "../std/mod.ts";
+import type { ZarfState } from "../zarf/mod.ts";
+import type { DeployContext, DeployPackage } from "./context.ts";
+import { GoTemplates, type ValuesLayer } from "./go_template.ts";
+import { valuesOf, valuesSchemaOf } from "./package_values.ts";
+import { preflight } from "./preflight.ts";
+import { type Filling, stateObject, templateObjects } from "./template_objects.ts";
+import { preflightValues } from "./values_preflight.ts";
+import type { ResolvedVariables } from "./variables.ts";
+
+/** What of a package is deployed, and what it is filled with. */
+export interface Chosen {
+  readonly components: readonly ZarfComponent[];
+  readonly variables: ResolvedVariables;
+  /** A later one wins. */
+  readonly values: readonly ValuesLayer[];
+}
+
+/**
+ * Puts together what the package and the site say, and finds before anything is touched what will
+ * not do.
+ *
+ * @throws {DeployError} as {@linkcode preflight} and {@linkcode preflightValues}.
+ */
+export async function choose(pkg: DeployPackage, context: DeployContext): Promise<Chosen> {
+  const { components, variables } = preflight(pkg.definition, context);
+  const directory = unpackedAt(pkg, context);
+  const values = valuesOf(directory, context.values);
+  const schema = context.skipValuesSchema === true ? undefined : valuesSchemaOf(directory);
+  await preflightValues({
+    components,
+    directory,
+    values,
+    templates: goTemplates(context),
+    ...(schema === undefined ? {} : { schema }),
+  });
+  return { components, variables, values };
+}
+
+/** Where a package's files are. */
+export function unpackedAt({ digest }: DeployPackage, { dataDir }: DeployContext): string {
+  return `${dataDir}/packages/${digestHex(digest)}`;
+}
+
+/** What fills in a component's Go templates. */
+export function fillingOf(
+  { definition }: DeployPackage,
+  component: ZarfComponent,
+  chosen: Chosen,
+  state: ZarfState,
+  context: DeployContext,
+): Filling {
+  return {
+    templates: goTemplates(context),
+    objects: templateObjects({
+      definition,
+      ...chosen,
+      state: stateObject(state, component.stateAccess),
+    }),
+  };
+}
+
+function goTemplates({ exec = systemExec, tools, signal }: DeployContext): GoTemplates {
+  return new GoTemplates({ exec, helm: tools.helm, ...(signal === undefined ? {} : { signal }) });
+}
