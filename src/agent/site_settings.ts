@@ -18,6 +18,9 @@ import type { PackageRecord, Store } from "../store/mod.ts";
 /** The ends of a settings file's name, after the whole name of the package file. */
 const SIDECAR_ENDS = [".config.yaml", ".config.yml", ".config.json", ".config.toml"] as const;
 
+/** How many TOML files are remembered. */
+const MAX_TOML_FILES = 20;
+
 const keptFile = v.object({ name: v.string(), text: v.string() });
 const keptSchema = v.object({
   /** The settings file. */
@@ -54,6 +57,8 @@ export class SiteSettingsBook {
   readonly #options: SiteSettingsOptions;
   /** What the last look found, by package: what is being copied looks different at the next one. */
   readonly #seen = new Map<Digest, string>();
+  /** TOML files that were read: reading one starts a program. */
+  readonly #toml = new Map<string, SiteSettings>();
 
   constructor(options: SiteSettingsOptions) {
     this.#options = options;
@@ -65,7 +70,7 @@ export class SiteSettingsBook {
    * @throws {DeployError} `SettingsInvalid`.
    */
   async begin(record: PackageRecord): Promise<DeploySettings> {
-    const found = await this.#read(record);
+    const found = await this.#read(this.#dropped().get(record.digest) ?? []);
     if (found !== undefined) this.#keep(record, found);
     const { records } = this.#options.store;
     records.setValue(deployedKey(record.digest), this.#fingerprint(record));
@@ -90,9 +95,10 @@ export class SiteSettingsBook {
    * other settings than they have now.
    */
   async look(records: readonly PackageRecord[]): Promise<PackageRecord[]> {
+    const dropped = this.#dropped();
     for (const record of records) {
       if (record.state === "superseded") this.#forget(record.digest);
-      else await this.#look(record);
+      else await this.#look(record, dropped.get(record.digest) ?? []);
     }
     const { store } = this.#options;
     return records.filter((record) =>
@@ -101,8 +107,8 @@ export class SiteSettingsBook {
     );
   }
 
-  async #look(record: PackageRecord): Promise<void> {
-    const found = await this.#read(record);
+  async #look(record: PackageRecord, paths: readonly string[]): Promise<void> {
+    const found = await this.#read(paths);
     const text = found === undefined ? undefined : JSON.stringify(found);
     if (text === undefined) this.#seen.delete(record.digest);
     else if (this.#seen.get(record.digest) !== text) this.#seen.set(record.digest, text);
@@ -137,11 +143,20 @@ export class SiteSettingsBook {
     return digestOf(new TextEncoder().encode(JSON.stringify([configured, files, kept])));
   }
 
-  /** What lies beside the first dropped file of the package that has something beside it. */
-  async #read(record: PackageRecord): Promise<Kept | undefined> {
+  /** Where each accepted package was dropped. */
+  #dropped(): Map<string, string[]> {
+    const paths = new Map<string, string[]>();
     for (const { path, outcome } of this.#options.store.records.listDrops()) {
       const known = parseOutcome(outcome);
-      if (known?.phase !== "Accepted" || known.digest !== record.digest) continue;
+      if (known?.phase !== "Accepted") continue;
+      paths.set(known.digest, [...paths.get(known.digest) ?? [], path]);
+    }
+    return paths;
+  }
+
+  /** What lies beside the first of the dropped files that has something beside it. */
+  async #read(paths: readonly string[]): Promise<Kept | undefined> {
+    for (const path of paths) {
       const there = SIDECAR_ENDS.map((end) => path + end).filter(isFile);
       const [first] = there;
       if (first !== undefined) return await this.#readBeside(first, there);
@@ -174,9 +189,14 @@ export class SiteSettingsBook {
 
   async #parse({ name, text }: { readonly name: string; readonly text: string }) {
     if (!name.endsWith(".toml")) return parseZarfConfig(readSettingsText(text, name), name);
+    const known = this.#toml.get(text);
+    if (known !== undefined) return known;
     const read = await this.#options.templates().toml(text);
     if ("error" in read) throw invalidSettings(name, read.error);
-    return parseZarfConfig(read.value, name);
+    const settings = parseZarfConfig(read.value, name);
+    if (this.#toml.size >= MAX_TOML_FILES) this.#toml.clear();
+    this.#toml.set(text, settings);
+    return settings;
   }
 }
 

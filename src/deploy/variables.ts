@@ -181,7 +181,7 @@ function missing(name: string, description: string): DeployError {
     reason: "VariableMissing",
     message: `variable ${name} has no value` + (description === "" ? "" : ` (${description})`),
     kept: "the cluster was not touched",
-    remedy: `set ${name} in the configuration`,
+    remedy: `set ${name} in the settings of the package`,
     disposition: "wait",
   });
 }
