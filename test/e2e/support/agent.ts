@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { PackageStatus } from "../../../src/status/mod.ts";
+import type { NodeStatus, PackageStatus } from "../../../src/status/mod.ts";
 import type { ClusterNode, Forward, NodeProcess } from "../../cluster/mod.ts";
 
 /** The root of the checkout. */
@@ -120,6 +120,14 @@ export class TestAgent {
     await using forward = this.forward("127.0.0.1:7472");
     const response = await fetch(`http://${forward.address}${path}`);
     return await response.text();
+  }
+
+  /** What a part of it says on the status page. */
+  async part(name: string): Promise<NodeStatus["parts"][number]> {
+    const { parts }: NodeStatus = JSON.parse(await this.status("/api/v1/status"));
+    const part = parts.find((one) => one.name === name);
+    assert(part, `part ${name}`);
+    return part;
   }
 
   /** The value of a metric without labels. */

@@ -19,12 +19,17 @@ export interface ZarfAnswer {
  * Runs the real zarf to its end; nobody answers its questions. What it unpacks on its way goes away,
  * also where zarf itself leaves it.
  */
-export async function zarf(args: readonly string[], cwd?: string): Promise<ZarfAnswer> {
+export async function zarf(
+  args: readonly string[],
+  cwd?: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ZarfAnswer> {
   const temporary = await Deno.makeTempDir({ prefix: "holdfast-zarf-" });
   try {
     const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.zarf), {
       args: [...args, "--no-color", `--tmpdir=${temporary}`],
       stdin: "null",
+      env: { ...env },
       ...(cwd === undefined ? {} : { cwd }),
     }).output();
     const [output = "", log = ""] = [stdout, stderr].map((bytes) =>
