@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describeError } from "../std/mod.ts";
+import { eventually } from "../../test/fakes/testing.ts";
+import { describeError, systemClock } from "../std/mod.ts";
 import { issueCertificates } from "./certificates.ts";
 import { AdmissionError, type AdmissionReason } from "./errors.ts";
 import { serveAdmission } from "./serve.ts";
@@ -74,4 +75,94 @@ Deno.test("a signal ends the server", async () => {
   });
   ending.abort();
   await server.finished;
+});
+
+/** Whether a new connection to the server is one that trusts `ca`. */
+async function isTrusted(port: number, ca: string): Promise<boolean> {
+  using client = Deno.createHttpClient({ caCerts: [ca] });
+  try {
+    return (await (await fetch(`https://127.0.0.1:${port}/`, { client })).text()) === "hello";
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("another certificate is for new connections, and the old ones go on", async () => {
+  const next = issueCertificates();
+  const server = serveAdmission(answer, { hostname: "127.0.0.1", port: 0, tls });
+  const url = `https://127.0.0.1:${server.port}/`;
+  try {
+    using old = Deno.createHttpClient({ caCerts: [ca] });
+    assert.equal(await (await fetch(url, { client: old })).text(), "hello");
+    server.useCertificate({ cert: next.cert, key: next.key });
+    assert.equal(await (await fetch(url, { client: old })).text(), "hello");
+    assert.deepEqual(
+      [await isTrusted(server.port, ca), await isTrusted(server.port, next.ca)],
+      [false, true],
+    );
+  } finally {
+    await server.shutdown();
+  }
+});
+
+Deno.test("a certificate that cannot be used leaves the present one in place", async () => {
+  const server = serveAdmission(answer, { hostname: "127.0.0.1", port: 0, tls });
+  try {
+    for (const bad of [{ cert: "x", key }, { cert, key: issueCertificates().key }]) {
+      assert.throws(
+        () => server.useCertificate(bad),
+        (error) => error instanceof AdmissionError && error.reason === "TlsInvalid",
+      );
+      assert.equal(await isTrusted(server.port, ca), true);
+    }
+  } finally {
+    await server.shutdown();
+  }
+});
+
+Deno.test("of many requests none is lost while the certificate changes", async () => {
+  const all = [{ ca, cert, key }, ...Array.from({ length: 20 }, () => issueCertificates())];
+  const server = serveAdmission(answer, { hostname: "127.0.0.1", port: 0, tls });
+  const url = `https://127.0.0.1:${server.port}/`;
+  const caCerts = all.map(({ ca }) => ca);
+  let answered = 0;
+  let isOver = false;
+  const ask = async (isAnew: boolean) => {
+    let client = Deno.createHttpClient({ caCerts });
+    while (!isOver) {
+      assert.equal(await (await fetch(url, { client, method: "POST", body: "x" })).text(), "hello");
+      answered++;
+      if (!isAnew) continue;
+      client.close();
+      client = Deno.createHttpClient({ caCerts });
+    }
+    client.close();
+  };
+  const asking = Promise.all([...Array(8).fill(false), true, true].map(ask));
+  for (const { cert, key } of all) {
+    const before = answered;
+    server.useCertificate({ cert, key });
+    await Promise.race([asking, eventually(() => answered > before + 40)]);
+  }
+  isOver = true;
+  await asking;
+  assert.ok(answered > 800, `${answered} requests`);
+  await server.shutdown();
+});
+
+Deno.test("a request that nobody answers is broken off when a server that shuts down has waited enough", async () => {
+  const begun = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<Response>();
+  const clock = { ...systemClock, sleep: (ms: number) => systemClock.sleep(ms / 100) };
+  const server = serveAdmission(() => {
+    begun.resolve();
+    return late.promise;
+  }, { hostname: "127.0.0.1", port: 0, tls, clock });
+  using client = Deno.createHttpClient({ caCerts: [ca] });
+  const asked = assert.rejects(fetch(`https://127.0.0.1:${server.port}/`, { client }));
+  await begun.promise;
+  const down = server.shutdown();
+  await asked;
+  late.resolve(new Response());
+  await down;
 });
