@@ -8,9 +8,9 @@ import { createHash } from "node:crypto";
 import { HoldfastError } from "../../src/std/mod.ts";
 
 /** Why a tool is not there. */
-export type ToolReason = "GoMissing" | "ToolBuildFailed";
+export type ToolReason = "GoMissing" | "ToolBuildFailed" | "ModuleUnavailable";
 
-/** A tool could not be built. */
+/** A tool could not be built, or a module not fetched. */
 export class ToolError extends HoldfastError<ToolReason> {}
 
 /** One Go program and how it is built. */
@@ -214,7 +214,15 @@ async function build(
   }
 }
 
-async function runGo(cwd: string, args: readonly string[]) {
+/** What `go` said. */
+export interface GoAnswer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `go` to its end. @throws {ToolError} `GoMissing`. */
+export async function runGo(cwd: string, args: readonly string[]): Promise<GoAnswer> {
   try {
     const result = await new Deno.Command("go", {
       args: [...args],

@@ -6,6 +6,7 @@ import {
   ensureClusterTools,
   installSystemPackages,
 } from "../cluster/mod.ts";
+import { sourceCrds } from "../e2e/support/crds.ts";
 
 /**
  * Why the end-to-end tests cannot run on this machine at all, in one line. What can be installed is
@@ -34,4 +35,5 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
   await ensureClusterTools(say);
   await ensureTool(TOOLS.conformance, say);
   await ensureTool(TOOLS.zarf, say);
+  await sourceCrds();
 }
