@@ -11,7 +11,7 @@ import { setEntries, setMembers } from "../json_patch.ts";
 import type { Site, SiteRegistry } from "../site.ts";
 import { labelPatched, MetadataSchema, objectRule, type Question, Text } from "./object_rule.ts";
 import { UNCHANGED, type Verdict } from "./rule.ts";
-import { OCI, registryAccess } from "./sources.ts";
+import { OCI, readOr, registryAccess } from "./sources.ts";
 
 /** The config of a Helm chart: Flux looks for charts under their own tags. */
 const CHART = "application/vnd.cncf.helm.config.v1+json";
@@ -106,7 +106,9 @@ function imageAtSite(
 ): { readonly withChecksum: string; readonly plain: string } {
   const ending = ref?.digest ? `@${ref.digest}` : ref?.tag ? `:${ref.tag}` : "";
   const plain = transformImageWithoutChecksum(serviceAddress, url + ending);
-  const hasChecksum = clusterAddress !== undefined && hostnamesMatch(OCI + clusterAddress, url);
+  // Go's parser takes `oci://name:tag` for a host with a bad port: it is none of the cluster's.
+  const hasChecksum = clusterAddress !== undefined &&
+    readOr(() => hostnamesMatch(OCI + clusterAddress, url)) === true;
   return {
     plain,
     withChecksum: hasChecksum ? plain : transformImage(serviceAddress, url + ending),

@@ -206,6 +206,14 @@ Deno.test("the registry is asked once, by the name with the checksum, and only i
   }
 });
 
+Deno.test("a tag behind a name without a host is no port of one", async () => {
+  const object = repository("oci://nginx:1.27");
+  const { stored } = await admit(fluxOciRepositoryRule, object, site(INNER_REGISTRY));
+  const { url, ref } = stored["spec"] as { readonly url: string; readonly ref: unknown };
+  assert.equal(url, `oci://${INNER_REGISTRY.serviceAddress}/library/nginx`);
+  assert.deepEqual(ref, { tag: "1.27-zarf-3793515731" });
+});
+
 Deno.test("while no registry is known, and without a URL, all stays", async () => {
   const unknown = siteOf({});
   assert.deepEqual((await admit(fluxOciRepositoryRule, repository(CHARTS), unknown)).paths, []);
