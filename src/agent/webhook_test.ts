@@ -54,7 +54,9 @@ function staged(mode: string, action: (stage: Stage) => Promise<void>): Promise<
     });
     const [facts, part] = [new ClusterFacts(store, logger), new Part("admission", "starts")];
     const abort = new AbortController();
-    const serving = serveWebhook({ settings, facts, part, logger, clock: quick }, abort.signal);
+    const following = facts.run(api.client, abort.signal);
+    const options = { settings, facts, store, part, logger, clock: quick };
+    const serving = serveWebhook(options, abort.signal);
     const isServed = async (tls: AdmissionTls) => {
       using client = Deno.createHttpClient({ caCerts: [tls.ca] });
       try {
@@ -67,7 +69,7 @@ function staged(mode: string, action: (stage: Stage) => Promise<void>): Promise<
       await action({ api, facts, part, lines, isServed });
     } finally {
       abort.abort();
-      await serving;
+      await Promise.all([serving, following]);
     }
   });
 }
@@ -76,7 +78,7 @@ async function madeAnew({ api, facts }: Stage): Promise<AdmissionTls> {
   const secret = api.find("secrets", TLS_SECRET);
   if (secret !== undefined) api.remove(secret);
   const tls = await ensureAdmissionTls(api.client);
-  await facts.refresh(api.client);
+  await eventually(() => facts.current.tls?.cert === tls.cert);
   return tls;
 }
 
@@ -99,8 +101,7 @@ Deno.test("when the certificate is lost, the one that there was is served on", (
     const tls = await madeAnew(stage);
     await eventually(() => stage.isServed(tls));
     stage.api.remove(stage.api.find("secrets", TLS_SECRET) as AnyObject);
-    await stage.facts.refresh(stage.api.client);
-    assert.equal(stage.facts.current.tls, undefined);
+    await eventually(() => stage.facts.current.tls === undefined);
     assert.equal(await stage.isServed(tls), true);
     const next = await madeAnew(stage);
     await eventually(() => stage.isServed(next));
