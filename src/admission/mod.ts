@@ -4,8 +4,9 @@
  *
  * The room promises that an answer needs nothing but the request and, for an OCIRepository, a short
  * question to the registry, that what is stored is what Zarf's agent would have stored
- * (docs/zarf-differences.md says where not), that judging an object twice changes nothing more, and
- * that the API server is made to insist on the webhook only after it was seen to be called.
+ * (docs/zarf-differences.md says where not), that judging an object twice changes nothing more, that
+ * nothing in the cluster waits for an agent that is not there, and that what was stored meanwhile can
+ * be mended.
  *
  * @module
  */
@@ -17,22 +18,40 @@ export {
   SERVER_DNS_NAME,
   type Validity,
 } from "./certificates.ts";
-export {
-  ensureWebhook,
-  type EnsureWebhookOptions,
-  type FailurePolicy,
-  removeWebhook,
-  WEBHOOK_CONFIGURATION,
-  webhookConfiguration,
-  type WebhookState,
-} from "./configuration.ts";
+export { WEBHOOK_CONFIGURATION, webhookConfiguration, type WebhookParts } from "./configuration.ts";
+export { ensureWebhook, type EnsureWebhookOptions, type WebhookState } from "./ensure.ts";
 export { AdmissionError, type AdmissionReason } from "./errors.ts";
+export {
+  ARGOCD_SECRET_LABEL,
+  ARGOCD_SECRET_TYPES,
+  kindsWithout,
+  MUTATED_KINDS,
+  type MutatedKind,
+  MUTATION_EXCLUSIONS,
+  type MutationExclusion,
+  pathOf,
+} from "./kinds.ts";
+export { type Mending, mendObject, mendPod, UNMENDED_SELECTOR } from "./mend.ts";
 export { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
 export { type Labels, type MutationPolicy, shouldMutate } from "./policy.ts";
+export { type ProofOptions, proveWebhook } from "./proof.ts";
 export { type AdmissionRequest } from "./review.ts";
 export { type Rule, type Verdict } from "./rules/rule.ts";
+export { RULES } from "./rules/rules.ts";
+export { isSelected, policyOf, type SelectedObject } from "./selection.ts";
 export { type Site, type SiteGitServer, type SiteRegistry } from "./site.ts";
 export { type AdmissionServer, serveAdmission, type ServeAdmissionOptions } from "./serve.ts";
+export {
+  hasWebhooks,
+  isAsWanted,
+  loadStanding,
+  putWebhooks,
+  removeWebhooks,
+  type Standing,
+  standingOf,
+  type Withdrawal,
+  withdrawWebhooks,
+} from "./standing.ts";
 export {
   type AdmissionTls,
   ensureAdmissionTls,

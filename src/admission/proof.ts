@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type KubeClient, KubeError, type KubeObject } from "../kube/mod.ts";
 import { transformImage } from "../refs/mod.ts";
-import { type Clock, describeError } from "../std/mod.ts";
+import { type Clock, describeError, systemClock } from "../std/mod.ts";
 import { ZARF_NAMESPACE } from "../zarf/mod.ts";
 import { PATCHED, PATCHED_LABEL } from "./rules/pod.ts";
 
@@ -12,9 +12,15 @@ const PROOF_TIMEOUT = 8_000;
 /** Milliseconds between two attempts. */
 const PROOF_INTERVAL = 300;
 
-/** How {@linkcode proveWebhook} waits. */
+/** What {@linkcode proveWebhook} looks for. */
 export interface ProofOptions {
-  readonly clock: Clock;
+  /** Whose agent has to have changed the pod. */
+  readonly agent: "Holdfast" | "Zarf";
+  /** Where images may come from: the pod has to come back with one of these. Empty ones do not count. */
+  readonly registryAddresses: readonly string[];
+  /** Milliseconds in which it has to succeed; 0 is one attempt. @default 8_000 */
+  readonly timeout?: number;
+  readonly clock?: Clock;
   readonly signal?: AbortSignal;
 }
 
@@ -25,14 +31,13 @@ export interface ProofOptions {
  */
 export async function proveWebhook(
   kube: KubeClient,
-  registryAddress: string,
-  { clock, signal }: ProofOptions,
+  options: ProofOptions,
 ): Promise<string | undefined> {
-  const deadline = clock.monotonic() + PROOF_TIMEOUT;
-  const wanted = transformImage(registryAddress, PROOF_IMAGE);
+  const { timeout = PROOF_TIMEOUT, clock = systemClock, signal } = options;
+  const deadline = clock.monotonic() + timeout;
   for (;;) {
     signal?.throwIfAborted();
-    const why = await attempt(kube, wanted, signal);
+    const why = await attempt(kube, options);
     if (why === undefined || clock.monotonic() >= deadline) return why;
     await clock.sleep(PROOF_INTERVAL, signal);
   }
@@ -40,16 +45,18 @@ export async function proveWebhook(
 
 async function attempt(
   kube: KubeClient,
-  wanted: string,
-  signal: AbortSignal | undefined,
+  { agent, registryAddresses, signal }: ProofOptions,
 ): Promise<string | undefined> {
+  const wanted = registryAddresses.filter(Boolean).map((address) =>
+    transformImage(address, PROOF_IMAGE)
+  );
   try {
     const options = signal === undefined ? { dryRun: true } : { dryRun: true, signal };
-    const image = imageOf(await kube.create(proofPod(), options));
-    if (image === wanted) return undefined;
+    const image = imageOf(await kube.create(proofPod(agent), options));
+    if (wanted.includes(image)) return undefined;
     return image === PROOF_IMAGE
       ? "a trial pod came back unchanged: no agent answers on the node of the API server"
-      : `a trial pod came back with the image ${image} in place of ${wanted}`;
+      : `a trial pod came back with the image ${image} in place of ${wanted.join(" or ")}`;
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;
     return `a trial pod was refused: ${describeError(error)}`;
@@ -57,15 +64,15 @@ async function attempt(
 }
 
 /** Fit for the strictest Pod Security level, and for namespaces with quotas. */
-function proofPod(): KubeObject {
+function proofPod(agent: ProofOptions["agent"]): KubeObject {
   return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
       namespace: ZARF_NAMESPACE,
       generateName: "holdfast-admission-proof-",
-      // Zarf's own agent passes over such pods: what changes this one is Holdfast.
-      labels: { [PATCHED_LABEL]: PATCHED },
+      // Zarf's own agent passes over pods with this label: what changes one is Holdfast.
+      ...(agent === "Zarf" ? {} : { labels: { [PATCHED_LABEL]: PATCHED } }),
     },
     spec: {
       automountServiceAccountToken: false,

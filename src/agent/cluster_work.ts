@@ -58,6 +58,7 @@ export class ClusterWork implements PackageActions {
           registryAddress: settings["registry-address"],
           admissionAddress: settings["admission-address"],
           rewrite: settings["image-mode"] === "rewrite",
+          exclusions: settings["mutation-exclusion"],
           onStage: (stage, detail) => this.#say(stage, detail),
         },
         async (access, leading) => {

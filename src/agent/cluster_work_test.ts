@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { AnyObject } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
 import { SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
@@ -84,11 +85,12 @@ class Stage {
   }
 
   /** The API server calls the webhook for a pod that is made for trial. */
-  admit(): void {
+  admit(isAsked: (labels?: Record<string, string>) => boolean = () => true): void {
     this.cluster.api.intercept = ({ method, path, body }) => {
       if (method !== "POST" || !path.endsWith("/pods")) return undefined;
       const pod = JSON.parse(body);
       const [container] = pod.spec.containers;
+      if (!isAsked(pod.metadata.labels)) return Response.json(pod);
       container.image = transformImage("127.0.0.1:31999", container.image);
       return Response.json(pod);
     };
@@ -100,7 +102,7 @@ class Stage {
 
   failurePolicy(): string | undefined {
     const found = this.cluster.api.find("mutatingwebhookconfigurations", "holdfast");
-    return found?.webhooks[0].failurePolicy;
+    return found?.webhooks[0]?.failurePolicy;
   }
 }
 
@@ -127,7 +129,7 @@ Deno.test("work is done under the lease, with registry and webhook, and the leas
       worked++;
       assert.equal(signal.aborted, false);
       assert.equal(stage.holder(), "node-1");
-      assert.equal(stage.failurePolicy(), "Fail");
+      assert.equal(stage.failurePolicy(), "Ignore");
       assert.equal(stage.cluster.registry.up, true);
       return Promise.resolve();
     }, never);
@@ -162,8 +164,14 @@ Deno.test("what is done already is not touched by what is said to those who wait
     assert.deepEqual([stage.record()?.reason, stage.record()?.message], ["Deployed", "up"]);
   }));
 
-Deno.test("where images are not rewritten no webhook is put in", () =>
+Deno.test("where images are not rewritten no webhook is put in, and one of another mode goes", () =>
   staged(async (stage) => {
+    stage.cluster.api.put({
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "MutatingWebhookConfiguration",
+      metadata: { name: "holdfast" },
+      webhooks: [{ name: "pod.holdfast.dev", failurePolicy: "Ignore" }],
+    } as AnyObject);
     await stage.work.lead(() => Promise.resolve(), never);
     assert.equal(stage.failurePolicy(), undefined);
     assert.equal(stage.part.ok, true);
@@ -175,12 +183,48 @@ Deno.test("while the API server does not call the webhook nothing is deployed, a
     stage.cluster.api.intercept = ({ method, path }) =>
       method === "POST" && path.endsWith("/pods") ? status(403, "Forbidden", "quota") : undefined;
     const leading = stage.work.lead(() => assert.fail("nothing is deployed"), never);
-    await assert.rejects(leading, { reason: "WebhookNotEnforced", disposition: "wait" });
+    await assert.rejects(leading, { reason: "WebhookNotAnswering", disposition: "wait" });
     assert.equal(stage.failurePolicy(), "Ignore");
     assert.equal(stage.holder(), "");
-    assert.match(stage.part.message, /webhook is not enforced.*quota/);
+    assert.match(stage.part.message, /webhook is not answering.*quota/);
     const warnings = stage.log.lines.filter((line) => line.startsWith("warn"));
     assert.equal(warnings.length, 1);
+  }));
+
+Deno.test("where Zarf's agent rewrites, its answer is the proof, and no webhook is put in", () =>
+  staged(async (stage) => {
+    stage.admit((labels) => labels?.["zarf-agent"] !== "patched");
+    stage.cluster.api.put({
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "MutatingWebhookConfiguration",
+      metadata: { name: "zarf" },
+      webhooks: [{ name: "agent-pod.zarf.dev" }],
+    });
+    let worked = 0;
+    await stage.work.lead(() => Promise.resolve(void worked++), never);
+    assert.equal(worked, 1);
+    assert.equal(stage.failurePolicy(), undefined);
+  }));
+
+Deno.test("webhooks that an agent took out stay out, and nothing is deployed", () =>
+  staged(async (stage) => {
+    stage.admit();
+    stage.cluster.api.put({
+      apiVersion: "admissionregistration.k8s.io/v1",
+      kind: "MutatingWebhookConfiguration",
+      metadata: {
+        name: "holdfast",
+        annotations: {
+          "holdfast.dev/withdrawn-by": "node-2",
+          "holdfast.dev/withdrawn-because": "another program listens there",
+        },
+      },
+      webhooks: [],
+    });
+    const leading = stage.work.lead(() => assert.fail("nothing is deployed"), never);
+    await assert.rejects(leading, { reason: "WebhookNotAnswering" });
+    assert.match(stage.part.message, /agent of node node-2 has taken it out: another program/);
+    assert.equal(stage.failurePolicy(), undefined);
   }));
 
 Deno.test("work that fails gives the lease back, too, and is told on the status page", () =>

@@ -1,9 +1,16 @@
-import { AdmissionError, ensureAdmissionTls, ensureWebhook } from "../admission/mod.ts";
+import {
+  AdmissionError,
+  ensureAdmissionTls,
+  ensureWebhook,
+  type MutationExclusion,
+  policyOf,
+  removeWebhooks,
+} from "../admission/mod.ts";
 import { type BootstrapStage, ensureRegistry, type RegistryAccess } from "../bootstrap/mod.ts";
 import { acquireLease, type KubeClient } from "../kube/mod.ts";
 import type { Logger } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
-import { ensureZarfNamespace, ZARF_NAMESPACE } from "../zarf/mod.ts";
+import { ensureZarfNamespace, loadState, ZARF_NAMESPACE } from "../zarf/mod.ts";
 
 /** The Lease of whoever may write; held only while there is something to write. */
 export const LEASE_NAME = "holdfast";
@@ -21,6 +28,8 @@ export interface LeadOptions {
   /** Where the API server reaches the webhook on its own node. */
   readonly admissionAddress: string;
   readonly rewrite: boolean;
+  /** What the webhook leaves to others. @default nothing */
+  readonly exclusions?: readonly MutationExclusion[];
   readonly onStage: (stage: LeadStage, detail: string) => void;
 }
 
@@ -64,31 +73,38 @@ export async function lead(
 }
 
 /**
- * Makes the webhook's certificate and puts the webhook in, if images are rewritten at all.
+ * Makes the webhook's certificate and puts the webhook in, if images are rewritten at all; takes it
+ * out where they are not.
  *
- * @throws {AdmissionError} `WebhookNotEnforced`.
+ * @throws {AdmissionError} `WebhookNotAnswering`.
  */
 async function admit(options: LeadOptions, signal: AbortSignal): Promise<void> {
   const { kube, logger, onStage } = options;
-  if (!options.rewrite) return;
   onStage("Admission", "putting the webhook in");
+  if (!options.rewrite) {
+    await removeWebhooks(kube, { signal });
+    return;
+  }
   const tls = await ensureAdmissionTls(kube);
+  const zarf = await loadState(kube);
   const state = await ensureWebhook(kube, {
-    url: `https://${options.admissionAddress}/mutate/pod`,
+    address: options.admissionAddress,
     caBundle: tls.ca,
-    registryAddress: options.registryAddress,
+    policy: policyOf(zarf?.agentMutationPolicy ?? ""),
+    exclusions: options.exclusions ?? [],
+    registryAddresses: [options.registryAddress, zarf?.registryInfo.address ?? ""],
     logger,
     signal,
   });
-  if (!state.proven) throw notEnforced(state.why);
+  if (!state.proven) throw notAnswering(state.why);
 }
 
-/** A pod that is stored with its own image now would never get another one. */
-function notEnforced(why: string): AdmissionError {
+/** A pod that is stored with its own image now pulls from outside before it is mended. */
+function notAnswering(why: string): AdmissionError {
   return new AdmissionError({
-    reason: "WebhookNotEnforced",
-    message: `the admission webhook is not enforced: ${why}`,
-    kept: "nothing is deployed meanwhile: its pods would keep images that cannot be pulled",
+    reason: "WebhookNotAnswering",
+    message: `the admission webhook is not answering: ${why}`,
+    kept: "nothing is deployed meanwhile: its pods would name images that cannot be pulled",
     remedy: "see what keeps the webhook of the API server's node from listening, or use " +
       "--image-mode mirror",
     disposition: "wait",

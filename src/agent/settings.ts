@@ -1,5 +1,6 @@
 import { loadAll, YAMLException } from "js-yaml";
 import * as v from "valibot";
+import { MUTATION_EXCLUSIONS } from "../admission/mod.ts";
 import { parseDeploySection, readSettingsText, type SiteSettings } from "../deploy/mod.ts";
 import { describeError, dirname, HoldfastError, LOG_LEVELS } from "../std/mod.ts";
 
@@ -36,6 +37,7 @@ const settingsSchema = v.object({
   "status-address": addressSchema,
   "peer-address": v.optional(addressSchema),
   "image-mode": v.picklist(imageModes),
+  "mutation-exclusion": v.array(v.picklist(MUTATION_EXCLUSIONS)),
   "trust-key": v.array(pathSchema),
   "seed-dir": v.optional(pathSchema),
   "tools-dir": v.optional(pathSchema),
@@ -71,6 +73,11 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "status-address": { value: "HOST:PORT", text: "listener of status page and metrics" },
   "peer-address": { value: "HOST:PORT", text: "listener for peer agents" },
   "image-mode": { value: "MODE", text: "rewrite image names, or mirror (rewrite nothing)" },
+  "mutation-exclusion": {
+    value: "NAME",
+    text: "what is not rewritten: flux, argocd",
+    repeatable: true,
+  },
   "trust-key": {
     value: "FILE",
     text: "public keys, one of which must have signed a package; PEM",

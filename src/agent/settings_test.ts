@@ -50,6 +50,16 @@ Deno.test("a flag beats the environment, which beats the file, which beats the d
   assert.equal(sources["image-mode"], "default");
 });
 
+Deno.test("what is not rewritten is named by Zarf's names, and none by default", () => {
+  assert.deepEqual(resolve({}).settings["mutation-exclusion"], []);
+  const environment = { HOLDFAST_MUTATION_EXCLUSION: "flux:argocd" };
+  assert.deepEqual(resolve({ environment }).settings["mutation-exclusion"], ["flux", "argocd"]);
+  assert.throws(
+    () => resolve({ flags: { "drop-dir": ["/drop"], "mutation-exclusion": ["helm"] } }),
+    (error) => error instanceof SettingsError && error.message.includes("mutation-exclusion"),
+  );
+});
+
 Deno.test("a repeatable setting is a list from every source", () => {
   const cases: Partial<SettingsInput>[] = [
     { flags: { "drop-dir": ["/a", "/b"] } },

@@ -7,8 +7,11 @@ import {
   type EnsureWebhookOptions,
   issueCertificates,
   loadAdmissionTls,
-  removeWebhook,
+  type MutationPolicy,
+  putWebhooks,
+  removeWebhooks,
   TLS_SECRET,
+  webhookConfiguration,
 } from "../../src/admission/mod.ts";
 import { KubeClient, KubeError, type KubeObject } from "../../src/kube/mod.ts";
 import { type Clock, systemClock } from "../../src/std/mod.ts";
@@ -56,9 +59,20 @@ async function admitted(kube: KubeClient, wanted: Pod): Promise<Pod["spec"]> {
   return (await kube.create(wanted, { dryRun: true })).spec;
 }
 
-async function failurePolicy(kube: KubeClient): Promise<unknown> {
-  const found = await kube.get<KubeObject & { webhooks: KubeObject[] }>(CONFIGURATION);
-  return found?.webhooks[0]?.failurePolicy;
+interface Configuration extends KubeObject {
+  webhooks: { name: string; failurePolicy: string; timeoutSeconds: number }[];
+}
+
+async function webhooks(kube: KubeClient): Promise<Configuration["webhooks"]> {
+  return (await kube.get<Configuration>(CONFIGURATION))?.webhooks ?? [];
+}
+
+/** Waits until the API server acts on a configuration that was changed a moment ago. */
+async function eventually(what: string, look: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; !await look(); attempt++) {
+    assert.ok(attempt < 50, `it never came to this: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 async function startWebhook(cluster: Cluster, node: ClusterNode): Promise<NodeProcess> {
@@ -88,9 +102,11 @@ async function writesOf(kube: KubeClient, action: () => Promise<unknown>): Promi
   return kube.writes - before;
 }
 
-async function makeNamespace(cluster: Cluster, kube: KubeClient, name: string, agent: string) {
+async function makeNamespace(cluster: Cluster, kube: KubeClient, name: string, agent?: string) {
   await cluster.kubectl(["create", "namespace", name]);
-  await cluster.kubectl(["label", "namespace", name, `zarf.dev/agent=${agent}`]);
+  if (agent !== undefined) {
+    await cluster.kubectl(["label", "namespace", name, `zarf.dev/agent=${agent}`]);
+  }
   const account = { apiVersion: "v1", kind: "ServiceAccount", namespace: name, name: "default" };
   while (await kube.get(account) === undefined) {
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -103,7 +119,8 @@ if (reason !== undefined) {
 }
 
 Deno.test({
-  name: "the API server calls the webhook, insists on it once it was proven, and never in vain",
+  name:
+    "the API server asks the webhook about what is to be changed, and never waits for it in vain",
   ignore: reason !== undefined,
   fn: async (t) => {
     await using cluster = await Cluster.up({ name: `admission-${Deno.pid.toString(36)}` });
@@ -112,12 +129,22 @@ Deno.test({
     const kube = KubeClient.fromKubeconfig(cluster.kubeconfig());
     await makeNamespace(cluster, kube, "zarf", "mutate");
     await makeNamespace(cluster, kube, "ignored", "ignore");
-    const url = `https://127.0.0.1:${PORT}/mutate/pod`;
-    const optionsWith = (caBundle: string): EnsureWebhookOptions => ({
-      url,
+    await makeNamespace(cluster, kube, "labelled", "mutate");
+    await makeNamespace(cluster, kube, "silent");
+    const optionsWith = (
+      caBundle: string,
+      policy: MutationPolicy = "all",
+    ): EnsureWebhookOptions => ({
+      address: `127.0.0.1:${PORT}`,
       caBundle,
-      registryAddress: REGISTRY_ADDRESS,
+      policy,
+      registryAddresses: [REGISTRY_ADDRESS],
     });
+    /** How many requests the webhook has answered. */
+    const asked = async () => {
+      const log = await Deno.readTextFile(webhook?.logPath ?? "");
+      return log.split("\n").filter((line) => line.includes("path=/mutate/pod")).length;
+    };
     let ca = "";
     let webhook: NodeProcess | undefined;
 
@@ -163,7 +190,9 @@ Deno.test({
       const state = await ensureWebhook(kube, options);
       assert.ok(!state.proven);
       assert.match(state.why, /came back unchanged/);
-      assert.equal(await failurePolicy(kube), "Ignore");
+      const all = await webhooks(kube);
+      assert.equal(all.length, 8);
+      assert.deepEqual(new Set(all.map((one) => one.failurePolicy)), new Set(["Ignore"]));
       const { containers, imagePullSecrets } = await admitted(kube, pod("default"));
       assert.equal(containers[0]?.image, "nginx:1.27");
       assert.equal(imagePullSecrets, undefined);
@@ -176,17 +205,19 @@ Deno.test({
       const options = { ...optionsWith(issueCertificates().ca), clock: hurried };
       const state = await ensureWebhook(kube, options);
       assert.ok(!state.proven);
-      assert.equal(await failurePolicy(kube), "Ignore");
     });
 
-    await t.step("an agent that answers is proven, and from then on insisted on", async () => {
-      assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), { proven: true });
-      assert.equal(await failurePolicy(kube), "Fail");
-      const writes = await writesOf(kube, async () => {
-        assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), { proven: true });
-      });
-      assert.equal(writes, 0);
-    });
+    await t.step(
+      "an agent that answers is proven, and asked about again without a write",
+      async () => {
+        const proven = { proven: true, by: "Holdfast" };
+        assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), proven);
+        const writes = await writesOf(kube, async () => {
+          assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), proven);
+        });
+        assert.equal(writes, 0);
+      },
+    );
 
     await t.step("new pods come from the registry", async () => {
       const { containers, imagePullSecrets } = await admitted(kube, pod("default"));
@@ -207,6 +238,37 @@ Deno.test({
         const { containers, imagePullSecrets } = await admitted(kube, each);
         assert.equal(containers[0]?.image, "nginx:1.27");
         assert.equal(imagePullSecrets, undefined);
+      }
+    });
+
+    await t.step("the selectors choose by labels what the policy says", async () => {
+      const namespaces = ["silent", "labelled", "ignored", "kube-system"];
+      const objects = [undefined, "mutate", "ignore", "skip", "other"];
+      const chosen: Readonly<Record<MutationPolicy, readonly string[]>> = {
+        all: [
+          ...["silent undefined", "silent mutate", "silent other"],
+          ...["labelled undefined", "labelled mutate", "labelled other"],
+        ],
+        labeled: [
+          ...["silent mutate", "ignored mutate"],
+          ...["labelled undefined", "labelled mutate", "labelled other"],
+        ],
+      };
+      for (const policy of ["labeled", "all"] as const) {
+        await putWebhooks(kube, webhookConfiguration(optionsWith(ca, policy)));
+        await eventually(`the policy ${policy}`, async () => {
+          const { containers } = await admitted(kube, pod("silent"));
+          return (containers[0]?.image === NGINX) === (policy === "all");
+        });
+        for (const namespace of namespaces) {
+          for (const object of objects) {
+            const labels = object === undefined ? {} : { "zarf.dev/agent": object };
+            const { containers } = await admitted(kube, pod(namespace, { labels }));
+            const isChosen = chosen[policy].includes(`${namespace} ${object}`);
+            const wanted = isChosen ? NGINX : "nginx:1.27";
+            assert.equal(containers[0]?.image, wanted, `${policy}: ${namespace} ${object}`);
+          }
+        }
       }
     });
 
@@ -241,41 +303,82 @@ Deno.test({
       assert.equal(debugged.spec.ephemeralContainers?.[0]?.image, BUSYBOX);
     });
 
-    await t.step("without the agent pods are refused, but not those that need it not", async () => {
+    await t.step(
+      "about mirror pods, and updates that bring no image, it is not asked",
+      async () => {
+        const ref = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "asked" };
+        const before = await asked();
+        await kube.create(pod("default", { name: "asked" }));
+        await eventually("one request", async () => await asked() === before + 1);
+        const body = { metadata: { labels: { a: "b" }, annotations: { c: "d" } } };
+        await kube.patch(ref, { type: "merge", body });
+        await kube.patch(ref, {
+          type: "merge",
+          body: { metadata: { finalizers: ["a.example/b"] } },
+        });
+        await kube.patch(ref, { type: "merge", body: { metadata: { finalizers: null } } });
+        const annotations = { "kubernetes.io/config.mirror": "0123456789abcdef" };
+        const mirror = pod("default", { annotations });
+        mirror.spec.nodeName = node.name;
+        assert.equal((await admitted(kube, mirror)).containers[0]?.image, "nginx:1.27");
+        // Requests are logged in their order: this is the next one.
+        await admitted(kube, pod("default", { annotations: { "kubernetes.io/other": "x" } }));
+        await eventually("two requests", async () => await asked() === before + 2);
+      },
+    );
+
+    await t.step("an agent that hangs costs three seconds at most, and no pod", async () => {
+      await webhook?.kill("SIGSTOP");
+      const started = performance.now();
+      const { containers } = await admitted(kube, pod("default"));
+      const took = performance.now() - started;
+      assert.equal(containers[0]?.image, "nginx:1.27");
+      assert.ok(took > 2_000 && took < 4_500, `${took} ms`);
+      const ref = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "asked" };
+      const labelled = performance.now();
+      await kube.patch(ref, { type: "merge", body: { metadata: { labels: { a: "c" } } } });
+      assert.ok(performance.now() - labelled < 1_000, "a label need not wait");
+      await webhook?.kill("SIGCONT");
+      await eventually(
+        "it answers",
+        async () => (await admitted(kube, pod("default"))).containers[0]?.image === NGINX,
+      );
+    });
+
+    await t.step("without the agent pods are stored as they are, at once", async () => {
       await webhook?.kill("SIGKILL");
       await webhook?.status;
-      await assert.rejects(
-        admitted(kube, pod("default")),
-        (error) => error instanceof KubeError && error.message.includes("pods.holdfast.dev"),
-      );
       const ignoring = pod("default", { labels: { "zarf.dev/agent": "ignore" } });
-      for (const each of [pod("kube-system"), pod("ignored"), ignoring]) {
+      for (const each of [pod("default"), pod("kube-system"), pod("ignored"), ignoring]) {
+        const started = performance.now();
         assert.equal((await admitted(kube, each)).containers[0]?.image, "nginx:1.27");
+        assert.ok(performance.now() - started < 1_500);
       }
     });
 
     await t.step("an agent that comes back is called again", async () => {
-      await startWebhook(cluster, node);
+      webhook = await startWebhook(cluster, node);
       assert.equal((await admitted(kube, pod("default"))).containers[0]?.image, NGINX);
     });
 
     await t.step("what somebody changed in the configuration is put right", async () => {
-      const body = [{ op: "replace", path: "/webhooks/0/timeoutSeconds", value: 30 }];
+      const { webhooks: wanted } = await kube.get<Configuration>(CONFIGURATION) ?? assert.fail();
+      const body = [
+        { op: "replace", path: "/webhooks/0/timeoutSeconds", value: 30 },
+        { op: "remove", path: "/webhooks/1" },
+      ];
       await kube.patch(CONFIGURATION, { type: "json", body });
-      assert.deepEqual(await ensureWebhook(kube, optionsWith(ca)), { proven: true });
-      const found = await kube.get<KubeObject & { webhooks: KubeObject[] }>(CONFIGURATION);
-      assert.equal(found?.webhooks[0]?.timeoutSeconds, 3);
+      assert.equal((await ensureWebhook(kube, optionsWith(ca))).proven, true);
+      assert.deepEqual(await webhooks(kube), wanted);
     });
 
     await t.step("without the configuration pods are stored as they are", async () => {
-      assert.equal(await removeWebhook(kube), true);
-      assert.equal(await removeWebhook(kube), false);
-      for (let attempt = 0;; attempt++) {
-        const { containers } = await admitted(kube, pod("default"));
-        if (containers[0]?.image === "nginx:1.27") break;
-        assert.ok(attempt < 50, "the webhook is still called");
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+      assert.equal(await removeWebhooks(kube), true);
+      assert.equal(await removeWebhooks(kube), false);
+      await eventually(
+        "the webhook is not asked",
+        async () => (await admitted(kube, pod("default"))).containers[0]?.image === "nginx:1.27",
+      );
     });
     kube.close();
   },

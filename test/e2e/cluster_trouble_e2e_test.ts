@@ -94,8 +94,8 @@ Deno.test({
       );
     });
     await t.step("a package waits as long as its pods would not be changed", async () => {
-      const { reason } = await verdictSays(/the admission webhook is not enforced/);
-      assert.equal(reason, "WebhookNotEnforced");
+      const { reason } = await verdictSays(/the admission webhook is not answering/);
+      assert.equal(reason, "WebhookNotAnswering");
       const namespaces = await cluster.kubectl(["get", "namespaces", "-o", "name"]);
       assert.doesNotMatch(namespaces, /hello/);
     });

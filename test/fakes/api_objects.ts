@@ -1,6 +1,6 @@
 /**
  * The objects of an API server in memory, over real HTTPS: enough of GET, LIST, WATCH, POST, PUT,
- * PATCH (merge, apply) and DELETE for level-based code to be started, killed and started again in
+ * PATCH (merge, apply, JSON) and DELETE for level-based code to be started, killed and started again in
  * milliseconds. Nothing is validated, nothing runs, nobody is refused: whether a cluster likes what is
  * written is for the tests in test/e2e, which have a real one.
  *
@@ -8,6 +8,7 @@
  */
 import type { KubeClient, KubeClientOptions, KubeObject } from "../../src/kube/mod.ts";
 import { ApiPeer, Pipe, type SeenRequest, status } from "./api_peer.ts";
+import { applyPatch } from "./json_patch.ts";
 
 /** An object, looked at without its type. */
 // deno-lint-ignore no-explicit-any
@@ -27,6 +28,8 @@ interface Change {
   readonly version: number;
   readonly key: string;
   readonly object: AnyObject;
+  /** What it was before. */
+  readonly before: AnyObject | undefined;
 }
 
 /** See the module's comment. */
@@ -121,8 +124,13 @@ export class ApiObjects implements AsyncDisposable {
   #watch(target: Target, { query }: SeenRequest, raw: Request): Response {
     const pipe = new Pipe();
     const from = Number(query.get("resourceVersion") ?? 0);
-    const tell = ({ key, object, type, version }: Change) => {
-      if (version > from && isChosen(key, object, target, query)) pipe.event(type, object);
+    const tell = ({ key, object, before, type, version }: Change) => {
+      if (version <= from) return;
+      const was = before !== undefined && isChosen(key, before, target, query);
+      // What does not match the selectors any more is gone for who watches.
+      if (isChosen(key, object, target, query)) {
+        pipe.event(type === "MODIFIED" && !was ? "ADDED" : type, object);
+      } else if (was) pipe.event("DELETED", object);
     };
     this.#changes.forEach(tell);
     this.#watches.add(tell);
@@ -142,6 +150,10 @@ export class ApiObjects implements AsyncDisposable {
     const dryRun = query.get("dryRun") !== null;
     if (method === "DELETE") {
       if (current === undefined) return notFound(target);
+      const { resourceVersion: wanted } = JSON.parse(body || "{}").preconditions ?? {};
+      if (wanted !== undefined && wanted !== current.metadata.resourceVersion) {
+        return status(409, "Conflict", "the object has been modified");
+      }
       if (!dryRun) this.#drop(key);
       return Response.json({ kind: "Status", status: "Success", metadata: {} });
     }
@@ -164,11 +176,12 @@ export class ApiObjects implements AsyncDisposable {
       return this.#answerStored(key, merge(rest, given) as AnyObject, dryRun);
     }
     if (current === undefined) return notFound(target);
-    const { resourceVersion } = given.metadata ?? {};
+    const patched = type === "application/json-patch+json" ? applyPatch(current, given) : undefined;
+    const { resourceVersion } = (patched as AnyObject ?? given).metadata ?? {};
     if (resourceVersion !== undefined && resourceVersion !== current.metadata.resourceVersion) {
       return status(409, "Conflict", "the object has been modified");
     }
-    const next = method === "PUT" ? given : merge(current, given);
+    const next = patched ?? (method === "PUT" ? given : merge(current, given));
     return this.#answerStored(key, next as AnyObject, dryRun);
   }
 
@@ -189,7 +202,7 @@ export class ApiObjects implements AsyncDisposable {
     if (before !== undefined && unversioned(before) === unversioned(stored)) return before;
     stored.metadata = { ...stored.metadata, resourceVersion: String(++this.#version) };
     this.#objects.set(key, stored);
-    this.#changed(key, stored, before === undefined ? "ADDED" : "MODIFIED");
+    this.#changed(key, stored, before === undefined ? "ADDED" : "MODIFIED", before);
     return this.#objects.get(key) ?? stored;
   }
 
@@ -199,11 +212,16 @@ export class ApiObjects implements AsyncDisposable {
     this.#objects.delete(key);
     for (const owner of this.#applied.keys()) if (owner.endsWith(key)) this.#applied.delete(owner);
     const metadata = { ...object.metadata, resourceVersion: String(++this.#version) };
-    this.#changed(key, { ...object, metadata }, "DELETED");
+    this.#changed(key, { ...object, metadata }, "DELETED", object);
   }
 
-  #changed(key: string, object: AnyObject, type: Change["type"]): void {
-    const change = { key, object, type, version: this.#version };
+  #changed(
+    key: string,
+    object: AnyObject,
+    type: Change["type"],
+    before: AnyObject | undefined,
+  ): void {
+    const change = { key, object, type, before, version: this.#version };
     this.#changes.push(change);
     for (const tell of this.#watches) tell(change);
     this.onChange(object, type);
@@ -244,13 +262,27 @@ function isChosen(key: string, object: AnyObject, target: Target, query: URLSear
   const [group, plural, namespace] = key.split("|");
   if (group !== target.group || plural !== target.plural) return false;
   if (target.namespace !== undefined && target.namespace !== namespace) return false;
-  const pairs = (text: string | null) =>
-    (text ?? "").split(",").filter(Boolean).map((pair) => pair.split("="));
   const { labels = {}, name } = object.metadata;
-  return pairs(query.get("labelSelector")).every(([key = "", value]) =>
-    value === undefined ? key in labels : labels[key] === value
-  ) &&
-    pairs(query.get("fieldSelector")).every(([, value]) => name === value);
+  const fields: Record<string, unknown> = {
+    "metadata.name": name,
+    "status.phase": object.status?.phase,
+  };
+  return requirements(query.get("labelSelector")).every((one) => isMet(one, labels)) &&
+    requirements(query.get("fieldSelector")).every((one) => isMet(one, fields));
+}
+
+/** The parts of a selector: commas within brackets part nothing. */
+function requirements(selector: string | null): string[] {
+  return (selector ?? "").split(/,(?![^(]*\))/).filter(Boolean);
+}
+
+/** `a=b`, `a!=b`, `a in (b,c)`, `a notin (b,c)` or `a`. */
+function isMet(requirement: string, values: Readonly<Record<string, unknown>>): boolean {
+  const [, key = "", operator, list = ""] =
+    /^([^\s=!]+)\s*(=|!=|in|notin)?\s*\(?([^)]*)\)?$/.exec(requirement) ?? [];
+  if (operator === undefined) return key in values;
+  const isIn = key in values && list.split(",").includes(String(values[key]));
+  return operator === "=" || operator === "in" ? isIn : !isIn;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -88,3 +88,56 @@ Deno.test("a watch tells what happens from a version on, and nothing before", ()
     }
     assert.deepEqual(seen, ["ADDED after", "DELETED after"]);
   }));
+
+Deno.test("selectors choose as the API server's do, and a watch tells when one stops to", () =>
+  withApi(async (api) => {
+    const pod = (name: string, labels: Record<string, string>, phase: string) =>
+      api.put({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, namespace: "a", labels },
+        status: { phase },
+      });
+    pod("one", {}, "Pending");
+    pod("two", { seen: "yes" }, "Pending");
+    pod("three", { tier: "b" }, "Running");
+    const ref = { apiVersion: "v1", kind: "Pod" };
+    const cases: [string, string, string[]][] = [
+      ["seen!=yes", "", ["one", "three"]],
+      ["seen!=yes", "status.phase=Pending", ["one"]],
+      ["tier notin (a,b),seen!=yes", "", ["one"]],
+      ["tier in (a,b)", "", ["three"]],
+      ["tier", "", ["three"]],
+      ["tier=b,seen!=yes", "status.phase=Running", ["three"]],
+    ];
+    for (const [labelSelector, fieldSelector, names] of cases) {
+      const { items } = await api.client.list(ref, { labelSelector, fieldSelector });
+      assert.deepEqual(items.map(({ metadata }) => metadata.name), names, labelSelector);
+    }
+    const seen: string[] = [];
+    const watch = api.client.watch(ref, { labelSelector: "seen!=yes", resourceVersion: "0" });
+    for await (const { type, object } of watch) {
+      seen.push(`${type} ${object.metadata.name}`);
+      if (seen.length === 2) pod("one", { seen: "yes" }, "Pending");
+      if (seen.length === 3) break;
+    }
+    assert.deepEqual(seen, ["ADDED one", "ADDED three", "DELETED one"]);
+  }));
+
+Deno.test("a JSON patch or a deletion of a version that is gone is a conflict", () =>
+  withApi(async ({ client }) => {
+    const first = await client.create(map("one", { x: "1" }));
+    const { resourceVersion = "" } = first.metadata;
+    const patch = {
+      type: "json",
+      body: [
+        { op: "add", path: "/data/x", value: "2" },
+        { op: "add", path: "/metadata/resourceVersion", value: resourceVersion },
+      ],
+    } as const;
+    const ref = { ...MAPS, name: "one" };
+    assert.deepEqual((await client.patch<AnyObject>(ref, patch)).data, { x: "2" });
+    await assert.rejects(client.patch(ref, patch), failsWith("Conflict"));
+    const deletion = { preconditions: { resourceVersion } };
+    await assert.rejects(client.delete(ref, deletion), failsWith("Conflict"));
+  }));
