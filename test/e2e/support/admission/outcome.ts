@@ -65,8 +65,8 @@ export async function outcomeOfHoldfast(
 }
 
 function holdfastSelectors(path: string): Selectors {
-  const parts = { url: `https://127.0.0.1:7471${path}`, caBundle: "" };
-  const webhooks = webhookConfiguration(parts, "Fail")["webhooks"] as unknown as (Selectors & {
+  const parts = { address: "127.0.0.1:7471", caBundle: "", policy: "all" } as const;
+  const webhooks = webhookConfiguration(parts)["webhooks"] as unknown as (Selectors & {
     readonly clientConfig: { readonly url: string };
   })[];
   const found = webhooks.find(({ clientConfig }) => clientConfig.url.endsWith(path));
