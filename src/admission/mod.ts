@@ -18,6 +18,7 @@ export {
   SERVER_DNS_NAME,
   type Validity,
 } from "./certificates.ts";
+export { ADMISSION_LIMITS, type AdmissionLimits } from "./body.ts";
 export { WEBHOOK_CONFIGURATION, webhookConfiguration, type WebhookParts } from "./configuration.ts";
 export { ensureWebhook, type EnsureWebhookOptions, type WebhookState } from "./ensure.ts";
 export { AdmissionError, type AdmissionReason } from "./errors.ts";

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import type { Verdict } from "./rules/rule.ts";
 
-const API_VERSION = "admission.k8s.io/v1";
+/** The versions of reviews that are understood; each is answered in its own. */
+const VERSIONS = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"] as const;
 
 const RequestSchema = v.looseObject({
   uid: v.pipe(v.string(), v.nonEmpty()),
@@ -12,9 +13,9 @@ const RequestSchema = v.looseObject({
   oldObject: v.optional(v.unknown()),
 });
 
-/** What the API server asks (k8s.io/api, admission/v1, AdmissionReview). */
+/** What the API server asks (k8s.io/api, admission/v1 and v1beta1, AdmissionReview). */
 export const ReviewSchema = v.looseObject({
-  apiVersion: v.literal(API_VERSION),
+  apiVersion: v.picklist(VERSIONS),
   kind: v.literal("AdmissionReview"),
   request: RequestSchema,
 });
@@ -22,23 +23,32 @@ export const ReviewSchema = v.looseObject({
 /** One object that is about to be written. `object` and `oldObject` are for the rule to parse. */
 export type AdmissionRequest = v.InferOutput<typeof RequestSchema>;
 
-/** The answer to the request `uid`. */
-export function reviewOf(uid: string, verdict: Verdict): Record<string, unknown> {
+/** A question of the API server. */
+export type Review = v.InferOutput<typeof ReviewSchema>;
+
+/** The answer to `review`, in its version. */
+export function answerTo({ apiVersion, request }: Review, verdict: Verdict): unknown {
   return {
-    apiVersion: API_VERSION,
+    apiVersion,
     kind: "AdmissionReview",
-    response: { uid, ...answer(verdict) },
+    response: { uid: request.uid, ...responseOf(verdict) },
   };
 }
 
-function answer(verdict: Verdict): Record<string, unknown> {
+function responseOf(verdict: Verdict): Record<string, unknown> {
   if (!verdict.allowed) {
     return {
       allowed: false,
       status: { code: 422, reason: "Invalid", message: verdict.message },
     };
   }
-  if (verdict.patch.length === 0) return { allowed: true };
-  const patch = new TextEncoder().encode(JSON.stringify(verdict.patch)).toBase64();
-  return { allowed: true, patchType: "JSONPatch", patch };
+  const { patch, warnings = [] } = verdict;
+  return {
+    allowed: true,
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(patch.length === 0 ? {} : {
+      patchType: "JSONPatch",
+      patch: new TextEncoder().encode(JSON.stringify(patch)).toBase64(),
+    }),
+  };
 }

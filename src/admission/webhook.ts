@@ -1,16 +1,17 @@
 import * as v from "valibot";
 import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import { ADMISSION_LIMITS, type AdmissionLimits, BadRequest, BodyReader } from "./body.ts";
 import { type AdmissionMetrics, type AdmissionResult, createAdmissionMetrics } from "./metrics.ts";
-import { reviewOf, ReviewSchema } from "./review.ts";
-import { podRule } from "./rules/pod.ts";
+import { answerTo, type Review, ReviewSchema } from "./review.ts";
 import type { Rule, Verdict } from "./rules/rule.ts";
+import { RULES } from "./rules/rules.ts";
 import type { Site } from "./site.ts";
 
-/** The largest request that is read; the API server takes none over 3 MiB itself. */
-export const MAX_REVIEW_BYTES = 3 << 20;
+/** The largest request that is read. */
+export const MAX_REVIEW_BYTES = ADMISSION_LIMITS.bodyBytes;
 
-const RULES: readonly Rule[] = [podRule];
 const HEALTH_PATH = "/healthz";
+const TOO_MANY = 429;
 
 /** What the webhook works with. */
 export interface AdmissionOptions {
@@ -20,24 +21,30 @@ export interface AdmissionOptions {
   /** Counts into these. @default its own */
   readonly metrics?: AdmissionMetrics;
   readonly clock?: Clock;
+  /** @default ADMISSION_LIMITS */
+  readonly limits?: Partial<AdmissionLimits>;
 }
 
 /** Answers one request; it never throws. */
 export type AdmissionHandler = (request: Request) => Promise<Response>;
 
 /**
- * The webhook: `POST /mutate/pod` with an AdmissionReview, and `GET /healthz`.
+ * The webhook: `POST` with an AdmissionReview to the path of a rule, and `GET /healthz`.
  *
- * It keeps nothing between requests and asks nobody, so it works while the API server, the registry
- * and the network do not.
+ * It keeps nothing between requests and asks nobody but, about one kind of object, the registry, so it
+ * works while the API server and the network do not. Where the site is not known yet, objects are
+ * admitted as they are. What is no review, or one of an object that has not the shape of its kind, gets
+ * a 4xx, and a failure of its own a 500: no answer in the sense of admission, so that the failure
+ * policy of the webhook's configuration decides, and the API server counts it.
  */
 export function createAdmission(options: AdmissionOptions): AdmissionHandler {
   const { logger, metrics = createAdmissionMetrics(), clock = systemClock } = options;
+  const bodies = new BodyReader({ ...ADMISSION_LIMITS, ...options.limits });
   return async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname === HEALTH_PATH) return health(request);
     const started = clock.monotonic();
-    const { response, result } = await reply(request, pathname, options);
+    const { response, result } = await reply(request, pathname, bodies, options);
     metrics.requests[result]++;
     metrics.seconds += (clock.monotonic() - started) / 1000;
     logger.debug("admission", { path: pathname, status: response.status, result });
@@ -50,75 +57,55 @@ interface Reply {
   readonly result: AdmissionResult;
 }
 
-/** A request that is no question to the webhook. */
-class BadRequest extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-    readonly headers: Readonly<Record<string, string>> = {},
-  ) {
-    super(message);
-  }
-}
-
-async function reply(request: Request, path: string, options: AdmissionOptions): Promise<Reply> {
+async function reply(
+  request: Request,
+  path: string,
+  bodies: BodyReader,
+  { site, logger }: AdmissionOptions,
+): Promise<Reply> {
   try {
-    const { uid, verdict } = await judge(request, path, options);
-    if (!verdict.allowed) options.logger.info("pod denied", { message: verdict.message });
-    return { response: Response.json(reviewOf(uid, verdict)), result: resultOf(verdict) };
+    const rule = ruleFor(request, path);
+    const { review, verdict } = await bodies.read(request, (body) => judge(body, rule, site));
+    if (!verdict.allowed) logger.info("object denied", { message: verdict.message });
+    return { response: Response.json(answerTo(review, verdict)), result: resultOf(verdict) };
   } catch (error) {
     if (error instanceof BadRequest) {
       const { status, message, headers } = error;
-      return { response: text(message, status, headers), result: "invalid" };
+      const result = status === TOO_MANY ? "busy" : "invalid";
+      return { response: text(message, status, headers), result };
     }
-    options.logger.error("admission failed", { error: describeError(error) });
+    logger.error("admission failed", { error: describeError(error) });
     return { response: text("the webhook failed; its log says why", 500), result: "failed" };
   }
 }
 
-async function judge(
-  request: Request,
-  path: string,
-  options: AdmissionOptions,
-): Promise<{ uid: string; verdict: Verdict }> {
-  const rule = RULES.find((candidate) => candidate.path === path);
+/** The rule that a request is for, before anything of its body is read. */
+function ruleFor({ method, headers }: Request, path: string): Rule {
+  const rule = RULES.get(path);
   if (rule === undefined) throw new BadRequest(404, "not found");
-  if (request.method !== "POST") throw new BadRequest(405, "only POST", { allow: "POST" });
-  const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+  if (method !== "POST") throw new BadRequest(405, "only POST", { allow: "POST" });
+  const type = headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new BadRequest(415, "the content type has to be application/json");
   }
-  const body = parseJson(await readBody(request));
+  return rule;
+}
+
+async function judge(
+  body: string,
+  rule: Rule,
+  site: () => Site,
+): Promise<{ review: Review; verdict: Verdict }> {
   try {
-    const review = v.parse(ReviewSchema, body).request;
-    if (review.kind.kind !== rule.kind) {
+    const review = v.parse(ReviewSchema, parseJson(body));
+    if (review.request.kind.kind !== rule.kind) {
       throw new BadRequest(400, `this path is for objects of kind ${rule.kind}`);
     }
-    return { uid: review.uid, verdict: await rule.judge(review, options.site()) };
+    return { review, verdict: await rule.judge(review.request, site()) };
   } catch (error) {
     if (!(error instanceof v.ValiError)) throw error;
     const where = v.getDotPath(error.issues[0]);
     throw new BadRequest(400, `not a review of a ${rule.kind}: ${where ?? "the whole body"}`);
-  }
-}
-
-/** Reads no further than the limit, whatever the header promised. */
-async function readBody(request: Request): Promise<string> {
-  const tooLarge = new BadRequest(413, `the review is over ${MAX_REVIEW_BYTES} bytes`);
-  if (Number(request.headers.get("content-length") ?? 0) > MAX_REVIEW_BYTES) throw tooLarge;
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let size = 0;
-  let body = "";
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.length;
-      if (size > MAX_REVIEW_BYTES) throw tooLarge;
-      body += decoder.decode(chunk, { stream: true });
-    }
-    return body + decoder.decode();
-  } catch (error) {
-    if (error instanceof BadRequest) throw error;
-    throw new BadRequest(400, "the body ended early or is not UTF-8");
   }
 }
 

@@ -120,7 +120,7 @@ Deno.test("what is no review gets the HTTP status that says why", async () => {
     ["another value", post("null"), 400, /not a review/],
     ["a list within lists", post(deep), 400, /not a review/],
     ["lists within lists in a label", post(deepPod), 400, /metadata\.labels\.deep/],
-    ["another version", post(good.replace("k8s.io/v1", "k8s.io/v1beta1")), 400, /apiVersion/],
+    ["another version", post(good.replace("k8s.io/v1", "k8s.io/v2")), 400, /apiVersion/],
     ["no uid", post(without("uid")), 400, /request\.uid/],
     ["no pod", post(without("object")), 400, /not a review of a Pod/],
     [
@@ -224,7 +224,7 @@ Deno.test("requests are counted by what became of them", async () => {
   await webhook(post(JSON.stringify(review(ignored))));
   await webhook(new Request(`${BASE}/healthz`));
   assert.deepEqual(metrics, {
-    requests: { patched: 2, unchanged: 1, denied: 1, invalid: 1, failed: 0 },
+    requests: { patched: 2, unchanged: 1, denied: 1, invalid: 1, busy: 0, failed: 0 },
     seconds: 1.25,
   });
 });
