@@ -50,6 +50,17 @@ Deno.test("who sends slowly is given up in time, and holds up nobody", async () 
   });
 });
 
+Deno.test("who began later has as much time as who began first", async () => {
+  await withWebhook({ bodyTimeout: 1_500 }, async (hooked) => {
+    const first = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const second = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
+    assert.match(await answerOn(first), /^HTTP\/1\.1 408 /);
+    await second.write(new TextEncoder().encode(GOOD.slice(20)));
+    assert.match(await answerOn(second), /^HTTP\/1\.1 200 /);
+  });
+});
+
 Deno.test("who goes away in the middle leaves nothing behind", async () => {
   await withWebhook({ inFlight: 2 }, async (hooked) => {
     for (let turn = 1; turn <= 5; turn++) {

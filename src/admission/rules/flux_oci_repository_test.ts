@@ -138,6 +138,11 @@ const CASES: Record<string, ZarfCase> = {
     site: OUTER,
     zarf: patched("127.0.0.1:31999/stefanprodan/manifests/podinfo"),
   },
+  "created at the registry, without a tag": {
+    object: repository("oci://127.0.0.1:31999/a", {}),
+    site: OUTER,
+    zarf: patched("127.0.0.1:31999/a", tag("latest")),
+  },
   "an empty ref": {
     object: repository(MANIFESTS, {}),
     site: OUTER,
@@ -163,6 +168,13 @@ Deno.test("a ref that is missing is made, where Zarf's patch cannot be applied",
     const update = { operation: "UPDATE", oldObject: stored } as const;
     assert.deepEqual((await admit(fluxOciRepositoryRule, stored, OUTER, update)).paths, []);
   }
+});
+
+Deno.test("an update at the registry gets no tag of its own", async () => {
+  const object = repository("oci://127.0.0.1:31999/a", {});
+  const update = { operation: "UPDATE", oldObject: object } as const;
+  const { stored } = await admit(fluxOciRepositoryRule, object, OUTER, update);
+  assert.deepEqual((stored["spec"] as { ref: unknown }).ref, {});
 });
 
 Deno.test("a digest in the URL is not lost", async () => {
