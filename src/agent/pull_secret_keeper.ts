@@ -147,16 +147,10 @@ export class PullSecretKeeper {
     for (const name of this.#repairs.keys()) {
       if (!needed.has(name)) this.#repairs.delete(name);
     }
-    // In an order of its own, so that agents that look at thousands do not all do the same ones.
-    const fresh = [...this.#wrong.keys()].filter((name) => !this.#tasks.has(name))
-      .map((name) => ({ name, at: now + this.#random() * MAX_JITTER }))
-      .sort((a, b) => a.at - b.at);
-    for (const { name, at } of fresh) {
-      this.#tasks.set(name, {
-        at: Math.max(at, this.#notBefore(name)),
-        failures: 0,
-        running: false,
-      });
+    for (const name of this.#wrong.keys()) {
+      if (this.#tasks.has(name)) continue;
+      const at = Math.max(now + this.#random() * MAX_JITTER, this.#notBefore(name));
+      this.#tasks.set(name, { at, failures: 0, running: false });
     }
   }
 
@@ -177,24 +171,32 @@ export class PullSecretKeeper {
   /** Starts what is due, as far as there are hands; gives the milliseconds until more is. */
   #startDue(signal: AbortSignal): number {
     const now = this.#clock.monotonic();
+    const due: [string, Task][] = [];
     let next = CALM;
     for (const [name, task] of this.#tasks) {
-      if (this.#running.size >= WORKERS) break;
       if (task.running) continue;
       const wait = Math.max(task.at, this.#pausedUntil) - now;
-      if (wait > 0) {
-        next = Math.min(next, wait);
-        continue;
-      }
-      task.running = true;
-      const writing = this.#write(name, task, signal).finally(() => {
-        task.running = false;
-        this.#running.delete(writing);
-        this.#event.happen();
-      });
-      this.#running.add(writing);
+      if (wait > 0) next = Math.min(next, wait);
+      else due.push([name, task]);
+    }
+    while (this.#running.size < WORKERS) {
+      // Agents that have thousands to do must not all do the same ones at the same time.
+      const [chosen] = due.splice(Math.floor(this.#random() * due.length), 1);
+      if (chosen === undefined) break;
+      this.#start(...chosen, signal);
     }
     return next;
+  }
+
+  #start(name: string, task: Task, signal: AbortSignal): void {
+    task.running = true;
+    const writing = this.#write(name, task, signal).finally(() => {
+      task.running = false;
+      this.#running.delete(writing);
+      // Hands are free.
+      this.#event.happen();
+    });
+    this.#running.add(writing);
   }
 
   async #write(name: string, task: Task, signal: AbortSignal): Promise<void> {

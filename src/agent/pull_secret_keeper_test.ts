@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
-import { eventually, loggerOf } from "../../test/fakes/testing.ts";
+import { eventually, loggerOf, randomNumbers } from "../../test/fakes/testing.ts";
 import type { KubeObject } from "../kube/mod.ts";
 import { systemClock } from "../std/mod.ts";
 import { newState, registryServiceAt, siteAccessOf, type ZarfState } from "../zarf/mod.ts";
@@ -290,6 +290,27 @@ Deno.test("three agents write once or twice for a namespace, and all of them fin
   }
   await quiet();
   assert(stage.api.writes.length <= 20, `${stage.api.writes.length} writes for 10 namespaces`);
+  for (const end of ends) await end();
+  await stage.api[Symbol.asyncDispose]();
+});
+
+Deno.test("agents that have hundreds to do share them, though none tells another", async () => {
+  const stage = new Stage();
+  for (const name of ["default", "kube-system"]) stage.add(name, { "zarf.dev/agent": "ignore" });
+  stage.api.intercept = async ({ method }) => {
+    if (method === "PATCH") await systemClock.sleep(10);
+    return undefined;
+  };
+  stage.facts.set(STATE);
+  const numbers = [1, 2, 3].map(randomNumbers);
+  const ends = numbers.map((random) => stage.start(random));
+  await eventually(() => stage.part.message === "right in 0 namespaces");
+  const count = 400;
+  for (let index = 0; index < count; index++) stage.add(`n${index}`);
+  await eventually(() => stage.served().length === count, 30_000);
+  await quiet();
+  const { length } = stage.api.writes;
+  assert(length < count * 1.7, `${length} writes for ${count} namespaces`);
   for (const end of ends) await end();
   await stage.api[Symbol.asyncDispose]();
 });
