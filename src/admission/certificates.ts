@@ -1,5 +1,6 @@
 import {
   createHash,
+  createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
@@ -30,14 +31,19 @@ export interface Validity {
  * A node without a battery starts in 1970, and one without a time server may be years off in both
  * directions. Dates that are counted from such a clock would make every API server refuse the webhook
  * as soon as somebody sets it right, and with `failurePolicy: Fail` no pod would start again. So no
- * date depends on the clock, and none runs out. What the dates would protect from is small: only the
- * API server trusts this CA, only for one address on its own node, and deleting the Secret
- * replaces it.
+ * date depends on the clock, and none runs out; renewal goes by age (rotation.ts). What the dates would
+ * protect from is small: only the API server trusts this CA, and only for one address on its own node.
  */
 export const ANY_TIME: Validity = {
   notBefore: new Date("1970-01-01T00:00:00Z"),
   notAfter: new Date("9999-12-31T23:59:59Z"),
 };
+
+/** A certificate and its key, PEM. */
+export interface CertificateAndKey {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** Validities that differ from {@linkcode ANY_TIME}. */
 export interface IssueOptions {
@@ -46,49 +52,61 @@ export interface IssueOptions {
 }
 
 /** A new CA with one server certificate; everything is PEM. */
-export interface IssuedCertificates {
+export interface IssuedCertificates extends CertificateAndKey {
   readonly ca: string;
   readonly caKey: string;
-  readonly cert: string;
-  readonly key: string;
+}
+
+/** Makes a CA and a server certificate of it. */
+export function issueCertificates(options: IssueOptions = {}): IssuedCertificates {
+  const ca = issueCa(options.ca);
+  return { ca: ca.cert, caKey: ca.key, ...issueServerCertificate(ca.key, options.server) };
 }
 
 /**
- * Makes a CA and a server certificate for {@linkcode SERVER_DNS_NAME}, 127.0.0.1 and ::1, with ECDSA
- * keys on P-256, so that Go's verifier in the API server and `openssl verify -x509_strict` accept it.
+ * Makes a CA with an ECDSA key on P-256, so that Go's verifier in the API server and
+ * `openssl verify -x509_strict` accept it.
  */
-export function issueCertificates(options: IssueOptions = {}): IssuedCertificates {
-  const ca = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const server = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const issuer = { name: nameOf("Holdfast admission CA"), key: ca.privateKey };
-  return {
-    ca: certificate({
-      issuer,
-      subject: issuer.name,
-      publicKey: ca.publicKey,
-      validity: options.ca ?? ANY_TIME,
-      extensions: [
-        extension(BASIC_CONSTRAINTS, der.sequence(der.TRUE, der.integer(Uint8Array.of(0))), true),
-        // keyCertSign and cRLSign, bits 5 and 6.
-        extension(KEY_USAGE, der.bitString(Uint8Array.of(0x06), 1), true),
-      ],
-    }),
-    caKey: privatePem(ca.privateKey),
-    cert: certificate({
-      issuer,
-      subject: nameOf(SERVER_DNS_NAME),
-      publicKey: server.publicKey,
-      validity: options.server ?? ANY_TIME,
-      extensions: [
-        extension(BASIC_CONSTRAINTS, der.sequence(), true),
-        // digitalSignature, bit 0.
-        extension(KEY_USAGE, der.bitString(Uint8Array.of(0x80), 7), true),
-        extension(EXTENDED_KEY_USAGE, der.sequence(der.oid(SERVER_AUTH))),
-        extension(SUBJECT_ALT_NAME, alternativeNames()),
-      ],
-    }),
-    key: privatePem(server.privateKey),
-  };
+export function issueCa(validity: Validity = ANY_TIME): CertificateAndKey {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const cert = certificate({
+    issuerKey: privateKey,
+    subject: CA_NAME,
+    publicKey,
+    validity,
+    extensions: [
+      extension(BASIC_CONSTRAINTS, der.sequence(der.TRUE, der.integer(Uint8Array.of(0))), true),
+      // keyCertSign and cRLSign, bits 5 and 6.
+      extension(KEY_USAGE, der.bitString(Uint8Array.of(0x06), 1), true),
+    ],
+  });
+  return { cert, key: privatePem(privateKey) };
+}
+
+/**
+ * Makes a server certificate for {@linkcode SERVER_DNS_NAME}, 127.0.0.1 and ::1, with a key of its own.
+ *
+ * @param caKey of a CA that {@linkcode issueCa} made, PEM.
+ */
+export function issueServerCertificate(
+  caKey: string,
+  validity: Validity = ANY_TIME,
+): CertificateAndKey {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const cert = certificate({
+    issuerKey: createPrivateKey(caKey),
+    subject: nameOf(SERVER_DNS_NAME),
+    publicKey,
+    validity,
+    extensions: [
+      extension(BASIC_CONSTRAINTS, der.sequence(), true),
+      // digitalSignature, bit 0.
+      extension(KEY_USAGE, der.bitString(Uint8Array.of(0x80), 7), true),
+      extension(EXTENDED_KEY_USAGE, der.sequence(der.oid(SERVER_AUTH))),
+      extension(SUBJECT_ALT_NAME, alternativeNames()),
+    ],
+  });
+  return { cert, key: privatePem(privateKey) };
 }
 
 const BASIC_CONSTRAINTS = "2.5.29.19";
@@ -104,9 +122,11 @@ const ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2";
 const POINT_BYTES = 65;
 /** The most that a serial number may have (RFC 5280, 4.1.2.2: 20, with room for the sign). */
 const SERIAL_BYTES = 16;
+/** Every CA's: which of them signed is told by the key's id. */
+const CA_NAME = nameOf("Holdfast admission CA");
 
 interface Request {
-  readonly issuer: { readonly name: Uint8Array; readonly key: KeyObject };
+  readonly issuerKey: KeyObject;
   readonly subject: Uint8Array;
   readonly publicKey: KeyObject;
   readonly validity: Validity;
@@ -114,14 +134,14 @@ interface Request {
 }
 
 function certificate(request: Request): string {
-  const { issuer, subject, publicKey, validity, extensions } = request;
+  const { issuerKey, subject, publicKey, validity, extensions } = request;
   const algorithm = der.sequence(der.oid(ECDSA_WITH_SHA256));
-  const issuerKeyId = der.element(0x80, keyId(createPublicKey(issuer.key)));
+  const issuerKeyId = der.element(0x80, keyId(createPublicKey(issuerKey)));
   const body = der.sequence(
     der.explicit(0, der.integer(Uint8Array.of(2))),
     der.integer(randomBytes(SERIAL_BYTES)),
     algorithm,
-    issuer.name,
+    CA_NAME,
     der.sequence(der.time(validity.notBefore), der.time(validity.notAfter)),
     subject,
     publicKey.export({ type: "spki", format: "der" }),
@@ -134,7 +154,7 @@ function certificate(request: Request): string {
       ),
     ),
   );
-  const signature = sign("sha256", body, issuer.key);
+  const signature = sign("sha256", body, issuerKey);
   return der.pem("CERTIFICATE", der.sequence(body, algorithm, der.bitString(signature)));
 }
 

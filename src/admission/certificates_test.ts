@@ -7,34 +7,10 @@ import {
   SERVER_DNS_NAME,
 } from "./certificates.ts";
 import { serveAdmission } from "./serve.ts";
-
-/** What openssl says about `openssl …`, run beside the certificates as ca.pem and cert.pem. */
-async function openssl(issued: IssuedCertificates, ...args: string[]) {
-  const cwd = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(`${cwd}/ca.pem`, issued.ca);
-    await Deno.writeTextFile(`${cwd}/cert.pem`, issued.cert);
-    const { code, stdout, stderr } = await new Deno.Command("openssl", { args, cwd }).output();
-    const decoder = new TextDecoder();
-    return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
-
-const VERIFY = ["verify", "-x509_strict", "-check_ss_sig", "-purpose", "sslserver"];
+import { hasOpenssl, openssl, VERIFY } from "./testing.ts";
 
 /** 0 is 1970, where a node without a battery starts. */
 const MOMENTS = [0, Date.UTC(2026, 10, 23) / 1000, Date.UTC(2199, 0) / 1000];
-
-function hasOpenssl(): boolean {
-  try {
-    return new Deno.Command("openssl", { args: ["version"] }).outputSync().success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 if (hasOpenssl()) {
   Deno.test("openssl's strict verifier accepts the chain at any time", async () => {

@@ -12,9 +12,12 @@
  */
 export {
   ANY_TIME,
+  type CertificateAndKey,
+  issueCa,
   issueCertificates,
   type IssuedCertificates,
   type IssueOptions,
+  issueServerCertificate,
   SERVER_DNS_NAME,
   type Validity,
 } from "./certificates.ts";
@@ -41,7 +44,7 @@ export { type Rule, type Verdict } from "./rules/rule.ts";
 export { RULES } from "./rules/rules.ts";
 export { isSelected, policyOf, type SelectedObject } from "./selection.ts";
 export { type Site, type SiteGitServer, type SiteRegistry } from "./site.ts";
-export { type AdmissionServer, serveAdmission, type ServeAdmissionOptions } from "./serve.ts";
+export { LIVES, type Lives } from "./rotation.ts";
 export {
   hasWebhooks,
   isAsWanted,
@@ -54,12 +57,14 @@ export {
   withdrawWebhooks,
 } from "./standing.ts";
 export {
-  type AdmissionTls,
-  ensureAdmissionTls,
-  loadAdmissionTls,
-  parseAdmissionTls,
-  TLS_SECRET,
-} from "./tls_secret.ts";
+  type AdmissionServer,
+  serveAdmission,
+  type ServeAdmissionOptions,
+  type ServerTls,
+} from "./serve.ts";
+export { TLS_SECRET } from "./tls_content.ts";
+export { AdmissionTlsRotation, ensureAdmissionTls, type RotationOptions } from "./tls_rotation.ts";
+export { type AdmissionTls, loadAdmissionTls, parseAdmissionTls } from "./tls_secret.ts";
 export {
   type AdmissionHandler,
   type AdmissionOptions,

@@ -163,26 +163,28 @@ Deno.test({
       ca = first.ca;
     });
 
-    await t.step("a Secret that somebody spoilt is reported and left alone", async () => {
+    await t.step("a Secret that somebody spoilt is reported, and mended", async () => {
       const { data } = await kube.get<KubeObject & { data: Record<string, string> }>(SECRET) ?? {};
-      const spoil = (key: unknown) =>
-        kube.patch(SECRET, { type: "merge", body: { data: { "tls.key": key } } });
-      for (const key of [null, btoa("no key"), data?.["ca.crt"]]) {
-        await spoil(key);
-        const writes = await writesOf(
-          kube,
-          () =>
-            assert.rejects(
-              ensureAdmissionTls(kube),
-              (error) =>
-                error instanceof AdmissionError && error.reason === "TlsInvalid" &&
-                error.message.includes("data.tls.key") && error.disposition === "wait",
-            ),
+      const spoil = (key: unknown, more: object = {}) =>
+        kube.patch(SECRET, { type: "merge", body: { data: { "tls.key": key }, ...more } });
+      const cases: [unknown, object, number][] = [
+        [null, {}, 1],
+        [btoa("no key"), {}, 1],
+        [data?.["ca.key"], {}, 1],
+        // It cannot be changed then: after the attempt it is taken away and made.
+        [null, { immutable: true }, 3],
+      ];
+      for (const [key, more, expected] of cases) {
+        await spoil(key, more);
+        await assert.rejects(
+          loadAdmissionTls(kube),
+          (error) =>
+            error instanceof AdmissionError && error.reason === "TlsInvalid" &&
+            error.message.includes("data.tls.key") && error.disposition === "wait",
         );
-        assert.equal(writes, 0);
+        assert.equal(await writesOf(kube, () => ensureAdmissionTls(kube)), expected);
+        assert.equal((await loadAdmissionTls(kube))?.ca, ca);
       }
-      await spoil(data?.["tls.key"]);
-      assert.equal((await loadAdmissionTls(kube))?.ca, ca);
     });
 
     await t.step("while no agent answers, pods are stored as they are", async () => {
