@@ -14,9 +14,11 @@ import { ClusterWork } from "./cluster_work.ts";
 import { keepListening, Part } from "./listeners.ts";
 import { reportOf } from "./report.ts";
 import { PullSecretKeeper } from "./pull_secret_keeper.ts";
+import { Rewriting } from "./rewriting.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
+import { siteSource } from "./site.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
 import { findTools } from "./tools.ts";
@@ -83,6 +85,7 @@ class Agent {
     registry: new Part("node registry", "starts"),
     status: new Part("status page", "starts"),
     admission: new Part("admission webhook", "waits for the cluster's certificate", true),
+    rewriting: new Part("image rewriting", "waits for the cluster", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),
     deploy: new Part("deployment", "nothing to deploy", true),
@@ -97,6 +100,7 @@ class Agent {
   readonly #upkeep: Upkeep;
   readonly #siteSettings: SiteSettingsBook;
   #follower: SeedFollower | undefined;
+  #rewriting: Rewriting | undefined;
 
   constructor(
     settings: Settings,
@@ -189,6 +193,7 @@ class Agent {
       registryMetrics: this.#registryMetrics,
       apiWrites: () => this.#cluster.writes,
       repairedBlobs: () => this.#upkeep.repaired,
+      mendedObjects: () => this.#rewriting?.mended ?? {},
     });
     const address = splitAddress(this.#settings["status-address"]);
     const open = (signal: AbortSignal) => serveStatus(source, { ...address, signal });
@@ -263,10 +268,20 @@ class Agent {
       registry: () => seedRegistry(upstream, this.#facts),
       nameImage: (repository, tag) => seedNames(`docker.io/${repository}:${tag}`),
     });
+    this.#rewriting = new Rewriting({
+      kube,
+      settings: this.#settings,
+      facts: this.#facts,
+      site: siteSource(this.#settings, this.#facts, this.#store),
+      listener: this.#parts.admission,
+      part: this.#parts.rewriting,
+      logger: this.#logger,
+    });
     await Promise.all([
       this.#facts.run(kube, signal),
       this.#follower.run(signal),
       this.#keepPullSecrets(kube, signal),
+      this.#rewriting.run(signal),
       this.#cluster.watchHealth(signal),
     ]);
   }

@@ -113,6 +113,7 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
         "node registry",
         "status page",
         "admission webhook",
+        "image rewriting",
         "cluster",
         "pull secrets",
         "deployment",

@@ -19,13 +19,20 @@ import {
   ZARF_NAMESPACE,
   type ZarfState,
 } from "../zarf/mod.ts";
-import { type AdmissionTls, parseAdmissionTls, TLS_SECRET } from "../admission/mod.ts";
+import {
+  type AdmissionTls,
+  type MutationPolicy,
+  parseAdmissionTls,
+  policyOf,
+  TLS_SECRET,
+} from "../admission/mod.ts";
 import { Occasion, whenAborted } from "./signals.ts";
 
 const KEY = "cluster-facts";
 
 const factsSchema = v.partial(v.object({
   access: SiteAccessSchema,
+  policy: v.picklist(["all", "labeled"]),
   clientTls: ClientTlsSchema,
   registry: v.object({ url: v.string(), username: v.string(), password: v.string() }),
   tls: v.object({ ca: v.string(), cert: v.string(), key: v.string() }),
@@ -35,6 +42,8 @@ const factsSchema = v.partial(v.object({
 export interface Facts {
   /** Where things come from, and who may read them there; absent while there is no state. */
   readonly access?: SiteAccess;
+  /** What becomes of objects that nothing is said about; absent while there is no state. */
+  readonly policy?: MutationPolicy;
   /** What clients of the registry show, where it asks for a certificate. */
   readonly clientTls?: ClientTls;
   /** How to read from the in-cluster registry by plain HTTP: `http://<cluster IP>:5000`. */
@@ -167,6 +176,7 @@ export class ClusterFacts {
     const isReadable = isInternal && !usesMtls && clusterAddress !== undefined;
     return {
       access,
+      policy: policyOf(state.agentMutationPolicy),
       ...(clientTls === undefined ? {} : { clientTls }),
       ...(isReadable
         ? {

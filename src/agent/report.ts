@@ -15,6 +15,8 @@ export interface ReportSource {
   readonly apiWrites: () => number;
   /** Blobs that were fetched again, by where they came from. */
   readonly repairedBlobs: () => Readonly<Record<string, number>>;
+  /** Objects that slipped past the webhook and were rewritten later, by kind. */
+  readonly mendedObjects: () => Readonly<Record<string, number>>;
 }
 
 /** Everything that the status room shows of this node. */
@@ -67,6 +69,11 @@ function metricsOf(source: ReportSource): Metric[] {
     gauge("holdfast_registry_streams", "Blobs that are being sent now.", [
       { value: registryMetrics.activeStreams },
     ]),
+    counter(
+      "holdfast_admission_mended_total",
+      "Objects that slipped past the webhook and were rewritten later, by kind.",
+      byLabel("kind", source.mendedObjects()),
+    ),
     ...storeMetrics(source),
     gauge("holdfast_resident_memory_bytes", "Resident memory of the agent.", [
       { value: memory.rss },

@@ -21,6 +21,7 @@ function reported(
       registryMetrics: createRegistryMetrics(),
       apiWrites: () => 42,
       repairedBlobs: () => ({ cluster: 2 }),
+      mendedObjects: () => ({ Pod: 3 }),
     };
     action(source, () => renderMetrics(reportOf(source).metrics()).trim().split("\n"));
   });
@@ -87,6 +88,7 @@ Deno.test("parts, packages, requests and writes are counted", () =>
         "holdfast_store_quarantined_blobs_total 0",
         "holdfast_store_scrubbed_bytes_total 0",
         'holdfast_store_repaired_blobs_total{source="cluster"} 2',
+        'holdfast_admission_mended_total{kind="Pod"} 3',
         "holdfast_store_missing_blobs 0",
         "holdfast_store_removed_packages_total 0",
         "holdfast_store_removed_blobs_total 0",
