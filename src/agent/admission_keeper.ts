@@ -1,5 +1,5 @@
 import {
-  ensureAdmissionTls,
+  AdmissionTlsRotation,
   hasWebhooks,
   isAsWanted,
   loadStanding,
@@ -68,6 +68,7 @@ export class AdmissionKeeper {
   readonly #options: AdmissionKeeperOptions;
   readonly #clock: Clock;
   readonly #random: () => number;
+  readonly #rotation: AdmissionTlsRotation;
   readonly #event = new Occasion();
   readonly #proof = new Occasion();
   #standing: Standing | undefined;
@@ -82,6 +83,7 @@ export class AdmissionKeeper {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
+    this.#rotation = new AdmissionTlsRotation({ logger: options.logger, clock: this.#clock });
   }
 
   /** Whose objects are Holdfast's to rewrite now; `undefined` while none are. */
@@ -236,7 +238,7 @@ export class AdmissionKeeper {
   /** Writes the configuration if it is not as it should be; `false` when that was done too often. */
   async #putRight(policy: MutationPolicy, signal: AbortSignal): Promise<boolean> {
     const { kube, settings, logger } = this.#options;
-    const tls = await ensureAdmissionTls(kube);
+    const tls = await this.#rotation.step(kube, { signal });
     const wanted = webhookConfiguration({
       address: settings["admission-address"],
       caBundle: tls.ca,
