@@ -35,11 +35,15 @@ export class BadRequest extends Error {
 
 /** A body that is being read. */
 interface Reading {
-  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly body: Request;
   /** On the clock of `performance.now()`. */
   readonly deadline: number;
+  /** Bytes that count as held: what was promised, else what has come. */
   bytes: number;
-  isLate: boolean;
+  /** Settled when the time is up. */
+  readonly late: PromiseWithResolvers<never>;
+  /** Of a body that is read piece by piece. */
+  reader?: ReadableStreamDefaultReader<Uint8Array>;
 }
 
 /** Reads bodies within {@linkcode AdmissionLimits}, those in flight together included. */
@@ -63,27 +67,34 @@ export class BodyReader {
    */
   async read<T>(request: Request, answer: (body: string) => Promise<T>): Promise<T> {
     const { bodyBytes, bodyTimeout, inFlight } = this.#limits;
-    if (Number(request.headers.get("content-length") ?? 0) > bodyBytes) throw tooLarge(bodyBytes);
+    const promised = lengthOf(request);
+    if (promised !== undefined && promised > bodyBytes) throw tooLarge(bodyBytes);
     if (this.#inFlight >= inFlight) throw busy();
-    if (request.body === null) return await answer("");
-    const deadline = performance.now() + bodyTimeout;
-    const reading = { reader: request.body.getReader(), deadline, bytes: 0, isLate: false };
+    // A look at `request.body` itself would take the way through a stream.
+    if (promised === 0) return await answer("");
+    const reading: Reading = {
+      body: request,
+      deadline: performance.now() + bodyTimeout,
+      bytes: 0,
+      late: Promise.withResolvers(),
+    };
     this.#inFlight++;
     try {
-      return await answer(await this.#inTime(reading));
+      return await answer(await this.#inTime(reading, promised));
     } finally {
       this.#inFlight--;
       this.#bufferedBytes -= reading.bytes;
     }
   }
 
-  async #inTime(reading: Reading): Promise<string> {
+  async #inTime(reading: Reading, promised: number | undefined): Promise<string> {
     this.#readings.add(reading);
     this.#arm(reading.deadline);
     try {
-      return await this.#text(reading);
+      const text = promised === undefined ? this.#pieces(reading) : this.#whole(reading, promised);
+      return await Promise.race([text, reading.late.promise]);
     } catch (error) {
-      giveUp(reading);
+      reading.reader?.cancel().catch(() => {});
       if (error instanceof BadRequest) throw error;
       throw new BadRequest(400, "the body ended early or is not UTF-8");
     } finally {
@@ -92,22 +103,32 @@ export class BodyReader {
     }
   }
 
-  async #text(reading: Reading): Promise<string> {
-    const { bodyBytes, bodyTimeout, bufferedBytes } = this.#limits;
+  /** A body of a length that HTTP holds it to: read at once, which takes half as long. */
+  async #whole(reading: Reading, promised: number): Promise<string> {
+    this.#hold(reading, promised);
+    return new TextDecoder("utf-8", { fatal: true }).decode(await reading.body.bytes());
+  }
+
+  async #pieces(reading: Reading): Promise<string> {
+    const reader = reading.body.body?.getReader();
+    if (reader === undefined) return "";
+    reading.reader = reader;
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let text = "";
     for (;;) {
-      const { done, value } = await reading.reader.read();
-      if (reading.isLate) {
-        throw new BadRequest(408, `the review did not come within ${bodyTimeout} ms`);
-      }
+      const { done, value } = await reader.read();
       if (done) return text + decoder.decode();
-      reading.bytes += value.length;
-      this.#bufferedBytes += value.length;
-      if (reading.bytes > bodyBytes) throw tooLarge(bodyBytes);
-      if (this.#bufferedBytes > bufferedBytes) throw busy();
+      this.#hold(reading, value.length);
       text += decoder.decode(value, { stream: true });
     }
+  }
+
+  #hold(reading: Reading, bytes: number): void {
+    const { bodyBytes, bufferedBytes } = this.#limits;
+    reading.bytes += bytes;
+    this.#bufferedBytes += bytes;
+    if (reading.bytes > bodyBytes) throw tooLarge(bodyBytes);
+    if (this.#bufferedBytes > bufferedBytes) throw busy();
   }
 
   /** One timer for all: one for each takes as long as everything else about a review. */
@@ -116,8 +137,9 @@ export class BodyReader {
       this.#timer = undefined;
       for (const reading of this.#readings) {
         if (reading.deadline > performance.now()) return this.#arm(reading.deadline);
-        reading.isLate = true;
-        giveUp(reading);
+        const { bodyTimeout } = this.#limits;
+        const message = `the review did not come within ${bodyTimeout} ms`;
+        reading.late.reject(new BadRequest(408, message));
       }
     }, deadline - performance.now());
   }
@@ -128,9 +150,10 @@ export class BodyReader {
   }
 }
 
-/** Ends a pending read. A body that nobody reads further may fail as it likes. */
-function giveUp({ reader }: Reading): void {
-  reader.cancel().catch(() => {});
+/** What a request promises to send; `undefined` when it promises nothing. */
+function lengthOf({ headers }: Request): number | undefined {
+  const length = headers.get("content-length");
+  return length === null ? undefined : Number(length);
 }
 
 function tooLarge(bytes: number): BadRequest {

@@ -1,5 +1,6 @@
 import { type Clock, listenFailure, osErrorCode, systemClock } from "../std/mod.ts";
 import { AdmissionError } from "./errors.ts";
+import { sendAtOnce } from "./no_delay.ts";
 import { Relay, type RelayTarget } from "./relay.ts";
 import type { AdmissionTls } from "./tls_secret.ts";
 import type { AdmissionHandler } from "./webhook.ts";
@@ -160,6 +161,7 @@ class TlsServer implements RelayTarget {
       throw tlsError(cause);
     }
     this.address = this.#server.addr;
+    sendAtOnce(this.address);
     this.finished = this.#server.finished;
   }
 
