@@ -51,9 +51,10 @@ export function webhookConfiguration(parts: WebhookParts): KubeObject {
 
 function webhookOf(
   kind: MutatedKind,
-  { suffix, namespace, object }: Selectors,
+  { suffix, namespace, object, conditions = [] }: Selectors,
   { address, caBundle }: WebhookParts,
 ): Record<string, unknown> {
+  const matchConditions = [...kind.conditions ?? [], ...conditions];
   return {
     name: `${kind.name}${suffix}${WEBHOOK_SUFFIX}`,
     admissionReviewVersions: ["v1", "v1beta1"],
@@ -62,7 +63,7 @@ function webhookOf(
       caBundle: new TextEncoder().encode(caBundle).toBase64(),
     },
     failurePolicy: "Ignore",
-    ...(kind.conditions === undefined ? {} : { matchConditions: kind.conditions }),
+    ...(matchConditions.length === 0 ? {} : { matchConditions }),
     matchPolicy: "Equivalent",
     namespaceSelector: { matchExpressions: namespace },
     objectSelector: { matchExpressions: object },

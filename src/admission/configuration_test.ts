@@ -19,6 +19,7 @@ interface Webhook {
   readonly clientConfig: { readonly url: string };
   readonly namespaceSelector: { readonly matchExpressions: readonly LabelRequirement[] };
   readonly objectSelector: { readonly matchExpressions: readonly LabelRequirement[] };
+  readonly matchConditions?: readonly { readonly name: string }[];
 }
 
 function webhooks(parts: Partial<WebhookParts> = {}): Webhook[] {
@@ -196,6 +197,17 @@ Deno.test("the selectors alone choose what Zarf's chart and Zarf's agent choose 
     }
   }
   assert.ok(chosen > 500, "there is something to choose");
+});
+
+Deno.test("an update that takes the label away is not asked about for the label that was", () => {
+  for (const { name, matchConditions = [] } of webhooks({ policy: "labeled" })) {
+    const names = matchConditions.map((condition) => condition.name);
+    const isByLabel = !name.includes("-by-namespace.");
+    assert.equal(names.includes("still-labelled"), isByLabel, name);
+    assert.equal(names.includes("spec-is-new"), name.startsWith("pod"), name);
+  }
+  const conditions = webhooks({ policy: "all" }).flatMap((one) => one.matchConditions ?? []);
+  assert.deepEqual(conditions.map(({ name }) => name), ["no-mirror-pod", "spec-is-new"]);
 });
 
 Deno.test("the configuration is called holdfast and says whose it is", () => {

@@ -1,5 +1,5 @@
 import { AGENT_LABEL } from "../zarf/mod.ts";
-import type { LabelRequirement, MutatedKind } from "./kinds.ts";
+import type { LabelRequirement, MatchCondition, MutatedKind } from "./kinds.ts";
 import { type Labels, type MutationPolicy, shouldMutate } from "./policy.ts";
 
 /** What the API server looks at before it asks a webhook. */
@@ -8,6 +8,7 @@ export interface Selectors {
   readonly suffix: string;
   readonly namespace: readonly LabelRequirement[];
   readonly object: readonly LabelRequirement[];
+  readonly conditions?: readonly MatchCondition[];
 }
 
 /** The policy that Zarf's state names; anything but `labeled` is `all` (Zarf 0.84, PolicyFromEnv). */
@@ -31,6 +32,16 @@ function agentLabel(operator: "In" | "NotIn", ...values: readonly string[]): Lab
 }
 
 /**
+ * Of an update the selector of objects takes the old object for an answer as well (apiserver,
+ * pkg/admission/plugin/webhook/predicates/object), Zarf only what the object is to be.
+ */
+const STILL_LABELLED: MatchCondition = {
+  name: "still-labelled",
+  expression: `has(object.metadata.labels) && '${AGENT_LABEL}' in object.metadata.labels && ` +
+    `object.metadata.labels['${AGENT_LABEL}'] == 'mutate'`,
+};
+
+/**
  * The selectors of the webhooks for one kind. They leave nothing for the webhook to ask the API server
  * about: what they choose is to be changed. With the policy `all` they are Zarf's own; with `labeled`
  * Zarf's agent reads the namespace's labels for each request, in whose place there are two webhooks
@@ -47,7 +58,12 @@ export function selectorsOf(kind: MutatedKind, policy: MutationPolicy): readonly
     }];
   }
   return [
-    { suffix: "", namespace: [NOT_SYSTEM], object: [agentLabel("In", "mutate"), ...objects] },
+    {
+      suffix: "",
+      namespace: [NOT_SYSTEM],
+      object: [agentLabel("In", "mutate"), ...objects],
+      conditions: [STILL_LABELLED],
+    },
     {
       suffix: "-by-namespace",
       namespace: [NOT_SYSTEM, agentLabel("In", "mutate")],

@@ -113,6 +113,18 @@ async function makeNamespace(cluster: Cluster, kube: KubeClient, name: string, a
   }
 }
 
+/** With the policy `labeled` an update that takes the label away is no longer asked about. */
+async function assertLetGo(kube: KubeClient, namespace: string): Promise<void> {
+  const ref = { apiVersion: "v1", kind: "Pod", namespace, name: "once-labelled" };
+  const labels = { "zarf.dev/agent": "mutate" };
+  const made = await kube.create(pod(namespace, { name: ref.name, labels }));
+  assert.equal(made.spec.containers[0]?.image, NGINX);
+  const containers = [{ name: "web", image: "busybox" }];
+  const body = { metadata: { labels: { "zarf.dev/agent": null } }, spec: { containers } };
+  const { spec } = await kube.patch<Pod>(ref, { type: "strategic", body });
+  assert.equal(spec.containers[0]?.image, "busybox");
+}
+
 const reason = obstacle();
 if (reason !== undefined) {
   Deno.stderr.writeSync(new TextEncoder().encode(`admission_e2e_test.ts is skipped: ${reason}\n`));
@@ -271,6 +283,7 @@ Deno.test({
             assert.equal(containers[0]?.image, wanted, `${policy}: ${namespace} ${object}`);
           }
         }
+        if (policy === "labeled") await assertLetGo(kube, "silent");
       }
     });
 

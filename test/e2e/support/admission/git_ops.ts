@@ -33,10 +33,11 @@ function someGitUrl(random: Random, { gitAddress }: SiteNames): string {
 
 function someOciUrl(random: Random, { serviceAddress, clusterAddress }: SiteNames): string {
   if (random.percent(ODD)) return `oci://${imageReference(random)}`;
-  const { repository } = random.pick(ARTIFACTS);
+  const { repository, digest } = random.pick(ARTIFACTS);
   const [, path] = /^[^/]+\/(.*)$/.exec(repository) ?? [];
-  if (random.percent(12)) return `oci://${serviceAddress}/${path}`;
+  if (random.percent(20)) return `oci://${serviceAddress}/${path}`;
   if (random.percent(12)) return `oci://${clusterAddress}/${path}`;
+  if (random.percent(12)) return `oci://${repository}@${digest}`;
   return `oci://${repository}`;
 }
 
@@ -78,7 +79,7 @@ const KINDS: readonly Kind[] = [
         ...(random.percent(85) ? { type: random.pick(["oci", "oci", "OCI"]) } : {}),
         ...(random.percent(10) ? { type: "default" } : {}),
         ...(random.percent(20) ? { insecure: false } : {}),
-        url: random.percent(95) ? someOciUrl(random, names) : "https://charts.example.com/stable",
+        url: someHelmUrl(random, names),
         ...someSecretRef(random),
       },
     }),
@@ -140,6 +141,11 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
+function someHelmUrl(random: Random, names: SiteNames): string {
+  if (random.percent(5)) return "https://charts.example.com/stable";
+  return someOciUrl(random, names) + (random.percent(10) ? random.pick(["/", "//"]) : "");
+}
+
 function someSecretRef(random: Random): Json {
   return random.percent(25) ? { secretRef: { name: "theirs" } } : {};
 }
@@ -182,6 +188,9 @@ export function gitOpsCase(random: Random, names: SiteNames): AdmissionCase {
   const isUpdate = random.percent(40);
   const namespace = someNamespace(random);
   const operation = isUpdate ? "UPDATE" : "CREATE";
-  const oldObject = isUpdate ? { oldObject: made() } : {};
-  return { path, request: { uid: "u", kind, operation, namespace, object: made(), ...oldObject } };
+  const object = made();
+  // Often only the metadata was changed.
+  const older = random.percent(50) ? made() : { ...object, metadata: made().metadata };
+  const oldObject = isUpdate ? { oldObject: older } : {};
+  return { path, request: { uid: "u", kind, operation, namespace, object, ...oldObject } };
 }

@@ -7,6 +7,16 @@ import { isSelected, type Selectors } from "./selectors.ts";
 /** What becomes of the object: stored so, or refused. */
 export type Outcome = { readonly stored: Json } | { readonly refused: string };
 
+/** Asks Zarf's agent. */
+export type Ask = (question: AdmissionCase) => Promise<Outcome>;
+
+/** What Holdfast has to make of an object: what Zarf does, or what the differences say. */
+export interface Wanted {
+  readonly wanted: Outcome;
+  /** By the names that docs/zarf-differences.md has for them. */
+  readonly differences: readonly string[];
+}
+
 /** An answer of a webhook (k8s.io/api, admission/v1). */
 interface Answer {
   readonly response?: {
@@ -52,9 +62,11 @@ export async function outcomeOfZarf(
 /** What becomes of the object with Holdfast's webhook. */
 export async function outcomeOfHoldfast(
   { path, request }: AdmissionCase,
+  policy: Policy,
   handler: AdmissionHandler,
 ): Promise<Outcome> {
-  if (!isSelected(request, holdfastSelectors(path))) return { stored: request.object };
+  const selectors = holdfastSelectors(path, policy);
+  if (!selectors.some((one) => isSelected(request, one))) return { stored: request.object };
   const asked = new Request(`https://127.0.0.1${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -64,14 +76,13 @@ export async function outcomeOfHoldfast(
   return outcomeOf(request, response.status, await response.text());
 }
 
-function holdfastSelectors(path: string): Selectors {
-  const parts = { address: "127.0.0.1:7471", caBundle: "", policy: "all" } as const;
+/** The selectors of the webhooks for a path; of one that chooses, the answer counts. */
+function holdfastSelectors(path: string, policy: Policy): readonly Selectors[] {
+  const parts = { address: "127.0.0.1:7471", caBundle: "", policy };
   const webhooks = webhookConfiguration(parts)["webhooks"] as unknown as (Selectors & {
     readonly clientConfig: { readonly url: string };
   })[];
-  const found = webhooks.find(({ clientConfig }) => clientConfig.url.endsWith(path));
-  if (found === undefined) throw new Error(`no webhook for ${path}`);
-  return found;
+  return webhooks.filter(({ clientConfig }) => clientConfig.url.endsWith(path));
 }
 
 /** As the API server keeps it: it knows no empty maps and lists in places that may be absent. */

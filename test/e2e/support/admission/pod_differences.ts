@@ -1,12 +1,10 @@
+import type { Site } from "../../../../src/admission/mod.ts";
 import { transformImage } from "../../../../src/refs/mod.ts";
 import type { AdmissionCase, AdmissionQuestion, Json } from "./case.ts";
-import { normalized, type Outcome } from "./outcome.ts";
+import { type Ask, normalized, type Outcome, type Wanted } from "./outcome.ts";
 import { labelsOf } from "./selectors.ts";
 
-/**
- * Differences that docs/zarf-differences.md tells of, by the names that they have there. Each is
- * stated as what Zarf says of another question.
- */
+/** Differences in pods, by the names that docs/zarf-differences.md has for them. */
 export const POD_DIFFERENCES = [
   "patched label",
   "mirror pod",
@@ -15,16 +13,7 @@ export const POD_DIFFERENCES = [
   "no image",
 ] as const;
 
-/** One of {@linkcode POD_DIFFERENCES}. */
-export type Difference = typeof POD_DIFFERENCES[number];
-
-/** What Zarf is asked instead, and what its answer means for the object itself. */
-export interface Restated {
-  readonly differences: readonly Difference[];
-  /** Absent where Holdfast leaves the object alone. */
-  readonly asked?: AdmissionCase;
-  readonly meant: (zarf: Outcome) => Outcome;
-}
+type PodDifference = typeof POD_DIFFERENCES[number];
 
 const LISTS = ["initContainers", "containers", "ephemeralContainers", "volumes"] as const;
 
@@ -35,18 +24,27 @@ interface User {
   readonly image: unknown;
 }
 
-/**
- * Restates a question about a pod; undefined where Zarf and Holdfast have to say the same.
- *
- * @param registryAddress where the site's images come from.
- */
-export function restatePod(one: AdmissionCase, registryAddress: string): Restated | undefined {
+/** What Holdfast has to make of a pod. */
+export async function wantedOfPod(
+  one: AdmissionCase,
+  { registryAddress }: Site,
+  ask: Ask,
+): Promise<Wanted> {
   const { request } = one;
-  const differences = new Set<Difference>();
   const metadata = request.object["metadata"] as Json;
   if ((metadata["annotations"] as Json)?.["kubernetes.io/config.mirror"] !== undefined) {
-    return unchanged(request, "mirror pod");
+    return { differences: ["mirror pod"], wanted: { stored: request.object } };
   }
+  const { differences, left } = leftAlone(request, registryAddress);
+  if (differences.size === 0) return { differences: [], wanted: await ask(one) };
+  const asked = askedAbout(one, left);
+  const answer = await ask(asked);
+  return { differences: [...differences], wanted: restored(request, left, asked, answer) };
+}
+
+/** What Holdfast does not look at in a pod, where Zarf does, and why. */
+function leftAlone(request: AdmissionQuestion, registryAddress: string) {
+  const differences = new Set<PodDifference>();
   const isWhole = (request.subResource ?? "") === "";
   if (isWhole && labelsOf(request.object)["zarf-agent"] === "patched") {
     differences.add(request.operation === "CREATE" ? "patched label" : "update");
@@ -59,18 +57,7 @@ export function restatePod(one: AdmissionCase, registryAddress: string): Restate
     differences.add(why);
     left.add(user.item);
   }
-  if (differences.size === 0) return undefined;
-  const asked = askedAbout(one, left);
-  const meant = (zarf: Outcome): Outcome => {
-    // Neither webhook is called, or the pod opts out.
-    const isLeft = "stored" in zarf && zarf.stored === asked.request.object;
-    return isLeft ? { stored: request.object } : restored(request, left, zarf);
-  };
-  return { differences: [...differences], asked, meant };
-}
-
-function unchanged({ object }: AdmissionQuestion, difference: Difference): Restated {
-  return { differences: [difference], meant: () => ({ stored: object }) };
+  return { differences, left };
 }
 
 /** What names an image in the part of the pod that the question is about. */
@@ -94,7 +81,7 @@ function reasonToLeave(
   { operation, oldObject, ...request }: AdmissionQuestion,
   { list, item, image }: User,
   registryAddress: string,
-): Difference | undefined {
+): PodDifference | undefined {
   if (image === undefined || image === "") return "no image";
   if (operation === "UPDATE" && oldObject !== undefined) {
     const before = usersOf({ ...request, operation, object: oldObject })
@@ -133,9 +120,15 @@ function askedAbout({ path, request }: AdmissionCase, left: ReadonlySet<Json>): 
 }
 
 /** The pod with what Zarf changed in the part that it was asked about. */
-function restored(request: AdmissionQuestion, left: ReadonlySet<Json>, zarf: Outcome): Outcome {
+function restored(
+  { object, operation }: AdmissionQuestion,
+  left: ReadonlySet<Json>,
+  asked: AdmissionCase,
+  zarf: Outcome,
+): Outcome {
   if ("refused" in zarf) return zarf;
-  const { object, operation } = request;
+  // It opts out.
+  if (zarf.stored === asked.request.object) return { stored: object };
   const isUpdate = operation === "UPDATE";
   const before = object["spec"] as Json;
   const after = zarf.stored["spec"] as Json;
