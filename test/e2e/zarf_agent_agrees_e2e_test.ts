@@ -137,14 +137,14 @@ async function wantedOf(
 function assertAgree({ failures, same }: Tally): void {
   assert.equal(failures.length, 0, failures.slice(0, SHOWN).join("\n\n"));
   const all = same.changed + same.unchanged + same.refused;
-  assert.ok(same.changed > all / 8 && same.refused > 0, JSON.stringify(same));
+  assert.ok(same.changed > all / 20 && same.unchanged > all / 20, JSON.stringify(same));
 }
 
 Deno.test("the page about differences names those that are compared", async () => {
   const page = await Deno.readTextFile(PAGE);
-  const [, section = ""] = page.split("## The admission webhook\n");
+  const [, section = ""] = page.split("## Admission: the webhook beside Zarf's agent\n");
   const names = section.matchAll(/^- `([^`]+)`: /gm);
-  assert.deepEqual([...names].map(([, name]) => name), DIFFERENCES);
+  assert.deepEqual([...names].map(([, name]) => name).sort(), DIFFERENCES.toSorted());
 });
 
 const reason = obstacle();

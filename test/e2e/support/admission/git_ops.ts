@@ -130,7 +130,9 @@ const KINDS: readonly Kind[] = [
   {
     ...{ path: "/mutate/argocd-repository", group: "", version: "v1", kind: "Secret" },
     make: (random, names) => ({
-      labels: { "argocd.argoproj.io/secret-type": random.pick(["repository", "repo-creds"]) },
+      labels: random.percent(10)
+        ? {}
+        : { "argocd.argoproj.io/secret-type": random.pick(["repository", "repo-creds"]) },
       data: {
         ...(random.percent(95) ? { url: base64(someRepository(random, names)) } : {}),
         ...(random.percent(50) ? { type: base64("git"), name: base64("a") } : {}),

@@ -11,13 +11,17 @@ interface Requirement {
 export interface Selectors {
   readonly namespaceSelector?: { readonly matchExpressions?: readonly Requirement[] };
   readonly objectSelector?: { readonly matchExpressions?: readonly Requirement[] };
+  /** Only the names count; what they say is known here. */
+  readonly matchConditions?: readonly { readonly name: string }[];
 }
 
 /** Whether the API server calls the webhook: the new or the old object has to match. */
 export function isSelected(
   { namespace, object, oldObject }: AdmissionQuestion,
-  { namespaceSelector, objectSelector }: Selectors,
+  { namespaceSelector, objectSelector, matchConditions = [] }: Selectors,
 ): boolean {
+  const isLabelled = labelsOf(object)["zarf.dev/agent"] === "mutate";
+  if (matchConditions.some(({ name }) => name === "still-labelled") && !isLabelled) return false;
   const own = { ...NAMESPACES[namespace], "kubernetes.io/metadata.name": namespace };
   const objects = oldObject === undefined ? [object] : [object, oldObject];
   return matches(own, namespaceSelector?.matchExpressions) &&

@@ -3,11 +3,13 @@ import type { Site } from "../../../../src/admission/mod.ts";
 import { hostnamesMatch, isOciUrl, parseImageReference } from "../../../../src/refs/mod.ts";
 import type { AdmissionCase, AdmissionQuestion, Json } from "./case.ts";
 import type { Ask, Outcome, Wanted } from "./outcome.ts";
+import { labelsOf } from "./selectors.ts";
 
 /** Differences in sources, by the names that docs/zarf-differences.md has for them. */
 export const SOURCE_DIFFERENCES = [
   "unreadable URL",
   "no URL",
+  "no type",
   "no news",
   "trailing slash",
   "no reference",
@@ -26,13 +28,18 @@ interface Restated {
 
 /** What Holdfast has to make of an object of Flux or Argo CD. */
 export async function wantedOfSource(one: AdmissionCase, site: Site, ask: Ask): Promise<Wanted> {
+  const { kind, object } = one.request;
+  if (kind.kind === "Secret" && labelsOf(object)["argocd.argoproj.io/secret-type"] === undefined) {
+    return { wanted: { stored: object }, differences: ["no type"] };
+  }
   const { asked, differences } = restated(one, site);
   const answer = await ask(asked);
   if ("stored" in answer) {
     const isLeft = answer.stored === asked.request.object;
-    const stored = isLeft ? one.request.object : answer.stored;
-    const { object, more } = isLeft ? { object: stored, more: [] } : corrected(one, stored, site);
-    return { wanted: { stored: object }, differences: [...differences, ...more] };
+    const stored = isLeft ? object : answer.stored;
+    if (isLeft) return { wanted: { stored }, differences };
+    const { changed, more } = corrected(one, stored, site);
+    return { wanted: { stored: changed }, differences: [...differences, ...more] };
   }
   if (isController(one.request)) {
     return { wanted: { stored: one.request.object }, differences: [...differences, "no news"] };
@@ -122,8 +129,8 @@ function corrected(
   { request }: AdmissionCase,
   stored: Json,
   { registry }: Site,
-): { readonly object: Json; readonly more: readonly SourceDifference[] } {
-  if (request.kind.kind !== "OCIRepository") return { object: stored, more: [] };
+): { readonly changed: Json; readonly more: readonly SourceDifference[] } {
+  if (request.kind.kind !== "OCIRepository") return { changed: stored, more: [] };
   const before = request.object["spec"] as Json;
   const { ref, ...rest } = stored["spec"] as Json;
   const spec: Json = Object.keys(ref ?? {}).length === 0 && before["ref"] === undefined
@@ -132,13 +139,13 @@ function corrected(
   const url = before["url"] as string;
   const isUpdate = request.operation === "UPDATE" && sameHost(registry?.serviceAddress, url);
   if (!isUpdate || registry?.clientTls === undefined) {
-    return { object: { ...stored, spec }, more: [] };
+    return { changed: { ...stored, spec }, more: [] };
   }
   const { insecure: _, ...secure } = spec;
   const own = before["insecure"] === undefined ? {} : { insecure: before["insecure"] };
   const certSecretRef = { name: "zarf-registry-client-tls" };
-  const object = { ...stored, spec: { ...secure, ...own, certSecretRef } };
-  return { object, more: ["update with mTLS"] };
+  const changed = { ...stored, spec: { ...secure, ...own, certSecretRef } };
+  return { changed, more: ["update with mTLS"] };
 }
 
 async function wantedOfRefused(
