@@ -33,17 +33,20 @@ export class BadRequest extends Error {
   }
 }
 
+/**
+ * A body that says to be no longer, in bytes, is read as a whole; it counts as held from the beginning.
+ * Of a usual review a stream would take twice as long as everything else about it.
+ */
+const WHOLE_BYTES = 64 << 10;
+
 /** A body that is being read. */
 interface Reading {
-  readonly body: Request;
   /** On the clock of `performance.now()`. */
   readonly deadline: number;
-  /** Bytes that count as held: what was promised, else what has come. */
+  /** What is held of it. */
   bytes: number;
-  /** Settled when the time is up. */
-  readonly late: PromiseWithResolvers<never>;
-  /** Of a body that is read piece by piece. */
-  reader?: ReadableStreamDefaultReader<Uint8Array>;
+  /** Ends it with an error. */
+  giveUp: (error: BadRequest) => void;
 }
 
 /** Reads bodies within {@linkcode AdmissionLimits}, those in flight together included. */
@@ -67,34 +70,27 @@ export class BodyReader {
    */
   async read<T>(request: Request, answer: (body: string) => Promise<T>): Promise<T> {
     const { bodyBytes, bodyTimeout, inFlight } = this.#limits;
-    const promised = lengthOf(request);
-    if (promised !== undefined && promised > bodyBytes) throw tooLarge(bodyBytes);
+    const length = Number(request.headers.get("content-length") ?? NaN);
+    if (length > bodyBytes) throw tooLarge(bodyBytes);
     if (this.#inFlight >= inFlight) throw busy();
-    // A look at `request.body` itself would take the way through a stream.
-    if (promised === 0) return await answer("");
-    const reading: Reading = {
-      body: request,
-      deadline: performance.now() + bodyTimeout,
-      bytes: 0,
-      late: Promise.withResolvers(),
-    };
+    const reading = { deadline: performance.now() + bodyTimeout, bytes: 0, giveUp() {} };
     this.#inFlight++;
     try {
-      return await answer(await this.#inTime(reading, promised));
+      return await answer(await this.#inTime(request, length, reading));
     } finally {
       this.#inFlight--;
       this.#bufferedBytes -= reading.bytes;
     }
   }
 
-  async #inTime(reading: Reading, promised: number | undefined): Promise<string> {
+  async #inTime(request: Request, length: number, reading: Reading): Promise<string> {
     this.#readings.add(reading);
     this.#arm(reading.deadline);
     try {
-      const text = promised === undefined ? this.#pieces(reading) : this.#whole(reading, promised);
-      return await Promise.race([text, reading.late.promise]);
+      return length > 0 && length <= WHOLE_BYTES
+        ? await this.#whole(request, length, reading)
+        : await this.#text(request, reading);
     } catch (error) {
-      reading.reader?.cancel().catch(() => {});
       if (error instanceof BadRequest) throw error;
       throw new BadRequest(400, "the body ended early or is not UTF-8");
     } finally {
@@ -103,26 +99,39 @@ export class BodyReader {
     }
   }
 
-  /** A body of a length that HTTP holds it to: read at once, which takes half as long. */
-  async #whole(reading: Reading, promised: number): Promise<string> {
-    this.#hold(reading, promised);
-    return new TextDecoder("utf-8", { fatal: true }).decode(await reading.body.bytes());
+  async #whole(request: Request, length: number, reading: Reading): Promise<string> {
+    this.#hold(reading, length);
+    const { promise, reject } = Promise.withResolvers<never>();
+    reading.giveUp = reject;
+    const bytes = await Promise.race([request.arrayBuffer(), promise]);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   }
 
-  async #pieces(reading: Reading): Promise<string> {
-    const reader = reading.body.body?.getReader();
-    if (reader === undefined) return "";
-    reading.reader = reader;
+  async #text({ body }: Request, reading: Reading): Promise<string> {
+    if (body === null) return "";
+    const reader = body.getReader();
+    let given: BadRequest | undefined;
+    reading.giveUp = (error) => {
+      given = error;
+      cancel(reader);
+    };
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let text = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      this.#hold(reading, value.length);
-      text += decoder.decode(value, { stream: true });
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (given !== undefined) throw given;
+        if (done) return text + decoder.decode();
+        this.#hold(reading, value.length);
+        text += decoder.decode(value, { stream: true });
+      }
+    } catch (error) {
+      cancel(reader);
+      throw error;
     }
   }
 
+  /** @throws {BadRequest} when it is too much. */
   #hold(reading: Reading, bytes: number): void {
     const { bodyBytes, bufferedBytes } = this.#limits;
     reading.bytes += bytes;
@@ -137,9 +146,7 @@ export class BodyReader {
       this.#timer = undefined;
       for (const reading of this.#readings) {
         if (reading.deadline > performance.now()) return this.#arm(reading.deadline);
-        const { bodyTimeout } = this.#limits;
-        const message = `the review did not come within ${bodyTimeout} ms`;
-        reading.late.reject(new BadRequest(408, message));
+        reading.giveUp(tooLate(this.#limits.bodyTimeout));
       }
     }, deadline - performance.now());
   }
@@ -150,10 +157,13 @@ export class BodyReader {
   }
 }
 
-/** What a request promises to send; `undefined` when it promises nothing. */
-function lengthOf({ headers }: Request): number | undefined {
-  const length = headers.get("content-length");
-  return length === null ? undefined : Number(length);
+/** Ends a pending read. A body that nobody reads further may fail as it likes. */
+function cancel(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  reader.cancel().catch(() => {});
+}
+
+function tooLate(milliseconds: number): BadRequest {
+  return new BadRequest(408, `the review did not come within ${milliseconds} ms`);
 }
 
 function tooLarge(bytes: number): BadRequest {

@@ -30,10 +30,17 @@ Deno.test("a body over the limit is refused, promised or not, and the next one i
   });
 });
 
+/** What a body says to be long: one that is read as a whole, and one that is read as it comes. */
+const LENGTHS = [GOOD.length, 1 << 20];
+
 Deno.test("who sends slowly is given up in time, and holds up nobody", async () => {
+  for (const length of LENGTHS) await assertGivesUp(length);
+});
+
+async function assertGivesUp(length: number): Promise<void> {
   await withWebhook({ bodyTimeout: 1_000 }, async (hooked) => {
     const started = performance.now();
-    const slow = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
+    const slow = await hooked.connect(head(length), GOOD.slice(0, 20));
     const answer = answerOn(slow);
     await assertServes(hooked);
     assert.ok(performance.now() - started < 1_000, "the others are not held up");
@@ -48,7 +55,7 @@ Deno.test("who sends slowly is given up in time, and holds up nobody", async () 
     assert.equal(hooked.metrics.requests.invalid, 1);
     await assertServes(hooked);
   });
-});
+}
 
 Deno.test("who began later has as much time as who began first", async () => {
   await withWebhook({ bodyTimeout: 1_500 }, async (hooked) => {
@@ -63,8 +70,9 @@ Deno.test("who began later has as much time as who began first", async () => {
 
 Deno.test("who goes away in the middle leaves nothing behind", async () => {
   await withWebhook({ inFlight: 2 }, async (hooked) => {
-    for (let turn = 1; turn <= 5; turn++) {
-      const connection = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
+    for (let turn = 1; turn <= 6; turn++) {
+      const length = LENGTHS[turn % LENGTHS.length] ?? 0;
+      const connection = await hooked.connect(head(length), GOOD.slice(0, 20));
       close(connection);
       await eventually(() => hooked.metrics.requests.invalid === turn);
     }
