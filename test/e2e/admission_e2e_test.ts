@@ -367,7 +367,7 @@ Deno.test({
       for (const each of [pod("default"), pod("kube-system"), pod("ignored"), ignoring]) {
         const started = performance.now();
         assert.equal((await admitted(kube, each)).containers[0]?.image, "nginx:1.27");
-        assert.ok(performance.now() - started < 1_500);
+        assert.ok(performance.now() - started < 2_500);
       }
     });
 
