@@ -161,7 +161,7 @@ class TlsServer implements RelayTarget {
       throw tlsError(cause);
     }
     this.address = this.#server.addr;
-    sendAtOnce(this.address);
+    sendAtOnce(this.address.port);
     this.finished = this.#server.finished;
   }
 
