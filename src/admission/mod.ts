@@ -6,7 +6,7 @@
  * question to the registry, that what is stored is what Zarf's agent would have stored
  * (docs/zarf-differences.md says where not), that judging an object twice changes nothing more, that
  * nothing in the cluster waits for an agent that is not there, and that what was stored meanwhile can
- * be mended.
+ * be mended. No change of a certificate loses a request, and no clock makes one invalid.
  *
  * @module
  */

@@ -7,6 +7,8 @@ import type { AdmissionHandler } from "./webhook.ts";
 
 /** Milliseconds in which requests that were begun have to be answered; the API server waits for 3 s. */
 const DRAIN_TIMEOUT = 5_000;
+/** Milliseconds between two attempts to put a server in the place of one that ended by itself. */
+const REOPEN_INTERVAL = 100;
 /** Where the servers listen that hold the certificates; every machine has it. */
 const INNER_HOSTNAME = "127.0.0.1";
 
@@ -78,6 +80,7 @@ class RelayedServer implements AdmissionServer {
     try {
       this.#relay = new Relay({ hostname, port, clock, target: () => this.#current });
     } catch (cause) {
+      this.#ending = true;
       this.#current.end();
       throw new AdmissionError(failureAt(hostname, port, cause));
     }
@@ -118,8 +121,22 @@ class RelayedServer implements AdmissionServer {
   #open(tls: ServerTls): TlsServer {
     const server = new TlsServer(this.#handler, tls);
     this.#servers.add(server);
-    void server.finished.then(() => this.#servers.delete(server));
+    void server.finished.then(() => {
+      this.#servers.delete(server);
+      return this.#replace(server);
+    });
     return server;
+  }
+
+  /** `Deno.serve` ends by itself when `accept` fails, as when there are no file descriptors. */
+  async #replace(ended: TlsServer): Promise<void> {
+    while (!this.#ending && ended === this.#current) {
+      try {
+        this.#current = this.#open(ended.tls);
+      } catch {
+        await this.#clock.sleep(REOPEN_INTERVAL);
+      }
+    }
   }
 
   #end(): void {
@@ -137,8 +154,9 @@ class RelayedServer implements AdmissionServer {
 /** An HTTPS server with one certificate, on any port. */
 class TlsServer implements RelayTarget {
   readonly address: Deno.NetAddr;
+  /** Resolves also when it ended by a failure. */
   readonly finished: Promise<void>;
-  readonly #tls: ServerTls;
+  readonly tls: ServerTls;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #abort = new AbortController();
   #connections = 0;
@@ -147,7 +165,7 @@ class TlsServer implements RelayTarget {
 
   /** @throws {AdmissionError} */
   constructor(handler: AdmissionHandler, { cert, key }: ServerTls) {
-    this.#tls = { cert, key };
+    this.tls = { cert, key };
     try {
       this.#server = Deno.serve({
         hostname: INNER_HOSTNAME,
@@ -162,11 +180,13 @@ class TlsServer implements RelayTarget {
     }
     this.address = this.#server.addr;
     sendAtOnce(this.address.port);
-    this.finished = this.#server.finished;
+    this.finished = this.#server.finished.catch(() => {}).then(() => {
+      this.#isGoingDown = true;
+    });
   }
 
   isServing({ cert, key }: ServerTls): boolean {
-    return this.#tls.cert === cert && this.#tls.key === key;
+    return this.tls.cert === cert && this.tls.key === key;
   }
 
   begun(): void {
@@ -195,7 +215,7 @@ class TlsServer implements RelayTarget {
 
   /** Ends it at once; one that goes down already ends with its last connection. */
   end(): void {
-    // Deno 2.7 throws from inside `abort` when the server was shut down before.
+    // Deno 2.7 throws from inside `abort` when the server was shut down or ended before.
     if (this.#isGoingDown) return;
     this.#isGoingDown = true;
     this.#abort.abort();

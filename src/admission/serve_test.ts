@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { eventually } from "../../test/fakes/testing.ts";
 import { describeError, systemClock } from "../std/mod.ts";
 import { issueCertificates } from "./certificates.ts";
@@ -165,4 +166,14 @@ Deno.test("a request that nobody answers is broken off when a server that shuts 
   await asked;
   late.resolve(new Response());
   await down;
+});
+
+Deno.test("a process that ran out of file descriptors serves again by itself", async () => {
+  const child = fileURLToPath(new URL("serve_test_child.ts", import.meta.url));
+  const limited = ["-c", 'ulimit -n 200; exec "$0" "$@"'];
+  const { stdout, stderr } = await new Deno.Command("sh", {
+    args: [...limited, Deno.execPath(), "run", "-A", "--no-check", child],
+  }).output();
+  const decoder = new TextDecoder();
+  assert.equal(decoder.decode(stdout), "served\n", decoder.decode(stderr));
 });
