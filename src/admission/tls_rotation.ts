@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type KubeClient, KubeError } from "../kube/mod.ts";
 import { type Clock, type Logger, silentLogger, systemClock } from "../std/mod.ts";
-import { WEBHOOK_CONFIGURATION } from "./configuration.ts";
+import { CONFIGURATION_REF, WEBHOOK_SUFFIX } from "./configuration.ts";
 import {
   contentAfter,
   LIVES,
@@ -15,14 +15,6 @@ import { type AdmissionTls, tlsOf, writeSecret } from "./tls_secret.ts";
 
 /** How often a step is begun anew because somebody else was faster. */
 const MAX_ATTEMPTS = 5;
-
-const CONFIGURATION_REF = {
-  apiVersion: "admissionregistration.k8s.io/v1",
-  kind: "MutatingWebhookConfiguration",
-  name: WEBHOOK_CONFIGURATION,
-} as const;
-/** How the names of our webhooks end; what is called otherwise is somebody else's. */
-const WEBHOOK_SUFFIX = ".holdfast.dev";
 
 /** What {@linkcode AdmissionTlsRotation} works with. */
 export interface RotationOptions {
