@@ -42,7 +42,11 @@ Deno.test("the configuration is written once, and again only when somebody chang
   const changes: ((webhooks: Configuration["webhooks"]) => Configuration["webhooks"])[] = [
     (all) => all.slice(1),
     (all) => all.map((one) => ({ ...one, timeoutSeconds: 30 })),
-    (all) => all.map((one) => ({ ...one, matchConditions: [{ name: "x", expression: "false" }] })),
+    (all) =>
+      all.map((one) => ({
+        matchConditions: [{ name: "x", expression: "false" }],
+        ...one,
+      })),
     (all) => all.map(({ matchConditions: _, ...one }: Record<string, unknown>) => one as never),
     (all) => [...all, { name: "old.holdfast.dev" }],
     () => [],

@@ -226,6 +226,8 @@ Deno.test("an agent that cannot serve beside the only API server takes the webho
   await using agent = new Agent(stage.api).start();
   await using worker = new Agent(stage.api, "node2").start();
   await agent.says(true, /asks the agent/);
+  // Nothing but the listener brings about the next look.
+  await pause();
   stage.answers = false;
   agent.listener.set(false, "another program listens there");
   await agent.says(false, /taken out by the agent of node node1: another program listens there/);
