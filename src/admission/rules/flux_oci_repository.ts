@@ -6,6 +6,7 @@ import {
   RefError,
   transformImage,
   transformImageWithoutChecksum,
+  zarfTag,
 } from "../../refs/mod.ts";
 import { setEntries, setMembers } from "../json_patch.ts";
 import type { Site, SiteRegistry } from "../site.ts";
@@ -32,6 +33,7 @@ type Spec = v.InferOutput<typeof Schema>["spec"];
  * src/internal/agent/hooks/flux-ocirepo.go). Where it differs from Zarf:
  *
  * - A missing `spec.ref` is made; Zarf's patch cannot be applied then.
+ * - An update adds no checksum to a tag that has it.
  * - A digest in the URL goes to `spec.ref`; Zarf drops it.
  * - The cluster IP of the registry is known on creation, too; Zarf adds a second checksum.
  * - An update with mTLS sets no `insecure`.
@@ -88,7 +90,7 @@ async function move(
   site: Site,
 ): Promise<Moved> {
   if (isUpdate && hostnamesMatch(OCI + registry.serviceAddress, url)) return { url, ref: {} };
-  const image = imageAtSite(url, ref, registry);
+  const image = imageAtSite(url, isUpdate ? withoutChecksum(url, ref) : ref, registry);
   const isSemver = (ref?.semver ?? "") !== "";
   // With a range of versions Flux chooses the tag itself.
   const needsTag = !isSemver && image.withChecksum !== image.plain;
@@ -96,6 +98,16 @@ async function move(
   const { name, tag, digest } = parseImageReference(isChart ? image.plain : image.withChecksum);
   if (digest !== undefined) return { url: OCI + name, ref: { digest } };
   return { url: OCI + name, ref: isSemver || tag === undefined ? {} : { tag } };
+}
+
+/**
+ * Who applies an object that names no tag leaves the one that was made for it beside the URL that it
+ * applies: an update must not add the checksum to that again.
+ */
+function withoutChecksum(url: string, ref: Spec["ref"]): Spec["ref"] {
+  if (!ref?.tag) return ref;
+  const checksum = zarfTag({ ...parseImageReference(url), tag: "" }) ?? "";
+  return ref.tag.endsWith(checksum) ? { ...ref, tag: ref.tag.slice(0, -checksum.length) } : ref;
 }
 
 /** The two names that an artifact may have at the site; they are the same for a digest. */

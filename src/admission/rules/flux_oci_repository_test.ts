@@ -177,6 +177,19 @@ Deno.test("an update at the registry gets no tag of its own", async () => {
   assert.deepEqual((stored["spec"] as { ref: unknown }).ref, {});
 });
 
+Deno.test("an object that is applied again without the tag that was made for it keeps that tag", async () => {
+  const { stored } = await admit(fluxOciRepositoryRule, repository(MANIFESTS), OUTER);
+  // The API server keeps what nobody applies, and takes the URL that somebody does.
+  const again = repository(MANIFESTS, { tag: "latest-zarf-2823281104" });
+  const update = { operation: "UPDATE", oldObject: stored } as const;
+  const { stored: then } = await admit(fluxOciRepositoryRule, again, OUTER, update);
+  assert.deepEqual(then["spec"], stored["spec"]);
+  // Another's checksum is a part of the tag.
+  const other = repository(MANIFESTS, { tag: "1-zarf-42" });
+  const { stored: others } = await admit(fluxOciRepositoryRule, other, OUTER, update);
+  assert.deepEqual((others["spec"] as { ref: unknown }).ref, { tag: "1-zarf-42-zarf-2823281104" });
+});
+
 Deno.test("a digest in the URL is not lost", async () => {
   const object = repository(`${MANIFESTS}@${DIGEST}`);
   const { stored } = await admit(fluxOciRepositoryRule, object, OUTER);
