@@ -168,8 +168,16 @@ async function steps(t: Deno.TestContext, cluster: Cluster, shop: ImagesPackage)
     }
   });
 
-  await t.step("no webhook, and no service account with a pull secret", async () => {
+  await t.step("no webhook, no pull secret and no service account that has one", async () => {
     assert.equal(await webhooks(cluster), "");
+    const { items: secrets } = await get<{ items: { type: string; metadata: { name: string } }[] }>(
+      cluster,
+      ...["secrets", "-n", NAMESPACE],
+    );
+    assert.deepEqual(
+      secrets.filter(({ type }) => type !== "helm.sh/release.v1").map((one) => one.metadata.name),
+      [],
+    );
     const { items: accounts } = await get<{ items: { imagePullSecrets?: unknown }[] }>(
       cluster,
       ...["serviceaccounts", "-n", NAMESPACE],
@@ -212,6 +220,21 @@ async function steps(t: Deno.TestContext, cluster: Cluster, shop: ImagesPackage)
     const { recreated, image } = await operate(cluster, "restless");
     assert.match(image, /^127\.0\.0\.1:31999\/library\/app:1-zarf-\d+$/);
     assert.ok(recreated >= 5, `it created its pod again ${recreated} times`);
+  });
+
+  await t.step("back in mirror mode the webhook goes, and the operator is content", async () => {
+    for (const agent of agents) {
+      await agent.stop();
+      await agent.start(MIRROR);
+    }
+    const isGone = async () => await webhooks(cluster) === "" || undefined;
+    await eventually("cluster without the webhook", isGone, 30_000, () => webhooks(cluster));
+    // The API server is slow to notice; and the pod of before has the other name.
+    await eventually("a pod that is not rewritten", async () => {
+      const { recreated } = await operate(cluster, "restless");
+      return recreated === 0 || undefined;
+    }, 30_000);
+    assert.equal(await cluster.outsidePackets(), 0);
   });
 }
 
