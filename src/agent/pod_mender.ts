@@ -12,13 +12,15 @@ import { backoffDelay, type Clock, describeError, type Logger, systemClock } fro
 import { NamespaceLabels } from "./namespace_labels.ts";
 import { Occasion } from "./signals.ts";
 
-/** Milliseconds from when a pod is seen until it is mended. */
-const GRACE = 1_000;
 /**
- * The longest wait beyond that, in milliseconds. Every agent sees the pod, none leads: who waits the
- * shortest mends it, and the others see it done.
+ * The longest wait from when a pod is seen until it is mended, in milliseconds. Every agent sees the
+ * pod, none leads: who waits the shortest mends it, and the others see it done. No longer than the
+ * kubelet needs to make a sandbox: once it pulls from outside, on a site without a way there it tries
+ * for half a minute before it looks at the pod again.
  */
-const MAX_JITTER = 1_000;
+const MAX_JITTER = 300;
+/** Milliseconds until an attempt that failed is made again, at first. */
+const RETRY = 500;
 /** Pods that are looked at in one pass. */
 const MAX_PODS = 100;
 /** Milliseconds until a pod that needs nothing now, or cannot be helped, is looked at again. */
@@ -121,7 +123,7 @@ export class PodMender {
     for (const uid of this.#turns.keys()) if (!uids.has(uid)) this.#turns.delete(uid);
     for (const uid of uids) {
       if (this.#turns.has(uid)) continue;
-      this.#turns.set(uid, { at: now + GRACE + this.#random() * MAX_JITTER, failures: 0 });
+      this.#turns.set(uid, { at: now + this.#random() * MAX_JITTER, failures: 0 });
     }
   }
 
@@ -163,7 +165,7 @@ export class PodMender {
       if (signal.aborted) return;
       // Mostly another agent was first, or the kubelet wrote its status.
       const pause = backoffDelay(turn.failures++, {
-        initial: GRACE,
+        initial: RETRY,
         max: LATER,
         random: this.#random,
       });

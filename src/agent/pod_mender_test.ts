@@ -160,7 +160,7 @@ Deno.test("a write that fails is tried again, with what the pod is then", async 
   stage.put("web");
   await eventually(() => stage.image("web") === NGINX);
   assert.equal(stage.api.find("pods", "web")?.metadata.labels?.changed, "meanwhile");
-  assert.equal(failures, 3);
+  assert.ok(failures >= 3);
   assert.equal(stage.mender.mended, 1);
 });
 

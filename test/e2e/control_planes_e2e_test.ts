@@ -31,6 +31,12 @@ function scale(kube: KubeClient, namespace: string, name: string, replicas: numb
   return kube.patch(ref, { type: "merge", body: { spec: { replicas } } });
 }
 
+/** No pod goes to the node of an agent that is down: it has no registry to pull from. */
+async function setUnschedulable(kube: KubeClient, { node }: TestAgent, unschedulable: boolean) {
+  const ref = { apiVersion: "v1", kind: "Node", name: node.name };
+  await kube.patch(ref, { type: "merge", body: { spec: { unschedulable } } });
+}
+
 /** Images of pods as they were when they were made, by API server. */
 function imagesOf(objects: readonly KubeObject[]): (string | undefined)[] {
   return objects.map((one) =>
@@ -80,6 +86,7 @@ Deno.test({
       "one agent dead: pods through its API server are mended by the others",
       async () => {
         await makeNamespace(kube, "one");
+        await setUnschedulable(kube, second, true);
         await second.stop("SIGKILL");
         assert.deepEqual(await makeThroughAll("one", AT_ONCE), [REWRITTEN, IMAGE, REWRITTEN]);
         await kube.create(workload("Deployment", "web", "one", 2));
@@ -93,6 +100,7 @@ Deno.test({
 
     await t.step("the agent that is back is asked again", async () => {
       await second.start();
+      await setUnschedulable(kube, second, false);
       await said(second, "image rewriting", true, /asks the agent/);
       await makeNamespace(kube, "back");
       assert.deepEqual(await makeThroughAll("back", AT_ONCE), [REWRITTEN, REWRITTEN, REWRITTEN]);
@@ -100,10 +108,12 @@ Deno.test({
 
     await t.step("one agent hangs: pods take three seconds at most there", async () => {
       await makeNamespace(kube, "hung");
+      await setUnschedulable(kube, third, true);
       await third.process.kill("SIGSTOP");
       assert.deepEqual(await makeThroughAll("hung", HUNG), [REWRITTEN, REWRITTEN, IMAGE]);
       await allRun(kube, "hung", 3);
       await third.process.kill("SIGCONT");
+      await setUnschedulable(kube, third, false);
       await said(third, "image rewriting", true, /asks the agent/);
     });
 

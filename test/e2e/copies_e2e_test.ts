@@ -141,16 +141,15 @@ function contents(agent: LocalAgent) {
 Deno.test("a file that is replaced while it is read ends with the verdict of the later one", async (t) => {
   await using agent = new LocalAgent();
   await agent.started();
-  const large = `${agent.directory}/large.tar.zst`;
-  await writePackage(large, {
-    name: "large",
-    images: [{ reference: "docker.io/library/large:1", layers: [{ size: 200_000_000, seed: 5 }] }],
-  });
 
-  /** Drops the large package, waits until some of it is read, and gives its path. */
-  const beingRead = async (name: string): Promise<string> => {
+  /** Drops a large package of its own, waits until some of it is read, and gives its path. */
+  const beingRead = async (name: string, seed: number): Promise<string> => {
     const path = `${agent.dropDir}/${name}`;
-    await Deno.copyFile(large, `${agent.directory}/${name}`);
+    // What the store has already would be taken in too fast to be seen.
+    await writePackage(`${agent.directory}/${name}`, {
+      name: `large-${seed}`,
+      images: [{ reference: "docker.io/library/large:1", layers: [{ size: 400_000_000, seed }] }],
+    });
     await Deno.rename(`${agent.directory}/${name}`, path);
     await agent.settled(path, {
       phases: ["Receiving"],
@@ -160,7 +159,7 @@ Deno.test("a file that is replaced while it is read ends with the verdict of the
   };
 
   await t.step("by a rename", async () => {
-    const path = await beingRead("renamed-over.tar.zst");
+    const path = await beingRead("renamed-over.tar.zst", 5);
     await agent.drop(buildPackage({ name: "renamed" }), "renamed-over.tar.zst");
     const verdict = await agent.settled(path, {
       where: (one) => one.package?.name === "renamed",
@@ -169,7 +168,7 @@ Deno.test("a file that is replaced while it is read ends with the verdict of the
   });
 
   await t.step("by a write into it", async () => {
-    const path = await beingRead("written-over.tar.zst");
+    const path = await beingRead("written-over.tar.zst", 6);
     await Deno.writeFile(path, buildPackage({ name: "written" }));
     const verdict = await agent.settled(path, {
       where: (one) => one.package?.name === "written",

@@ -112,9 +112,26 @@ export async function allRun(
       return pods.length === count && run.length === count ? true : undefined;
     },
     timeout,
-    async () => (await summary()).join("\n"),
+    async () => [...await summary(), ...await eventsIn(kube, namespace)].join("\n"),
   );
 }
+
+/** What was last said about the objects of a namespace. */
+async function eventsIn(kube: KubeClient, namespace: string): Promise<string[]> {
+  interface Event extends KubeObject {
+    readonly involvedObject: { readonly name: string };
+    readonly lastTimestamp?: string | null;
+    readonly reason?: string;
+    readonly message?: string;
+  }
+  const { items } = await kube.list<Event>({ apiVersion: "v1", kind: "Event", namespace });
+  return items.map(({ involvedObject, lastTimestamp, metadata, reason, message }) =>
+    `${lastTimestamp ?? metadata.creationTimestamp} ${involvedObject.name}: ${reason}: ${message}`
+  ).sort().slice(-MAX_EVENTS);
+}
+
+/** Events that a failure shows. */
+const MAX_EVENTS = 40;
 
 /** Milliseconds that an action takes. */
 export async function timed(action: () => Promise<unknown>): Promise<number> {
