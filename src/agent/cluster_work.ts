@@ -11,7 +11,7 @@ import type { Part } from "./listeners.ts";
 import { lacksImages } from "./registry_check.ts";
 import { fillRegistry, type RegistryFillOptions } from "./registry_fill.ts";
 import { adoptInitPackage } from "./seed_import.ts";
-import type { Settings } from "./settings.ts";
+import { actionPolicyOf, type Settings } from "./settings.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
 import { Throttle } from "./throttle.ts";
 import { findTools } from "./tools.ts";
@@ -83,9 +83,17 @@ export class ClusterWork implements PackageActions {
     if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
     const tools = findTools(settings["tools-dir"]);
     using _pin = store.collector.pin(record.digest);
-    const rewrite = settings["image-mode"] === "rewrite";
-    const options = { ...this.#filling(), kubeconfig, tools, rewrite, siteSettings, onChange };
-    await deployRecord(options, record, signal);
+    await deployRecord(
+      {
+        ...this.#filling(),
+        ...{ kubeconfig, tools, siteSettings, onChange },
+        rewrite: settings["image-mode"] === "rewrite",
+        policy: actionPolicyOf(settings),
+        filesRoots: settings["files-root"],
+      },
+      record,
+      signal,
+    );
   }
 
   #filling(): RegistryFillOptions {

@@ -1,10 +1,11 @@
-import { deployPackage, preflight } from "../deploy/mod.ts";
+import { type ActionPolicy, deployPackage, type JournalBook, preflight } from "../deploy/mod.ts";
 import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
+import type { Digest } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
 import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
-import { postRendererCommand, type Tools } from "./tools.ts";
+import { holdfastCommand, postRendererCommand, type Tools } from "./tools.ts";
 
 /** What deploying one package works with. */
 export interface DeployerOptions extends RegistryFillOptions {
@@ -13,6 +14,10 @@ export interface DeployerOptions extends RegistryFillOptions {
   /** Whether images of pods are renamed. */
   readonly rewrite: boolean;
   readonly siteSettings: SiteSettingsBook;
+  /** Whose commands may run. */
+  readonly policy: ActionPolicy;
+  /** Where packages may put files. */
+  readonly filesRoots: readonly string[];
   /** Told after the record of the package has changed. */
   readonly onChange: () => void;
 }
@@ -43,25 +48,47 @@ export async function deployRecord(
       kube,
       dataDir: store.dir,
       kubeconfig: options.kubeconfig,
-      tools: { helm: options.tools.helm, postRenderer: postRendererCommand() },
+      tools: {
+        helm: options.tools.helm,
+        postRenderer: postRendererCommand(),
+        holdfast: holdfastCommand(),
+      },
       registry: pushTarget(options),
       kubeVersion: await kube.version({ signal }),
       clusterIP: new URL(access.url).hostname,
       pullSecrets: options.rewrite,
       signal,
       onProgress: (progress) => tracker.progress(progress),
-      journal: (step, state) =>
-        store.records.appendJournal({
-          owner: record.digest,
-          step,
-          state: state === "begin" ? "started" : "done",
-          detail: null,
-          at: new Date().toISOString(),
-        }),
+      actions: { policy: options.policy, trusted: record.signature === "Verified" },
+      filesRoots: options.filesRoots,
+      logger: options.logger.with({ package: record.name }),
+      journal: journalOf(store, record.digest),
+      // Dropped again, a package has another place in the order, and is wanted anew.
+      wish: String(record.sequence),
     },
   );
 }
 
 async function readDefinition(store: Store, record: PackageRecord): Promise<ZarfPackage> {
   return parseDefinition(await Deno.readFile(`${store.packagePath(record.digest)}/zarf.yaml`));
+}
+
+/** The journal of a package's deployments in the store. */
+function journalOf(store: Store, owner: Digest): JournalBook {
+  return {
+    append: ({ step, state, detail = null }) =>
+      store.records.appendJournal({
+        owner,
+        step,
+        state: state === "begin" ? "started" : state,
+        detail,
+        at: new Date().toISOString(),
+      }),
+    lines: () =>
+      store.records.journal(owner).map(({ step, state, detail }) => ({
+        step,
+        state: state === "started" ? "begin" : state,
+        detail,
+      })),
+  };
 }

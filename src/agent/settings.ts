@@ -1,7 +1,12 @@
 import { loadAll, YAMLException } from "js-yaml";
 import * as v from "valibot";
 import { MUTATION_EXCLUSIONS } from "../admission/mod.ts";
-import { parseDeploySection, readSettingsText, type SiteSettings } from "../deploy/mod.ts";
+import {
+  type ActionPolicy,
+  parseDeploySection,
+  readSettingsText,
+  type SiteSettings,
+} from "../deploy/mod.ts";
 import { describeError, dirname, HoldfastError, LOG_LEVELS } from "../std/mod.ts";
 
 /** Why the settings cannot be used. */
@@ -25,6 +30,7 @@ const addressSchema = v.pipe(
 );
 const pathSchema = v.pipe(v.string(), v.minLength(1, "is empty"));
 const imageModes = ["rewrite", "mirror"] as const;
+const actionPolicies = ["trusted", "always", "never"] as const satisfies readonly ActionPolicy[];
 const logFormats = ["json", "text"] as const;
 
 const settingsSchema = v.object({
@@ -39,6 +45,8 @@ const settingsSchema = v.object({
   "image-mode": v.picklist(imageModes),
   "mutation-exclusion": v.array(v.picklist(MUTATION_EXCLUSIONS)),
   "trust-key": v.array(pathSchema),
+  actions: v.optional(v.picklist(actionPolicies)),
+  "files-root": v.array(v.pipe(pathSchema, v.startsWith("/", "is not absolute"))),
   "seed-dir": v.optional(pathSchema),
   "tools-dir": v.optional(pathSchema),
   "talos-socket": v.optional(pathSchema),
@@ -81,6 +89,15 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "trust-key": {
     value: "FILE",
     text: "public keys, one of which must have signed a package; PEM",
+    repeatable: true,
+  },
+  actions: {
+    value: "POLICY",
+    text: "whose commands run: trusted (the default with keys), always (without), never",
+  },
+  "files-root": {
+    value: "DIR",
+    text: "directory of this node below which packages may put files",
     repeatable: true,
   },
   "seed-dir": { value: "DIR", text: "OCI layout of the registry image" },
@@ -135,6 +152,11 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     settings: { ...parsed.output, ...(Object.keys(packages).length === 0 ? {} : { packages }) },
     sources: sources as Record<SettingName, SettingSource>,
   };
+}
+
+/** Whose commands run: where nothing is said, those of trusted packages if there are trusted keys. */
+export function actionPolicyOf(settings: Pick<Settings, "actions" | "trust-key">): ActionPolicy {
+  return settings.actions ?? (settings["trust-key"].length > 0 ? "trusted" : "always");
 }
 
 /** All names in the order of the help. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  actionPolicyOf,
   environmentName,
   type GivenSettings,
   resolveSettings,
@@ -84,7 +85,33 @@ Deno.test("every setting has a variable in the environment that is read", () => 
   assert.equal(environmentName("drop-dir"), "HOLDFAST_DROP_DIR");
 });
 
+Deno.test("without a word, trusted packages run commands if there are trusted keys, else all", () => {
+  const rows: [flags: GivenSettings, expected: string][] = [
+    [{}, "always"],
+    [{ "trust-key": ["/key.pub"] }, "trusted"],
+    [{ actions: "trusted" }, "trusted"],
+    [{ actions: "always", "trust-key": ["/key.pub"] }, "always"],
+    [{ actions: "never", "trust-key": ["/key.pub"] }, "never"],
+  ];
+  for (const [flags, expected] of rows) {
+    const { settings } = resolve({ flags: { "drop-dir": ["/drop"], ...flags } });
+    assert.equal(actionPolicyOf(settings), expected, JSON.stringify(flags));
+  }
+});
+
+Deno.test("packages may put files nowhere unless it is said where", () => {
+  assert.deepEqual(resolve({}).settings["files-root"], []);
+  const environment = { HOLDFAST_FILES_ROOT: "/opt/a:/srv" };
+  assert.deepEqual(resolve({ environment }).settings["files-root"], ["/opt/a", "/srv"]);
+});
+
 const mistakes: readonly [string, Partial<SettingsInput>, RegExp][] = [
+  ["a policy that there is not", {
+    flags: { "drop-dir": ["/d"], actions: "sometimes" },
+  }, /actions "sometimes"/],
+  ["a root that is not absolute", {
+    flags: { "drop-dir": ["/d"], "files-root": ["opt"] },
+  }, /files-root "opt" .*is not absolute/],
   ["no drop directory", { flags: {} }, /drop-dir.*is missing/],
   ["an address without a port", {
     flags: { "drop-dir": ["/d"], "status-address": "localhost" },

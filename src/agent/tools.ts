@@ -42,11 +42,17 @@ export function besideExecutable(name: string): string | undefined {
   }
 }
 
-/** How this program is called again as Helm's post-renderer. */
-export function postRendererCommand(): { readonly command: string; readonly args: string[] } {
+/** How this program is called again. */
+export function holdfastCommand(): { readonly command: string; readonly args: string[] } {
   const command = EXECUTABLE;
   // From source the executable is Deno itself, which must be told what to run.
   const source = import.meta.url.endsWith(".ts");
   const main = new URL("../../main.ts", import.meta.url).pathname;
-  return { command, args: source ? ["run", "-A", main, "post-render"] : ["post-render"] };
+  return { command, args: source ? ["run", "-A", main] : [] };
+}
+
+/** How this program is called again as Helm's post-renderer. */
+export function postRendererCommand(): { readonly command: string; readonly args: string[] } {
+  const { command, args } = holdfastCommand();
+  return { command, args: [...args, "post-render"] };
 }

@@ -51,10 +51,7 @@ Deno.test("as YAML each part is headed by where it is from, and a document mark 
   ));
   assert(out.endsWith("\n---\n"));
   assert.equal(out.match(/^#source: /mg)?.length, 6);
-  assert.equal(
-    err,
-    'holdfast: warning: component "web" runs actions on deploy; what comes of that is not shown\n',
-  );
+  assert.equal(err, "");
 });
 
 Deno.test("only the components that were asked for are shown", async () => {

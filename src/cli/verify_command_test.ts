@@ -40,7 +40,7 @@ const known: readonly Known[] = [
       ociDigest: "sha256:2436c65319603b3c7ecdb5b942146055d340a54a37d73041ef0737654d7e2527",
       images: 4,
       blobs: 23,
-      warnings: ['the agent would not deploy it: component "demo" runs actions on deploy'],
+      warnings: [],
     },
   },
   {
@@ -92,7 +92,6 @@ Deno.test("people are told what is known, and that all of it was read", async ()
     "signature     Verified by b7cdfef8572b7c9b",
     "size          3.5 MB, unpacked 3.5 MB",
     "images        1, in 5 blobs",
-    'warning       the agent would not deploy it: component "web" runs actions on deploy',
     "",
     "COMPONENT  DEPLOYED  IMAGES  CHARTS  MANIFESTS",
     "web        always    1       0       3",

@@ -1,10 +1,12 @@
 import type { KubeClient } from "../kube/mod.ts";
 import type { ZarfPackage } from "../package/mod.ts";
-import type { Clock, Digest, Exec } from "../std/mod.ts";
+import type { Clock, Digest, Exec, Logger } from "../std/mod.ts";
 import type { ConnectStrings, Credentials, PushSource } from "../zarf/mod.ts";
+import type { ActionRights } from "./action_policy.ts";
 import type { PostRendererCommand } from "./helm.ts";
 import type { ValuesLayer } from "./go_template.ts";
 import type { NamedImage } from "./images.ts";
+import type { JournalBook } from "./journal.ts";
 
 /** How long one release may take until it is ready (Zarf 0.84, src/config: 15 min). */
 export const DEFAULT_TIMEOUT = 15 * 60_000;
@@ -49,10 +51,12 @@ export interface DeployContext extends SiteInputs {
   /** Path of the kubeconfig for Helm. */
   readonly kubeconfig: string;
   readonly tools: {
-    /** Path of Helm 4. */
+    /** Path of Helm 4; `kubectl` and what else actions may call lie beside it. */
     readonly helm: string;
     /** What Helm calls as post-renderer: Holdfast's own executable with `post-render`. */
     readonly postRenderer: PostRendererCommand;
+    /** How actions call Holdfast as `zarf`. @default there is no `zarf` for them */
+    readonly holdfast?: PostRendererCommand;
   };
   /** The in-cluster registry. Undefined when the images are there already. */
   readonly registry?: {
@@ -73,12 +77,23 @@ export interface DeployContext extends SiteInputs {
   readonly timeout?: number;
   /** How long an image may be missing and the like, in milliseconds. @default 90 s */
   readonly troubleGrace?: number;
+  /** Whether the package's commands may run. @default they may not */
+  readonly actions?: ActionRights;
+  /** Directories of this node below which its files may go. @default none */
+  readonly filesRoots?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Takes what actions print. @default nobody does */
+  readonly logger?: Logger;
   readonly clock?: Clock;
   readonly exec?: Exec;
   readonly onProgress?: (progress: DeployProgress) => void;
-  /** Called before and after every step, so that it can be journalled. */
-  readonly journal?: (step: string, state: "begin" | "done") => void | Promise<void>;
+  /** Where each step is noted before and after, so that a deployment can go on from there. */
+  readonly journal?: JournalBook;
+  /**
+   * What tells one wish to deploy the package from the next: only an interruption of the same one is
+   * gone on from. @default ""
+   */
+  readonly wish?: string;
 }
 
 /** What a deployment came to. */

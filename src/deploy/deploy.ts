@@ -15,16 +15,22 @@ import {
   type DeployPackage,
   type DeployProgress,
 } from "./context.ts";
+import { type ActionRights, checkActions } from "./action_policy.ts";
+import { endInterruptedActions } from "./actions.ts";
+import { beginDeployment } from "./begin.ts";
 import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
 import type { ComponentSource } from "./component_files.ts";
 import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
+import { checkFiles } from "./file_target.ts";
 import { Helm, withPrivateDirectory } from "./helm.ts";
 import { imagesToPush } from "./images.ts";
 import { type InstallContext, installRelease, partsOf } from "./install.ts";
+import { DeployJournal } from "./journal.ts";
+import type { LocalWork } from "./local_work.ts";
 import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
-import { DeploymentRecord } from "./record.ts";
-import { templatesFor } from "./variables.ts";
+import type { DeploymentRecord } from "./record.ts";
+import { Scope } from "./scope.ts";
 import { cancelled, waitReady } from "./wait.ts";
 
 /**
@@ -51,22 +57,26 @@ export async function deployPackage(
 async function deploy(pkg: DeployPackage, context: DeployContext): Promise<DeployOutcome> {
   const { definition } = pkg;
   const chosen = await choose(pkg, context);
+  checkActions(chosen.components, context.actions ?? NO_ACTIONS);
+  checkFiles(chosen.components, context.filesRoots ?? []);
   const state = await requireState(context.kube);
-  const deployment = new Deployment(pkg, context, state, chosen);
+  const journal = new DeployJournal(context.journal);
+  endInterruptedActions(journal);
+  const scope = new Scope(definition, chosen.variables, state);
+  const deployment = new Deployment(pkg, context, state, chosen, scope, journal);
   await deployment.pushImages();
-  const record = await DeploymentRecord.begin(context.kube, {
-    name: definition.metadata.name,
-    digest: pkg.digest,
-    raw: definition.raw,
-  });
+  const record = await deployment.begin(chosen.components);
   const connectStrings: ConnectStrings = {};
   for (const component of chosen.components) {
     Object.assign(connectStrings, await deployment.component(component, record));
   }
   const components = chosen.components.map(({ name }) => name);
   await record.finish(components);
+  await deployment.end();
   return { generation: record.generation, components, connectStrings };
 }
+
+const NO_ACTIONS: ActionRights = { policy: "never", trusted: false };
 
 async function requireState(kube: KubeClient): Promise<ZarfState> {
   const state = await loadState(kube);
@@ -84,20 +94,27 @@ class Deployment {
   readonly #pkg: DeployPackage;
   readonly #context: DeployContext;
   readonly #clock: Clock;
-  readonly #install: Omit<InstallContext, "onProgress">;
+  readonly #install: Omit<InstallContext, "onProgress" | "templates">;
   readonly #chosen: Chosen;
+  readonly #scope: Scope;
+  readonly #journal: DeployJournal;
   readonly #tmp: string;
+  #local: LocalWork | undefined;
 
   constructor(
     pkg: DeployPackage,
     context: DeployContext,
     state: ZarfState,
     chosen: Chosen,
+    scope: Scope,
+    journal: DeployJournal,
   ) {
     this.#pkg = pkg;
     this.#context = context;
     this.#clock = context.clock ?? systemClock;
     this.#chosen = chosen;
+    this.#scope = scope;
+    this.#journal = journal;
     this.#tmp = `${context.dataDir}/tmp`;
     const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal } = context;
     this.#install = {
@@ -113,7 +130,6 @@ class Deployment {
       clock: this.#clock,
       state,
       packageName: pkg.definition.metadata.name,
-      templates: templatesFor(pkg.definition, chosen.variables, state),
       timeout: context.timeout ?? DEFAULT_TIMEOUT,
       pullSecrets,
       ...(clusterIP === undefined ? {} : { clusterIP }),
@@ -126,7 +142,7 @@ class Deployment {
   async pushImages(): Promise<void> {
     const { registry, signal } = this.#context;
     if (registry === undefined || this.#pkg.images.length === 0) return;
-    await this.#step("images", async () => {
+    await this.#journal.step("images", async () => {
       this.#say(undefined, "Images", "images go into the registry");
       await pushImages(imagesToPush(this.#pkg.images), {
         source: registry.source,
@@ -146,26 +162,79 @@ class Deployment {
     deployFailpoint("deploy.images.pushed");
   }
 
+  /** Begins it, or finds where it was before an interruption. */
+  async begin(components: readonly ZarfComponent[]): Promise<DeploymentRecord> {
+    const { record, local } = await beginDeployment(
+      this.#pkg,
+      this.#context,
+      components,
+      this.#scope,
+      this.#journal,
+      (component, message) => this.#say(component, "Deploying", message),
+    );
+    this.#local = local;
+    return record;
+  }
+
+  /** All components are deployed: the next deployment begins anew. */
+  async end(): Promise<void> {
+    await this.#journal.endDeployment();
+    this.#local?.remove();
+  }
+
   /** Deploys one component and keeps the record of it. */
   async component(component: ZarfComponent, record: DeploymentRecord): Promise<ConnectStrings> {
     const { name } = component;
+    const step = `component/${name}`;
+    if (this.#journal.isDone(step)) {
+      this.#local?.restore(component);
+      this.#say(name, "Succeeded", "ready");
+      return record.connectStrings(name);
+    }
     const charts: InstalledChart[] = [];
     deployFailpoint("deploy.component.begin");
     await record.component(name, "Deploying", charts);
+    await this.#journal.begin(step);
     try {
-      await this.#step(`component/${name}`, async () => {
-        this.#say(name, "Deploying", "started");
-        await this.#releases(component, charts, record);
-        await this.#healthChecks(component);
-      });
+      await this.#parts(component, charts, record);
+      await record.component(name, "Succeeded", charts);
+      deployFailpoint("deploy.component.recorded");
     } catch (error) {
-      await this.#recordFailure(name, charts, record);
+      await this.#fails(component, () => this.#recordFailure(name, charts, record));
       throw this.#failed(name, error);
     }
-    await record.component(name, "Succeeded", charts);
+    try {
+      await this.#local?.run("onSuccess", component);
+    } catch (error) {
+      // The record keeps saying that it succeeded, as Zarf's does (deploy.go deployComponents).
+      await this.#fails(component, () => Promise.resolve());
+      throw this.#failed(name, error);
+    }
+    await this.#journal.done(step);
     this.#say(name, "Succeeded", "ready");
     deployFailpoint("deploy.component.done");
     return Object.assign({}, ...charts.map((chart) => chart.connectStrings ?? {}));
+  }
+
+  async #parts(
+    component: ZarfComponent,
+    charts: InstalledChart[],
+    record: DeploymentRecord,
+  ): Promise<void> {
+    this.#say(component.name, "Deploying", "started");
+    await this.#local?.run("before", component);
+    await this.#local?.files(component);
+    await this.#releases(component, charts, record);
+    await this.#local?.run("after", component);
+    await this.#healthChecks(component);
+  }
+
+  /** What is stopped has not failed: it goes on. */
+  async #fails(component: ZarfComponent, recordIt: () => Promise<void>): Promise<void> {
+    if (this.#context.signal?.aborted) return;
+    await this.#journal.failed(`component/${component.name}`);
+    await this.#local?.onFailure(component);
+    await recordIt();
   }
 
   async #releases(
@@ -195,8 +264,8 @@ class Deployment {
       packageName: this.#pkg.definition.metadata.name,
       component,
       directory: `${unpackedAt(this.#pkg, this.#context)}/components/${component.name}`,
-      templates: this.#install.templates,
-      variables: this.#chosen.variables,
+      templates: this.#scope.templates,
+      variables: this.#scope.variables,
       filling: fillingOf(this.#pkg, component, this.#chosen, this.#install.state, this.#context),
     };
   }
@@ -210,9 +279,10 @@ class Deployment {
     const { namespace, release: chartName } = planned;
     this.#say(component, "Deploying", `"${planned.title}" is applied`);
     try {
-      await this.#step(`release/${namespace}/${chartName}`, async () => {
+      await this.#journal.step(`release/${namespace}/${chartName}`, async () => {
         const connectStrings = await installRelease(planned, directory, {
           ...this.#install,
+          templates: this.#scope.templates,
           onProgress: (message) => this.#say(component, "Waiting", message),
         });
         const connect = Object.keys(connectStrings).length === 0 ? {} : { connectStrings };
@@ -241,13 +311,12 @@ class Deployment {
     });
   }
 
-  /** A deployment that was stopped has not failed; and the first error is the one to report. */
+  /** The first error is the one to report. */
   async #recordFailure(
     component: string,
     charts: readonly InstalledChart[],
     record: DeploymentRecord,
   ): Promise<void> {
-    if (this.#context.signal?.aborted) return;
     try {
       await record.component(component, "Failed", charts);
     } catch {
@@ -261,12 +330,6 @@ class Deployment {
     this.#say(component, "Failed", error.message);
     const reason = error instanceof DeployError ? error.reason : "ClusterCallFailed";
     return new DeployError({ ...partsOf(error), reason, message });
-  }
-
-  async #step(step: string, action: () => Promise<void>): Promise<void> {
-    await this.#context.journal?.(step, "begin");
-    await action();
-    await this.#context.journal?.(step, "done");
   }
 
   #say(component: string | undefined, phase: DeployProgress["phase"], message: string): void {

@@ -38,7 +38,7 @@ class Site implements AsyncDisposable {
       clock: this.clock,
       exec: this.helm.exec,
       onProgress: (progress) => this.progress.push(progress),
-      journal: (step, state) => void this.journal.push(`${state} ${step}`),
+      journal: { append: ({ step, state }) => void this.journal.push(`${state} ${step}`) },
       ...more,
     };
   }
@@ -121,6 +121,7 @@ Deno.test("components are deployed in order, each step journalled before and aft
     [a = "", b = ""],
   ) => `release/shop/${release(a, b)}`);
   assert.deepEqual(site.journal, [
+    "begin deployment",
     "begin component/base",
     `begin ${one}`,
     `done ${one}`,
@@ -131,6 +132,7 @@ Deno.test("components are deployed in order, each step journalled before and aft
     `begin ${web}`,
     `done ${web}`,
     "done component/web",
+    "done deployment",
   ]);
   assert.deepEqual(
     site.progress.map(({ component, phase, message }) => `${component} ${phase}: ${message}`),

@@ -16,10 +16,18 @@ export type DeployReason =
   | "ValuesInvalid"
   /** A Go template of the package cannot be filled in. */
   | "TemplateFailed"
+  /** Policy does not let the package run its actions. Nothing was touched. */
+  | "ActionsRefused"
+  /** The package puts files where it may not. Nothing was touched. */
+  | "FilesRefused"
   /** A manifest, chart or values file of the package cannot be used. */
   | "PackageBroken"
   /** There is no Zarf state yet, so nothing can be pulled. */
   | "NotBootstrapped"
+  /** A command of the package failed; the message says which and what it said last. */
+  | "ActionFailed"
+  /** A file of the package could not be put in its place; the message names it. */
+  | "FileFailed"
   /** Helm refused or failed; the message is its own. */
   | "ChartFailed"
   /** A call to the API server failed; the message is its own. */

@@ -5,10 +5,12 @@
  * The room promises that a package which it cannot deploy as a whole is refused before anything is
  * touched; that every step may be cut off and done again; that a failed upgrade goes back to what was
  * deployed before; and that an error names the component, the object and what a technician can act
- * on. Helm does the installing, as a child process; waiting and explaining are done here.
+ * on. Helm does the installing, as a child process; waiting and explaining are done here. Commands of
+ * a package run only as policy allows, and its files go only where they may.
  *
  * @module
  */
+export { type ActionPolicy, type ActionRights } from "./action_policy.ts";
 export {
   DEFAULT_TIMEOUT,
   type DeployContext,
@@ -38,6 +40,7 @@ export {
 } from "./helm.ts";
 export { imagesToPush, type NamedImage } from "./images.ts";
 export { type ComponentSource } from "./component_files.ts";
+export { type JournalBook, type JournalLine } from "./journal.ts";
 export { siteValues, valuesOf, valuesSchemaOf } from "./package_values.ts";
 export { planChart, planManifest, type PlannedRelease } from "./plan.ts";
 export {
@@ -63,6 +66,8 @@ export {
 } from "./site_settings.ts";
 export { unsupported } from "./unsupported.ts";
 export { type WaitOptions, waitReady } from "./wait.ts";
+export { type NetworkWait, waitForNetwork } from "./wait_network.ts";
+export { type Kubectl, type ObjectWait, waitForObject } from "./wait_object.ts";
 export {
   type ReadTextFile,
   type ResolvedVariable,

@@ -2,6 +2,7 @@ import type { KubeClient } from "../kube/mod.ts";
 import type { JsonObject } from "../package/mod.ts";
 import {
   CLI_VERSION,
+  type ConnectStrings,
   type DeployedComponent,
   type InstalledChart,
   loadPackage,
@@ -43,11 +44,33 @@ export class DeploymentRecord {
     this.#components = [...components];
   }
 
-  /** Reads what an earlier deployment left; writes nothing. */
-  static async begin(kube: KubeClient, pkg: RecordedPackage): Promise<DeploymentRecord> {
+  /**
+   * Reads what an earlier deployment left; writes nothing.
+   *
+   * @param interrupted The generation of this deployment before an interruption. It goes on if nobody
+   * has deployed the package since.
+   */
+  static async begin(
+    kube: KubeClient,
+    pkg: RecordedPackage,
+    interrupted?: number,
+  ): Promise<DeploymentRecord> {
     const earlier = await loadPackage(kube, pkg.name);
     const components = earlier?.deployedComponents ?? [];
-    return new DeploymentRecord(kube, pkg, (earlier?.generation ?? 0) + 1, components);
+    const goesOn = earlier?.generation === interrupted && earlier?.digest === pkg.digest;
+    const generation = goesOn ? interrupted : undefined;
+    return new DeploymentRecord(
+      kube,
+      pkg,
+      generation ?? (earlier?.generation ?? 0) + 1,
+      components,
+    );
+  }
+
+  /** What `zarf connect` can offer of a component that was deployed before. */
+  connectStrings(name: string): ConnectStrings {
+    const charts = this.#components.find((component) => component.name === name)?.installedCharts;
+    return Object.assign({}, ...(charts ?? []).map((chart) => chart.connectStrings ?? {}));
   }
 
   /** Says how a component stands, with the releases that this deployment has come to. */

@@ -16,12 +16,19 @@ function definition(components: unknown[], more: Record<string, unknown> = {}) {
 Deno.test("each feature that is not there yet is named with its component", () => {
   const rows: [name: string, component: Record<string, unknown>, expected: RegExp | undefined][] = [
     ["nothing special", { manifests: [{ name: "m", files: ["a"] }] }, undefined],
-    ["actions on deploy", { actions: { onDeploy: { before: [{ cmd: "x" }] } } }, /actions/],
-    ["a wait after deploy", { actions: { onDeploy: { after: [{ wait: {} }] } } }, /actions/],
-    ["actions on failure", { actions: { onDeploy: { onFailure: [{ cmd: "x" }] } } }, /actions/],
-    ["actions on create", { actions: { onCreate: { before: [{ cmd: "x" }] } } }, undefined],
-    ["actions on remove", { actions: { onRemove: { before: [{ cmd: "x" }] } } }, undefined],
-    ["files", { files: [{ source: "a", target: "/b" }] }, /files/],
+    ["actions", { actions: { onDeploy: { before: [{ cmd: "x" }] } } }, undefined],
+    ["files", { files: [{ source: "a", target: "/b" }] }, undefined],
+    [
+      "an action's template",
+      { actions: { onDeploy: { after: [{ cmd: "x", template: true }] } } },
+      /Go templates in action onDeploy\.after\[0\] "x"/,
+    ],
+    [
+      "a template of an action on remove",
+      { actions: { onRemove: { after: [{ cmd: "x", template: true }] } } },
+      undefined,
+    ],
+    ["a file's template", { files: [{ source: "a", target: "/b", template: true }] }, /file "\/b"/],
     ["repositories", { repos: ["https://x.example/y.git"] }, /git/],
     [
       "data injections",
@@ -64,22 +71,22 @@ Deno.test("an init package and a YOLO package are refused", () => {
 });
 
 Deno.test("a package is refused as a whole, and not for what only a deselected component uses", () => {
-  const withFiles = { files: [{ source: "a", target: "/b" }] };
+  const withRepos = { repos: ["https://x.example/y.git"] };
   const accepted = definition([{ name: "web", required: true }, {
     name: "optional",
-    ...withFiles,
+    ...withRepos,
   }]);
   assert.deepEqual(preflight(accepted).components.map(({ name }) => name), ["web"]);
   const refused = definition([{ name: "web", required: true }, {
     name: "two",
     default: true,
-    ...withFiles,
+    ...withRepos,
   }]);
   assert.throws(() => preflight(refused), (error) => {
     assert.ok(error instanceof DeployError);
     assert.equal(error.reason, "Unsupported");
     assert.equal(error.disposition, "terminal");
-    assert.match(error.message, /package "shop".*component "two" puts files/);
+    assert.match(error.message, /package "shop".*component "two" brings git/);
     return true;
   });
 });

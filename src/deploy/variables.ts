@@ -104,13 +104,19 @@ function builtins(state: ZarfState): Record<string, string> {
   };
 }
 
-function contentOf(variable: ZarfVariable, value: string, read: ReadTextFile): string {
+/** What is put in for a variable: its value, or of type `file` the text of the file it names. */
+export function contentOf(
+  variable: Pick<ZarfVariable, "type">,
+  value: string,
+  read: ReadTextFile,
+): string {
   if (variable.type !== "file" || value === "") return value;
   // Zarf warns and puts in nothing when the file is not there or is not text.
   return read(value) ?? "";
 }
 
-function checkPattern(name: string, pattern: string, value: string): void {
+/** @throws {DeployError} `VariableInvalid`, naming the variable; never its value. */
+export function checkPattern(name: string, pattern: string, value: string): void {
   if (pattern === "") return;
   const expression = goRegExp(pattern);
   if (expression === undefined) {

@@ -16,12 +16,17 @@ export const IDLE_INTERVAL = 30_000;
 export const MAX_RETRY_PAUSE = 30_000;
 
 /**
- * How often a package is tried whose objects were applied and did not become ready. What the cluster
- * is to blame for (no answer, no lease) is tried for ever.
+ * How often a package is tried whose objects were applied and did not become ready, or whose actions
+ * or files failed. What the cluster is to blame for (no answer, no lease) is tried for ever.
  */
 export const MAX_ATTEMPTS = 3;
 /** The failures that {@linkcode MAX_ATTEMPTS} counts. */
-const COUNTED: ReadonlySet<string> = new Set(["NotReady", "TimedOut"]);
+const COUNTED: ReadonlySet<string> = new Set([
+  "NotReady",
+  "TimedOut",
+  "ActionFailed",
+  "FileFailed",
+]);
 
 /** What the reconciler does with a package; each is safe to do again. */
 export interface PackageActions {

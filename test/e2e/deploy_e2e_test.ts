@@ -86,7 +86,7 @@ function deploy(fixture: Fixture, pkg: DeployPackage, more = {}): Promise<Deploy
     tools: { helm, postRenderer: POST_RENDERER },
     timeout: 120_000,
     onProgress: (progress) => fixture.progress.push(progress),
-    journal: (step, state) => void fixture.journal.push(`${state} ${step}`),
+    journal: { append: ({ step, state }) => void fixture.journal.push(`${state} ${step}`) },
     ...more,
   });
 }
@@ -293,9 +293,10 @@ async function firstDeployment(fixture: Fixture): Promise<void> {
   );
   assert.equal(record?.connectStrings?.["shop"]?.url, "/start");
   assert.ok(fixture.progress.some(({ message }) => /Deployment web: \d of 1 ready/.test(message)));
-  assert.deepEqual(fixture.journal.slice(-2), [
+  assert.deepEqual(fixture.journal.slice(-3), [
     `done release/${NAMESPACE}/${RELEASE}`,
     "done component/web",
+    "done deployment",
   ]);
   assert.deepEqual(
     [...Deno.readDirSync(`${fixture.dataDir}/tmp`)],
@@ -431,7 +432,11 @@ async function killed(fixture: Fixture): Promise<void> {
         name: "killed",
         namespace,
       });
-      assert.equal(field(found, "data", "value"), `second ${index}`, `${name} in ${namespace}`);
+      assert.deepEqual(
+        field(found, "data"),
+        { value: `second ${index}`, set: `one-second ${index}` },
+        `${name} in ${namespace}`,
+      );
     }
     const record = await loadPackage(kube, "killed");
     assert.deepEqual(

@@ -1,0 +1,68 @@
+import type { ZarfComponent } from "../package/mod.ts";
+import { digestHex, exec as systemExec, silentLogger, systemClock } from "../std/mod.ts";
+import type { DeployContext, DeployPackage } from "./context.ts";
+import { type DeployJournal, identityOf } from "./journal.ts";
+import { hasLocalWork, LocalWork, type LocalWorkOptions } from "./local_work.ts";
+import { DeploymentRecord } from "./record.ts";
+import type { Scope } from "./scope.ts";
+import { Workspace } from "./workspace.ts";
+
+/** What a deployment keeps its place with. */
+export interface Begun {
+  readonly record: DeploymentRecord;
+  /** Undefined when no component does anything on this node. */
+  readonly local: LocalWork | undefined;
+}
+
+/**
+ * Begins a deployment, or finds where it was before an interruption. It goes on only if its inputs are
+ * the same, nobody has deployed the package since, and what its actions have set is still there.
+ *
+ * @throws {DeployError} `ActionFailed` when there is no shell for the package's actions.
+ */
+export async function beginDeployment(
+  pkg: DeployPackage,
+  context: DeployContext,
+  components: readonly ZarfComponent[],
+  scope: Scope,
+  journal: DeployJournal,
+  onProgress: LocalWorkOptions["onProgress"],
+): Promise<Begun> {
+  const { definition, digest } = pkg;
+  const { name } = definition.metadata;
+  const root = `${context.dataDir}/deploy/${name}`;
+  const deployment = identityOf({
+    wish: context.wish ?? "",
+    components: components.map((component) => component.name),
+    variables: scope.variables,
+  });
+  const isLocal = components.some(hasLocalWork);
+  const canGoOn = !isLocal || Workspace.holds(root, deployment);
+  const interrupted = canGoOn ? journal.interrupted(deployment) : undefined;
+  const recorded = { name, digest, raw: definition.raw };
+  const record = await DeploymentRecord.begin(context.kube, recorded, interrupted);
+  if (record.generation !== interrupted) {
+    Workspace.remove(root);
+    await journal.beginDeployment(deployment, record.generation);
+  }
+  const local = isLocal
+    ? new LocalWork({
+      ...localOptions(pkg, context, scope),
+      ...{ root, deployment, journal, onProgress },
+    })
+    : undefined;
+  return { record, local };
+}
+
+function localOptions(pkg: DeployPackage, context: DeployContext, scope: Scope) {
+  const { kube, kubeconfig, tools, dataDir, signal } = context;
+  return {
+    ...{ kube, kubeconfig, tools, scope },
+    filesRoots: context.filesRoots ?? [],
+    package: `${dataDir}/packages/${digestHex(pkg.digest)}`,
+    exec: context.exec ?? systemExec,
+    clock: context.clock ?? systemClock,
+    logger: context.logger ?? silentLogger,
+    ...(signal === undefined ? {} : { signal }),
+  };
+}

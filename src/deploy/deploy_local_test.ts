@@ -1,0 +1,408 @@
+import assert from "node:assert/strict";
+import { writePackage } from "../../test/e2e/support/deploy_fixture.ts";
+import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { HelmInMemory } from "../../test/fakes/helm_in_memory.ts";
+import { loggerOf, TestClock } from "../../test/fakes/testing.ts";
+import { exec } from "../std/mod.ts";
+import { loadPackage, newState, saveState } from "../zarf/mod.ts";
+import type { DeployContext, DeployPackage } from "./context.ts";
+import { deployPackage } from "./deploy.ts";
+import { DeployError } from "./errors.ts";
+import type { JournalLine } from "./journal.ts";
+
+type Json = Record<string, unknown>;
+
+/** A cluster, a Helm and a journal that outlives a deployment; commands run for real. */
+class Site implements AsyncDisposable {
+  readonly api = new ApiObjects();
+  readonly helm = new HelmInMemory(this.api);
+  readonly dir = Deno.makeTempDirSync({ prefix: "holdfast local " });
+  readonly lines: JournalLine[] = [];
+  readonly log: string[];
+  readonly #logger;
+
+  constructor() {
+    const { logger, lines } = loggerOf("info");
+    this.#logger = logger;
+    this.log = lines;
+    this.api.put(namespace("zarf"));
+  }
+
+  static async ready(): Promise<Site> {
+    const site = new Site();
+    const address = { registryAddress: "127.0.0.1:31999", port: 31999 };
+    await saveState(site.api.client, newState({ ...address, ipFamily: "ipv4" }));
+    site.api.writes.length = 0;
+    return site;
+  }
+
+  /** A package of components that each have a manifest of their name, and files of theirs. */
+  package(components: readonly Json[], files: Readonly<Record<string, string>> = {}) {
+    const manifests = Object.fromEntries(components.map(({ name }) => [
+      `components/${name}/manifests/m-0.yaml`,
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n` +
+      `data: {value: "###ZARF_VAR_V###"}\n`,
+    ]));
+    return writePackage(this.dir, {
+      definition: {
+        metadata: { name: "shop", version: "1" },
+        components: components.map((component) => ({
+          required: true,
+          manifests: [{ name: "m", namespace: "shop", files: ["m.yaml"] }],
+          ...component,
+        })),
+      },
+      files: { ...manifests, ...files },
+    });
+  }
+
+  deploy(pkg: DeployPackage, more: Partial<DeployContext> = {}) {
+    return deployPackage(pkg, this.context(more));
+  }
+
+  context(more: Partial<DeployContext> = {}): DeployContext {
+    return {
+      kube: this.api.client,
+      dataDir: this.dir,
+      kubeconfig: "/kubeconfig",
+      tools: {
+        helm: `${this.dir}/tools/helm`,
+        postRenderer: { command: "/holdfast", args: ["post-render"] },
+      },
+      timeout: 30_000,
+      clock: new TestClock(),
+      exec: (command, options) =>
+        command.endsWith("/helm") ? this.helm.exec(command, options) : exec(command, options),
+      actions: { policy: "always", trusted: false },
+      journal: {
+        append: (line) => void this.lines.push(structuredClone(line)),
+        lines: () => this.lines,
+      },
+      logger: this.#logger,
+      ...more,
+    };
+  }
+
+  async failure(pkg: DeployPackage, more: Partial<DeployContext> = {}): Promise<DeployError> {
+    try {
+      await this.deploy(pkg, more);
+    } catch (error) {
+      assert.ok(error instanceof DeployError, String(error));
+      return error;
+    }
+    assert.fail("it succeeded");
+  }
+
+  /** Lines that actions wrote outside of their directory, which goes away. */
+  said(): string[] {
+    try {
+      return Deno.readTextFileSync(`${this.dir}/said`).trim().split("\n");
+    } catch {
+      return [];
+    }
+  }
+
+  /** An action that says something. */
+  say(text: string, then = "true"): Json {
+    return { cmd: `echo "${text}" >> '${this.dir}/said'; ${then}` };
+  }
+
+  async recorded(): Promise<string[]> {
+    const record = await loadPackage(this.api.client, "shop");
+    return (record?.deployedComponents ?? []).map(({ name, status, observedGeneration }) =>
+      `${name} ${status} ${observedGeneration}`
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.api[Symbol.asyncDispose]();
+    Deno.removeSync(this.dir, { recursive: true });
+  }
+}
+
+Deno.test("actions, files and releases follow each other as in Zarf", async () => {
+  await using site = await Site.ready();
+  const { dir } = site;
+  site.helm.intercept = ([verb]) => {
+    if (verb !== "upgrade") return undefined;
+    Deno.writeTextFileSync(`${dir}/said`, "release\n", { append: true });
+    return undefined;
+  };
+  const pkg = site.package([{
+    name: "web",
+    files: [{ source: "s", target: "file.txt" }],
+    actions: {
+      onDeploy: {
+        onFailure: [site.say("failure")],
+        onSuccess: [site.say("success $ZARF_VAR_V")],
+        after: [site.say("after"), { cmd: "[ -e file.txt ]" }],
+        before: [
+          site.say("before"),
+          { cmd: "[ ! -e file.txt ]; echo value", setVariables: [{ name: "V" }] },
+        ],
+      },
+    },
+  }], { "components/web/files/0/file.txt": "is ###ZARF_VAR_V###" });
+  const { generation } = await site.deploy(pkg);
+  assert.equal(generation, 1);
+  assert.deepEqual(site.said(), ["before", "release", "after", "success value"]);
+  assert.equal(site.api.find("configmaps", "web")?.["data"].value, "value");
+  assert.deepEqual(await site.recorded(), ["web Succeeded 1"]);
+  assert.throws(() => Deno.statSync(`${dir}/deploy/shop`), Deno.errors.NotFound);
+  assert.deepEqual(
+    site.lines.map(({ step, state }) => `${state} ${step}`).filter((line) =>
+      !line.includes("release/")
+    ),
+    [
+      "begin deployment",
+      "begin component/web",
+      ...["before/0", "before/1", "files", "after/0", "after/1", "onSuccess/0"].flatMap((step) =>
+        ["begin", "done"].map((state) => `${state} component/web/${step}`)
+      ),
+      "done component/web",
+      "done deployment",
+    ],
+  );
+});
+
+Deno.test("variables that one component sets are seen by those after it", async () => {
+  await using site = await Site.ready();
+  await site.deploy(site.package([
+    {
+      name: "one",
+      actions: { onDeploy: { before: [{ cmd: "echo 1", setVariables: [{ name: "V" }] }] } },
+    },
+    { name: "two" },
+  ]));
+  assert.equal(site.api.find("configmaps", "two")?.["data"].value, "1");
+});
+
+Deno.test("a failure is followed by what the component has for it, and is the one that is told", async () => {
+  await using site = await Site.ready();
+  const pkg = site.package([{
+    name: "web",
+    actions: {
+      onDeploy: {
+        after: [site.say("after", "exit 4")],
+        onSuccess: [site.say("success")],
+        onFailure: [site.say("cleaning"), { cmd: "exit 5" }, site.say("never")],
+      },
+    },
+  }, { name: "next", actions: { onDeploy: { before: [site.say("next")] } } }]);
+  const error = await site.failure(pkg);
+  assert.equal(error.reason, "ActionFailed");
+  assert.equal(error.disposition, "retry");
+  assert.match(error.message, /^component "web": action onDeploy\.after\[0\] .*exit code 4$/);
+  assert.deepEqual(site.said(), ["after", "cleaning"]);
+  assert.deepEqual(await site.recorded(), ["web Failed 1"]);
+  assert.ok(site.log.some((line) => /what follows a failure failed: .*exit code 5/.test(line)));
+});
+
+Deno.test("what follows success comes after the record of it, and its failure is the package's", async () => {
+  await using site = await Site.ready();
+  const { api } = site;
+  const seen: string[] = [];
+  const pkg = site.package([{
+    name: "web",
+    actions: {
+      onDeploy: {
+        onSuccess: [site.say("success", "exit 6")],
+        onFailure: [site.say("cleaning")],
+      },
+    },
+  }]);
+  api.onChange = ({ metadata, data }) => {
+    if (metadata.name !== "zarf-package-shop") return;
+    const text = atob(data["data"]);
+    seen.push(`${/"status":"(\w+)"/.exec(text)?.[1]} ${site.said().join()}`);
+  };
+  const error = await site.failure(pkg);
+  assert.match(error.message, /^component "web": action onDeploy\.onSuccess\[0\] .*exit code 6$/);
+  assert.deepEqual(site.said(), ["success", "cleaning"]);
+  assert.deepEqual(seen.at(-1), "Succeeded ");
+  assert.deepEqual(await site.recorded(), ["web Succeeded 1"]);
+});
+
+Deno.test("what policy forbids is refused before anything is applied or run", async () => {
+  await using site = await Site.ready();
+  const rows: [pkg: DeployPackage, more: Partial<DeployContext>, reason: string][] = [
+    [
+      site.package([{ name: "a" }, {
+        name: "b",
+        actions: { onDeploy: { before: [site.say("x")] } },
+      }]),
+      { actions: { policy: "trusted", trusted: false } },
+      "ActionsRefused",
+    ],
+    [
+      site.package([{ name: "a", files: [{ source: "s", target: "/usr/x" }] }]),
+      { filesRoots: [site.dir] },
+      "FilesRefused",
+    ],
+  ];
+  for (const [pkg, more, reason] of rows) {
+    const error = await site.failure(pkg, more);
+    assert.equal(error.reason, reason);
+    assert.equal(error.disposition, "terminal");
+  }
+  assert.deepEqual([site.said(), site.api.writes, site.helm.calls, site.lines], [[], [], [], []]);
+});
+
+Deno.test("nothing is run where nobody has allowed it", async () => {
+  await using site = await Site.ready();
+  const pkg = site.package([{ name: "a", actions: { onDeploy: { before: [site.say("x")] } } }]);
+  const { actions: _, ...context } = site.context();
+  await assert.rejects(
+    deployPackage(pkg, context),
+    (error) => error instanceof DeployError && error.reason === "ActionsRefused",
+  );
+});
+
+/** Two components; the second one stops until it is let through. */
+function interrupted(site: Site): DeployPackage {
+  const gate = `[ -e '${site.dir}/gate' ]`;
+  return site.package([
+    {
+      name: "one",
+      actions: {
+        onDeploy: {
+          before: [
+            { ...site.say("one", "echo secret-1"), setVariables: [{ name: "V", sensitive: true }] },
+          ],
+        },
+      },
+    },
+    {
+      name: "two",
+      actions: {
+        onDeploy: { before: [site.say("two"), site.say("gate $ZARF_VAR_V", gate)] },
+      },
+    },
+  ]);
+}
+
+/** Ends a deployment in the second component as a crash would: nothing is journalled any more. */
+async function crash(site: Site, pkg: DeployPackage): Promise<void> {
+  const lines = site.lines;
+  let dead = false;
+  await assert.rejects(site.deploy(pkg, {
+    journal: {
+      append: (line) => {
+        if (!dead) lines.push(structuredClone(line));
+        if (line.step === "component/two/before/1") dead = true;
+        if (dead) throw new Error("killed");
+      },
+      lines: () => lines,
+    },
+  }));
+}
+
+Deno.test("after an interruption a deployment goes on where it was, with what was set", async () => {
+  await using site = await Site.ready();
+  const pkg = interrupted(site);
+  await crash(site, pkg);
+  assert.deepEqual(site.said(), ["one", "two"]);
+  const upgrades = () => site.helm.verbs.filter((verb) => verb.startsWith("upgrade")).length;
+  assert.equal(upgrades(), 1);
+  Deno.writeTextFileSync(`${site.dir}/gate`, "");
+  const { generation, components } = await site.deploy(pkg);
+  assert.deepEqual([generation, components], [1, ["one", "two"]]);
+  assert.deepEqual(site.said(), ["one", "two", "gate secret-1"]);
+  assert.equal(upgrades(), 2, "the first component's release is not installed again");
+  assert.deepEqual(await site.recorded(), ["one Succeeded 1", "two Succeeded 1"]);
+  assert.equal(site.api.find("configmaps", "two")?.["data"].value, "secret-1");
+});
+
+Deno.test("an interrupted deployment begins anew when it is another one", async (t) => {
+  const rows: [
+    name: string,
+    change: (site: Site) => void | Promise<void>,
+    more?: Partial<DeployContext>,
+  ][] = [
+    ["with other variables", () => {}, { variables: { OTHER: "x" } }],
+    ["that was wished for anew", () => {}, { wish: "2" }],
+    ["after somebody else's", async (site) => {
+      const [secret] = site.api.all("secrets").filter((one) =>
+        one.metadata.name === "zarf-package-shop"
+      );
+      assert.ok(secret);
+      const record = JSON.parse(atob(secret["data"]["data"]));
+      secret["data"]["data"] = btoa(JSON.stringify({ ...record, generation: 5 }));
+      site.api.put(secret);
+      await Promise.resolve();
+    }],
+    [
+      "whose outcomes are lost",
+      (site) => Deno.removeSync(`${site.dir}/deploy`, { recursive: true }),
+    ],
+  ];
+  for (const [name, change, more] of rows) {
+    await t.step(name, async () => {
+      await using site = await Site.ready();
+      const pkg = interrupted(site);
+      await crash(site, pkg);
+      await change(site);
+      Deno.writeTextFileSync(`${site.dir}/gate`, "");
+      const { generation } = await site.deploy(pkg, more);
+      assert.ok(generation > 1);
+      assert.deepEqual(site.said(), ["one", "two", "one", "two", "gate secret-1"]);
+    });
+  }
+});
+
+Deno.test("after a failure the component is done again from its start, those before it are not", async () => {
+  await using site = await Site.ready();
+  const pkg = interrupted(site);
+  await site.failure(pkg);
+  assert.deepEqual(site.said(), ["one", "two", "gate secret-1"]);
+  Deno.writeTextFileSync(`${site.dir}/gate`, "");
+  assert.equal((await site.deploy(pkg)).generation, 1);
+  assert.deepEqual(site.said(), ["one", "two", "gate secret-1", "two", "gate secret-1"]);
+});
+
+Deno.test("a deployment that has ended is done anew as a whole", async () => {
+  await using site = await Site.ready();
+  const pkg = site.package([{ name: "a", actions: { onDeploy: { before: [site.say("x")] } } }]);
+  for (const expected of [1, 2]) assert.equal((await site.deploy(pkg)).generation, expected);
+  assert.deepEqual(site.said(), ["x", "x"]);
+});
+
+Deno.test("what an interrupted action has left running is ended before anything is done", async () => {
+  await using site = await Site.ready();
+  const mark = crypto.randomUUID();
+  const left = new Deno.Command("/bin/sleep", {
+    args: ["74"],
+    env: { HOLDFAST_ACTION: mark },
+    clearEnv: true,
+  }).spawn();
+  const other = new Deno.Command("/bin/sleep", {
+    args: ["75"],
+    env: { HOLDFAST_ACTION: `${mark}2` },
+    clearEnv: true,
+  }).spawn();
+  site.lines.push(
+    { step: "deployment", state: "begin", detail: { identity: "x", generation: 1 } },
+    { step: "component/a/before/0", state: "begin", detail: { mark } },
+  );
+  await site.deploy(site.package([{ name: "a" }]));
+  assert.equal((await left.status).signal, "SIGKILL");
+  other.kill("SIGTERM");
+  assert.equal((await other.status).signal, "SIGTERM", "it is nobody's");
+});
+
+Deno.test("a stop runs nothing of what follows a failure", async () => {
+  await using site = await Site.ready();
+  const stop = new AbortController();
+  const pkg = site.package([{
+    name: "a",
+    actions: {
+      onDeploy: { before: [site.say("x", "sleep 76")], onFailure: [site.say("failure")] },
+    },
+  }]);
+  const running = site.failure(pkg, { signal: stop.signal });
+  while (site.said().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  stop.abort(new Error("shutting down"));
+  assert.equal((await running).reason, "Cancelled");
+  assert.deepEqual(site.said(), ["x"]);
+  assert.deepEqual(await site.recorded(), ["a Deploying 1"]);
+});

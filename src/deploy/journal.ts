@@ -1,0 +1,124 @@
+import { digestOf } from "../std/mod.ts";
+
+/** How far a journalled step is. */
+export type JournalState = "begin" | "done" | "failed";
+
+/** One line of a package's journal. */
+export interface JournalLine {
+  readonly step: string;
+  readonly state: JournalState;
+  /** Any JSON value. */
+  readonly detail?: unknown;
+}
+
+/** Where the lines of one package's deployments are kept, across restarts. */
+export interface JournalBook {
+  /** Adds a line; it is durable when this returns. */
+  append(line: JournalLine): void | Promise<void>;
+  /** All lines that are kept, the oldest first. @default nothing was done before */
+  lines?(): readonly JournalLine[];
+}
+
+/** The step that the whole deployment is. */
+const DEPLOYMENT = "deployment";
+
+/** What a deployment is known by: only one with the same inputs goes on from another's steps. */
+export interface DeploymentInputs {
+  /** What tells one wish to deploy from the next one; the same after a restart. */
+  readonly wish: string;
+  readonly components: readonly string[];
+  readonly variables: Iterable<readonly [string, { readonly value: string }]>;
+}
+
+/** A digest of the inputs, which does not show them. */
+export function identityOf({ wish, components, variables }: DeploymentInputs): string {
+  const values = [...variables].map(([name, { value }]) => [name, value]).sort();
+  return digestOf(JSON.stringify([wish, components, values]));
+}
+
+/**
+ * The journal of one deployment: what was done before an interruption is known and not done again. A
+ * step that fails takes back what was done below it (`component/web` takes back
+ * `component/web/before/0`).
+ */
+export class DeployJournal {
+  readonly #book: JournalBook | undefined;
+  readonly #done = new Set<string>();
+  readonly #begun = new Map<string, unknown>();
+  readonly #earlier: { readonly identity: string; readonly generation: number } | undefined;
+
+  /** Reads what is there of the last deployment. */
+  constructor(book: JournalBook | undefined) {
+    this.#book = book;
+    const lines = book?.lines?.() ?? [];
+    const at = lines.findLastIndex(({ step }) => step === DEPLOYMENT);
+    const last = lines[at];
+    if (last?.state === "begin") {
+      this.#earlier = last.detail as { identity: string; generation: number };
+      for (const line of lines.slice(at + 1)) this.#note(line);
+    }
+  }
+
+  /** The generation of the deployment that was interrupted, if it was this one. */
+  interrupted(identity: string): number | undefined {
+    return this.#earlier?.identity === identity ? this.#earlier.generation : undefined;
+  }
+
+  /** Begins a new deployment: nothing is done. */
+  async beginDeployment(identity: string, generation: number): Promise<void> {
+    this.#done.clear();
+    this.#begun.clear();
+    await this.#append({ step: DEPLOYMENT, state: "begin", detail: { identity, generation } });
+  }
+
+  /** Ends it: the next one begins anew. */
+  async endDeployment(): Promise<void> {
+    await this.#append({ step: DEPLOYMENT, state: "done" });
+  }
+
+  isDone(step: string): boolean {
+    return this.#done.has(step);
+  }
+
+  /** The details of steps that an interrupted deployment, this one or another, has left half done. */
+  halfDone(): unknown[] {
+    return [...this.#begun.values()];
+  }
+
+  begin(step: string, detail?: unknown): Promise<void> {
+    return this.#append({ step, state: "begin", ...(detail === undefined ? {} : { detail }) });
+  }
+
+  done(step: string): Promise<void> {
+    return this.#append({ step, state: "done" });
+  }
+
+  failed(step: string): Promise<void> {
+    return this.#append({ step, state: "failed" });
+  }
+
+  /** Does a step, journalled before and after. */
+  async step(step: string, action: () => Promise<void>): Promise<void> {
+    await this.begin(step);
+    await action();
+    await this.done(step);
+  }
+
+  async #append(line: JournalLine): Promise<void> {
+    await this.#book?.append(line);
+    if (line.step !== DEPLOYMENT) this.#note(line);
+  }
+
+  #note({ step, state, detail }: JournalLine): void {
+    if (state === "done") this.#done.add(step);
+    else this.#done.delete(step);
+    if (state === "begin") this.#begun.set(step, detail);
+    else this.#begun.delete(step);
+    if (state !== "failed") return;
+    for (const below of [...this.#done, ...this.#begun.keys()]) {
+      if (!below.startsWith(`${step}/`)) continue;
+      this.#done.delete(below);
+      this.#begun.delete(below);
+    }
+  }
+}
