@@ -1,5 +1,6 @@
 import { SettingsError } from "../agent/mod.ts";
 import { PackageError } from "../package/mod.ts";
+import { ZarfUseError } from "./zarf_command.ts";
 
 /** What the process ends with (design.md §5). */
 export const EXIT = {
@@ -12,7 +13,7 @@ export const EXIT = {
 
 /** The exit code of a failure. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof SettingsError) return EXIT.wrongUse;
+  if (error instanceof SettingsError || error instanceof ZarfUseError) return EXIT.wrongUse;
   // What may be another package the next time it is read is no package that was refused.
   const refused = error instanceof PackageError && error.disposition === "terminal";
   return refused ? EXIT.refusedPackage : EXIT.failed;

@@ -7,6 +7,7 @@ import { OUTPUT_FORMATS } from "./output.ts";
 import { addPackage } from "./package_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { errorLine, systemTerminal, type Terminal } from "./terminal.ts";
+import { zarfCommand } from "./zarf_command.ts";
 
 /** The largest text that Helm renders and hands over, in bytes. */
 const MAX_RENDERED = 64 << 20;
@@ -16,9 +17,10 @@ export async function main(
   argv: readonly string[],
   terminal: Terminal = systemTerminal,
 ): Promise<number> {
-  const program = buildProgram(terminal);
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    // Not a command of the program: its arguments are Zarf's, and no help of ours goes with them.
+    if (argv[0] === "zarf") await zarfCommand(argv.slice(1), Deno.env.toObject(), terminal);
+    else await buildProgram(terminal).parseAsync([...argv], { from: "user" });
     return EXIT.done;
   } catch (error) {
     if (error instanceof CommanderError) {
