@@ -41,7 +41,7 @@ export interface ActionContext extends CommandContext {
   readonly journal: DeployJournal;
   /** For actions with `template`; a package that has some is not begun without it. */
   readonly fillTemplates?: FillTemplates;
-  readonly onProgress: (message: string) => void;
+  readonly onProgress: (phase: "Deploying" | "Waiting", message: string) => void;
 }
 
 /** The step of an action in the journal. */
@@ -68,7 +68,7 @@ export async function runActions(
       if (outcome !== undefined) applyOutcome(outcome, scope);
       continue;
     }
-    context.onProgress(`${titleOf(placed)}: running`);
+    context.onProgress("Deploying", `${titleOf(placed)}: running`);
     await named(placed, context, () => runOne(placed, component, step, context));
   }
 }
@@ -132,7 +132,8 @@ async function runWait(placed: PlacedAction, context: ActionContext): Promise<vo
     await waitForObject(kube, { kind, name, namespace, condition }, {
       ...common,
       kubectl: kubectlOf(context),
-      onProgress: (message) => context.onProgress(redact(`${titleOf(placed)}: ${message}`)),
+      onProgress: (message) =>
+        context.onProgress("Waiting", redact(`${titleOf(placed)}: ${message}`)),
     });
   } else if (wait?.network !== undefined) {
     const { network } = wait;

@@ -67,7 +67,7 @@ class Bench implements AsyncDisposable {
       clock: systemClock,
       logger: this.#logger,
       journal: this.journal(),
-      onProgress: (message) => this.progress.push(message),
+      onProgress: (phase, message) => this.progress.push(`${phase} ${message}`),
       ...more,
     });
     return scope;
@@ -424,6 +424,11 @@ Deno.test("waits look at the cluster and the network, with variables put in", as
     const wait = { cluster: { ...cluster, name: "$ZARF_VAR_NAME" } };
     const error = await failureOf(bench.run([{ wait, maxTotalSeconds: 1 }], { variables }));
     assert.equal(error.reason, "TimedOut");
+    const title = "wait for $ZARF_VAR_K $ZARF_VAR_NAME";
+    assert.deepEqual(bench.progress.slice(-2), [
+      `Deploying ${title}: running`,
+      `Waiting ${title}: ConfigMap none in namespace shop is not there yet`,
+    ]);
     assert.equal(
       error.message,
       'action onDeploy.before[0] "wait for $ZARF_VAR_K $ZARF_VAR_NAME": not so within 1 s: ' +

@@ -170,7 +170,7 @@ class Deployment {
       components,
       this.#scope,
       this.#journal,
-      (component, message) => this.#say(component, "Deploying", message),
+      (component, phase, message) => this.#say(component, phase, message),
     );
     this.#local = local;
     return record;

@@ -19,7 +19,11 @@ export interface LocalWorkOptions
   readonly filesRoots: readonly string[];
   /** Where the package is unpacked. */
   readonly package: string;
-  readonly onProgress: (component: string, message: string) => void;
+  readonly onProgress: (
+    component: string,
+    phase: "Deploying" | "Waiting",
+    message: string,
+  ) => void;
 }
 
 /** Whether a component does anything beside what goes into the cluster. */
@@ -54,7 +58,7 @@ export class LocalWork {
       kubeconfig: resolve(this.#options.kubeconfig),
       kubectl: this.#kubectl,
       workspace: this.#workspace,
-      onProgress: (message) => this.#options.onProgress(component.name, message),
+      onProgress: (phase, message) => this.#options.onProgress(component.name, phase, message),
     });
   }
 
@@ -75,7 +79,7 @@ export class LocalWork {
     const { journal, scope, filesRoots, fillTemplates } = this.#options;
     const step = `component/${component.name}/files`;
     if (component.files.length === 0 || journal.isDone(step)) return;
-    this.#options.onProgress(component.name, "files are put in their places");
+    this.#options.onProgress(component.name, "Deploying", "files are put in their places");
     const { work, home, temp } = this.#workspace;
     await journal.step(step, () =>
       placeFiles(component, {
