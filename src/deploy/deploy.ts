@@ -1,6 +1,6 @@
 import type { KubeClient } from "../kube/mod.ts";
 import type { ZarfComponent } from "../package/mod.ts";
-import { type Clock, exec as systemExec, HoldfastError, systemClock } from "../std/mod.ts";
+import { HoldfastError } from "../std/mod.ts";
 import {
   type ConnectStrings,
   type InstalledChart,
@@ -8,30 +8,22 @@ import {
   pushImages,
   type ZarfState,
 } from "../zarf/mod.ts";
-import {
-  DEFAULT_TIMEOUT,
-  type DeployContext,
-  type DeployOutcome,
-  type DeployPackage,
-  type DeployProgress,
-} from "./context.ts";
 import { type ActionRights, checkActions } from "./action_policy.ts";
 import { endInterruptedActions } from "./actions.ts";
 import { beginDeployment } from "./begin.ts";
-import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
-import type { ComponentSource } from "./component_files.ts";
+import { choose, type Chosen, fillingOf } from "./choose.ts";
+import { ComponentReleases } from "./component_releases.ts";
+import type { DeployContext, DeployOutcome, DeployPackage, DeployProgress } from "./context.ts";
 import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { checkFiles } from "./file_target.ts";
-import { Helm, withPrivateDirectory } from "./helm.ts";
 import { imagesToPush } from "./images.ts";
-import { type InstallContext, installRelease, partsOf } from "./install.ts";
+import { partsOf } from "./install.ts";
 import { DeployJournal } from "./journal.ts";
 import type { LocalWork } from "./local_work.ts";
-import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
 import type { DeploymentRecord } from "./record.ts";
 import { Scope } from "./scope.ts";
-import { cancelled, waitReady } from "./wait.ts";
+import { cancelled } from "./wait.ts";
 
 /**
  * Deploys a package: images into the registry, then component by component, each chart and manifest
@@ -55,15 +47,13 @@ export async function deployPackage(
 }
 
 async function deploy(pkg: DeployPackage, context: DeployContext): Promise<DeployOutcome> {
-  const { definition } = pkg;
   const chosen = await choose(pkg, context);
   checkActions(chosen.components, context.actions ?? NO_ACTIONS);
   checkFiles(chosen.components, context.filesRoots ?? []);
   const state = await requireState(context.kube);
   const journal = new DeployJournal(context.journal);
   endInterruptedActions(journal);
-  const scope = new Scope(definition, chosen.variables, state);
-  const deployment = new Deployment(pkg, context, state, chosen, scope, journal);
+  const deployment = new Deployment(pkg, context, state, chosen, journal);
   await deployment.pushImages();
   const record = await deployment.begin(chosen.components);
   const connectStrings: ConnectStrings = {};
@@ -93,12 +83,9 @@ async function requireState(kube: KubeClient): Promise<ZarfState> {
 class Deployment {
   readonly #pkg: DeployPackage;
   readonly #context: DeployContext;
-  readonly #clock: Clock;
-  readonly #install: Omit<InstallContext, "onProgress" | "templates">;
-  readonly #chosen: Chosen;
   readonly #scope: Scope;
   readonly #journal: DeployJournal;
-  readonly #tmp: string;
+  readonly #releases: ComponentReleases;
   #local: LocalWork | undefined;
 
   constructor(
@@ -106,37 +93,17 @@ class Deployment {
     context: DeployContext,
     state: ZarfState,
     chosen: Chosen,
-    scope: Scope,
     journal: DeployJournal,
   ) {
     this.#pkg = pkg;
     this.#context = context;
-    this.#clock = context.clock ?? systemClock;
-    this.#chosen = chosen;
-    this.#scope = scope;
+    this.#scope = new Scope(pkg.definition, chosen.variables, state);
     this.#journal = journal;
-    this.#tmp = `${context.dataDir}/tmp`;
-    const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal } = context;
-    this.#install = {
-      kube: context.kube,
-      helm: new Helm({
-        exec: context.exec ?? systemExec,
-        helm: context.tools.helm,
-        home: `${context.dataDir}/helm`,
-        kubeconfig: context.kubeconfig,
-        postRenderer: context.tools.postRenderer,
-        ...(signal === undefined ? {} : { signal }),
-      }),
-      clock: this.#clock,
-      state,
-      packageName: pkg.definition.metadata.name,
-      timeout: context.timeout ?? DEFAULT_TIMEOUT,
-      pullSecrets,
-      ...(clusterIP === undefined ? {} : { clusterIP }),
-      ...(kubeVersion === undefined ? {} : { kubeVersion }),
-      ...(troubleGrace === undefined ? {} : { troubleGrace }),
-      ...(signal === undefined ? {} : { signal }),
-    };
+    this.#releases = new ComponentReleases({
+      ...{ pkg, context, state, journal, scope: this.#scope },
+      fillingOf: (component) => fillingOf(pkg, component, chosen, state, context),
+      onProgress: (component, phase, message) => this.#say(component, phase, message),
+    });
   }
 
   async pushImages(): Promise<void> {
@@ -224,9 +191,9 @@ class Deployment {
     this.#say(component.name, "Deploying", "started");
     await this.#local?.run("before", component);
     await this.#local?.files(component);
-    await this.#releases(component, charts, record);
+    await this.#releases.install(component, charts, record);
     await this.#local?.run("after", component);
-    await this.#healthChecks(component);
+    await this.#releases.healthChecks(component);
   }
 
   /** What is stopped has not failed: it goes on. */
@@ -235,80 +202,6 @@ class Deployment {
     await this.#journal.failed(`component/${component.name}`);
     await this.#local?.onFailure(component);
     await recordIt();
-  }
-
-  async #releases(
-    component: ZarfComponent,
-    charts: InstalledChart[],
-    record: DeploymentRecord,
-  ): Promise<void> {
-    const source = this.#source(component);
-    const version = `0.1.${Math.floor(this.#clock.now().getTime() / 1000)}`;
-    const plans = [
-      ...component.charts.map((chart) => (dir: string) => planChart(chart, source, dir)),
-      ...component.manifests.map((manifest) => (dir: string) =>
-        planManifest(manifest, source, dir, version)
-      ),
-    ];
-    for (const plan of plans) {
-      await withPrivateDirectory(this.#tmp, async (directory) => {
-        await this.#release(component.name, await plan(directory), directory, charts);
-      });
-      await record.component(component.name, "Deploying", charts);
-      deployFailpoint("deploy.chart.recorded");
-    }
-  }
-
-  #source(component: ZarfComponent): ComponentSource {
-    return {
-      packageName: this.#pkg.definition.metadata.name,
-      component,
-      directory: `${unpackedAt(this.#pkg, this.#context)}/components/${component.name}`,
-      templates: this.#scope.templates,
-      variables: this.#scope.variables,
-      filling: fillingOf(this.#pkg, component, this.#chosen, this.#install.state, this.#context),
-    };
-  }
-
-  async #release(
-    component: string,
-    planned: PlannedRelease,
-    directory: string,
-    charts: InstalledChart[],
-  ): Promise<void> {
-    const { namespace, release: chartName } = planned;
-    this.#say(component, "Deploying", `"${planned.title}" is applied`);
-    try {
-      await this.#journal.step(`release/${namespace}/${chartName}`, async () => {
-        const connectStrings = await installRelease(planned, directory, {
-          ...this.#install,
-          templates: this.#scope.templates,
-          onProgress: (message) => this.#say(component, "Waiting", message),
-        });
-        const connect = Object.keys(connectStrings).length === 0 ? {} : { connectStrings };
-        charts.push({ namespace, chartName, status: "Succeeded", ...connect });
-      });
-    } catch (error) {
-      charts.push({ namespace, chartName, status: "Failed" });
-      throw error;
-    }
-  }
-
-  async #healthChecks(component: ZarfComponent): Promise<void> {
-    const { clock, kube, timeout, signal, troubleGrace } = this.#install;
-    const refs = component.healthChecks.map(({ apiVersion, kind, name, namespace }) => ({
-      apiVersion,
-      kind,
-      name,
-      ...(namespace === "" ? {} : { namespace }),
-    }));
-    await waitReady(kube, refs, {
-      timeout,
-      clock,
-      onProgress: (message) => this.#say(component.name, "Waiting", message),
-      ...(signal === undefined ? {} : { signal }),
-      ...(troubleGrace === undefined ? {} : { troubleGrace }),
-    });
   }
 
   /** The first error is the one to report. */

@@ -1,0 +1,148 @@
+import type { ZarfComponent } from "../package/mod.ts";
+import { type Clock, exec as systemExec, systemClock } from "../std/mod.ts";
+import type { InstalledChart, ZarfState } from "../zarf/mod.ts";
+import { unpackedAt } from "./choose.ts";
+import type { ComponentSource } from "./component_files.ts";
+import { DEFAULT_TIMEOUT, type DeployContext, type DeployPackage } from "./context.ts";
+import { deployFailpoint } from "./failpoints.ts";
+import { Helm, withPrivateDirectory } from "./helm.ts";
+import { type InstallContext, installRelease } from "./install.ts";
+import type { DeployJournal } from "./journal.ts";
+import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
+import type { DeploymentRecord } from "./record.ts";
+import type { Scope } from "./scope.ts";
+import type { Filling } from "./template_objects.ts";
+import { waitReady } from "./wait.ts";
+
+/** What {@linkcode ComponentReleases} works with. */
+export interface ComponentReleasesOptions {
+  readonly pkg: DeployPackage;
+  readonly context: DeployContext;
+  readonly state: ZarfState;
+  readonly scope: Scope;
+  readonly journal: DeployJournal;
+  /** What fills in a component's Go templates, with what is set by now. */
+  readonly fillingOf: (component: ZarfComponent) => Filling;
+  readonly onProgress: (
+    component: string,
+    phase: "Deploying" | "Waiting",
+    message: string,
+  ) => void;
+}
+
+/** What of a package's components goes into the cluster: charts and manifests, one release each. */
+export class ComponentReleases {
+  readonly #options: ComponentReleasesOptions;
+  readonly #clock: Clock;
+  readonly #install: Omit<InstallContext, "onProgress" | "templates">;
+
+  constructor(options: ComponentReleasesOptions) {
+    const { context, state, pkg } = options;
+    const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal } = context;
+    this.#options = options;
+    this.#clock = context.clock ?? systemClock;
+    this.#install = {
+      kube: context.kube,
+      helm: new Helm({
+        exec: context.exec ?? systemExec,
+        helm: context.tools.helm,
+        home: `${context.dataDir}/helm`,
+        kubeconfig: context.kubeconfig,
+        postRenderer: context.tools.postRenderer,
+        ...(signal === undefined ? {} : { signal }),
+      }),
+      clock: this.#clock,
+      state,
+      packageName: pkg.definition.metadata.name,
+      timeout: context.timeout ?? DEFAULT_TIMEOUT,
+      pullSecrets,
+      ...(clusterIP === undefined ? {} : { clusterIP }),
+      ...(kubeVersion === undefined ? {} : { kubeVersion }),
+      ...(troubleGrace === undefined ? {} : { troubleGrace }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+  }
+
+  /**
+   * Installs the charts and manifests of a component, one after the other.
+   *
+   * @param charts takes each release that was come to, one that failed included.
+   * @throws {DeployError} see {@linkcode installRelease}.
+   */
+  async install(
+    component: ZarfComponent,
+    charts: InstalledChart[],
+    record: DeploymentRecord,
+  ): Promise<void> {
+    const source = this.#source(component);
+    const version = `0.1.${Math.floor(this.#clock.now().getTime() / 1000)}`;
+    const plans = [
+      ...component.charts.map((chart) => (dir: string) => planChart(chart, source, dir)),
+      ...component.manifests.map((manifest) => (dir: string) =>
+        planManifest(manifest, source, dir, version)
+      ),
+    ];
+    for (const plan of plans) {
+      await withPrivateDirectory(`${this.#options.context.dataDir}/tmp`, async (directory) => {
+        await this.#release(component.name, await plan(directory), directory, charts);
+      });
+      await record.component(component.name, "Deploying", charts);
+      deployFailpoint("deploy.chart.recorded");
+    }
+  }
+
+  #source(component: ZarfComponent): ComponentSource {
+    const { pkg, context, scope, fillingOf } = this.#options;
+    return {
+      packageName: pkg.definition.metadata.name,
+      component,
+      directory: `${unpackedAt(pkg, context)}/components/${component.name}`,
+      templates: scope.templates,
+      variables: scope.variables,
+      filling: fillingOf(component),
+    };
+  }
+
+  async #release(
+    component: string,
+    planned: PlannedRelease,
+    directory: string,
+    charts: InstalledChart[],
+  ): Promise<void> {
+    const { journal, scope, onProgress } = this.#options;
+    const { namespace, release: chartName } = planned;
+    onProgress(component, "Deploying", `"${planned.title}" is applied`);
+    try {
+      await journal.step(`release/${namespace}/${chartName}`, async () => {
+        const connectStrings = await installRelease(planned, directory, {
+          ...this.#install,
+          templates: scope.templates,
+          onProgress: (message) => onProgress(component, "Waiting", message),
+        });
+        const connect = Object.keys(connectStrings).length === 0 ? {} : { connectStrings };
+        charts.push({ namespace, chartName, status: "Succeeded", ...connect });
+      });
+    } catch (error) {
+      charts.push({ namespace, chartName, status: "Failed" });
+      throw error;
+    }
+  }
+
+  /** Waits until what the component's `healthChecks` name is ready. @throws {DeployError} */
+  async healthChecks(component: ZarfComponent): Promise<void> {
+    const { clock, kube, timeout, signal, troubleGrace } = this.#install;
+    const refs = component.healthChecks.map(({ apiVersion, kind, name, namespace }) => ({
+      apiVersion,
+      kind,
+      name,
+      ...(namespace === "" ? {} : { namespace }),
+    }));
+    await waitReady(kube, refs, {
+      timeout,
+      clock,
+      onProgress: (message) => this.#options.onProgress(component.name, "Waiting", message),
+      ...(signal === undefined ? {} : { signal }),
+      ...(troubleGrace === undefined ? {} : { troubleGrace }),
+    });
+  }
+}
