@@ -63,8 +63,8 @@ export async function deployRecord(
       filesRoots: options.filesRoots,
       logger: options.logger.with({ package: record.name }),
       journal: journalOf(store, record.digest),
-      // Dropped again, a package has another place in the order, and is wanted anew.
-      wish: String(record.sequence),
+      // Dropped again, a package has another place in the order; both are a wish to deploy it anew.
+      wish: `${record.sequence} ${options.siteSettings.begunWith(record.digest)}`,
     },
   );
 }

@@ -90,6 +90,14 @@ export class SiteSettingsBook {
     };
   }
 
+  /** What tells the settings that a package was begun with from others; empty where there were none. */
+  begunWith(digest: Digest): string {
+    return v.parse(
+      v.optional(v.string(), ""),
+      this.#options.store.records.getValue(deployedKey(digest)),
+    );
+  }
+
   /**
    * Looks beside the files of all packages that are wanted, and gives those that were deployed with
    * other settings than they have now.
@@ -100,10 +108,9 @@ export class SiteSettingsBook {
       if (record.state === "superseded") this.#forget(record.digest);
       else await this.#look(record, dropped.get(record.digest) ?? []);
     }
-    const { store } = this.#options;
     return records.filter((record) =>
       record.state !== "superseded" &&
-      (store.records.getValue(deployedKey(record.digest)) ?? "") !== this.#fingerprint(record)
+      this.begunWith(record.digest) !== this.#fingerprint(record)
     );
   }
 

@@ -177,6 +177,23 @@ Deno.test("a file that comes or changes is a wish to deploy anew, once it is who
     assert.equal(site.changes, changes.length);
   }));
 
+Deno.test("what a package was begun with is told from other settings, and from none", () =>
+  onSite(async (site) => {
+    const { digest } = site.record();
+    const told = [site.book.begunWith(digest)];
+    const texts = ["components: a", "components: b", "components: b, timeout: 1m"];
+    for (const text of texts) {
+      site.write("web.tar.zst.config.yaml", `package: {deploy: {${text}, set: {A: secret}}}`);
+      await site.deploy();
+      told.push(site.book.begunWith(digest));
+      await site.deploy();
+      assert.equal(site.newBook().begunWith(digest), told.at(-1), "the same ones");
+    }
+    assert.equal(told[0], "");
+    assert.equal(new Set(told).size, 4);
+    assert.doesNotMatch(told.join(), /secret/);
+  }));
+
 Deno.test("only a package that is settled is put back", () =>
   onSite(async (site) => {
     await site.deploy();

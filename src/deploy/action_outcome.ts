@@ -71,5 +71,5 @@ export function applyOutcome(outcome: ActionOutcome, scope: Scope): void {
   for (const { name, given, ...variable } of outcome.variables) {
     scope.setVariable(name, { ...variable, ...(given === undefined ? {} : { given }) });
   }
-  scope.values.push(...outcome.values);
+  for (const value of outcome.values) scope.setValue(value);
 }

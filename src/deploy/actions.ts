@@ -13,6 +13,7 @@ import {
 } from "./action_text.ts";
 import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
+import type { GoTemplateText } from "./go_template.ts";
 import { partsOf } from "./install.ts";
 import type { DeployJournal } from "./journal.ts";
 import { endLeftovers } from "./leftovers.ts";
@@ -24,14 +25,8 @@ import { type Kubectl, waitForObject } from "./wait_object.ts";
 /** How long a wait may take that has no limit of its own, in milliseconds (Zarf 0.84, actions.go). */
 const DEFAULT_WAIT = 5 * 60_000;
 
-/** A Go template and what to call it in messages. */
-export interface NamedTemplate {
-  readonly name: string;
-  readonly text: string;
-}
-
 /** Fills in Go templates with what is set by now. */
-export type FillTemplates = (templates: readonly NamedTemplate[]) => Promise<readonly string[]>;
+export type FillTemplates = (templates: readonly GoTemplateText[]) => Promise<readonly string[]>;
 
 /** What actions run with. */
 export interface ActionContext extends CommandContext {
@@ -39,8 +34,8 @@ export interface ActionContext extends CommandContext {
   /** Path of kubectl. */
   readonly kubectl: string;
   readonly journal: DeployJournal;
-  /** For actions with `template`; a package that has some is not begun without it. */
-  readonly fillTemplates?: FillTemplates;
+  /** For actions with `template`. */
+  readonly fillTemplates: FillTemplates;
   readonly onProgress: (phase: "Deploying" | "Waiting", message: string) => void;
 }
 
@@ -53,7 +48,8 @@ export function stepOf(component: string, { stage, index }: PlacedAction): strin
  * Runs the actions of one stage, one after the other. What was done before an interruption is not done
  * again; what had begun is, from its start, after whatever is left of it was ended.
  *
- * @throws {DeployError} that names the action: `ActionFailed`, `TimedOut` for a wait, `Cancelled`.
+ * @throws {DeployError} that names the action: `ActionFailed`, `TimedOut` for a wait, `TemplateFailed`,
+ * `ValuesInvalid`, `Cancelled`.
  */
 export async function runActions(
   stage: ActionStage,
@@ -160,7 +156,7 @@ async function filled(
   texts: readonly string[],
   { fillTemplates }: ActionContext,
 ): Promise<readonly string[]> {
-  if (placed.action.template !== true || fillTemplates === undefined) return texts;
+  if (placed.action.template !== true) return texts;
   return await fillTemplates(texts.map((text) => ({ name: nameOf(placed), text })));
 }
 

@@ -67,6 +67,7 @@ class Bench implements AsyncDisposable {
       clock: systemClock,
       logger: this.#logger,
       journal: this.journal(),
+      fillTemplates: () => assert.fail("nothing is a template"),
       onProgress: (phase, message) => this.progress.push(`${phase} ${message}`),
       ...more,
     });
@@ -197,8 +198,8 @@ Deno.test("what a command prints becomes variables, which what follows sees", as
   });
   assert.equal(scope.templates.get("###ZARF_VAR_CAT###")?.value, "meow");
   assert.deepEqual(scope.values, [
-    { path: ".a.b", text: "1", type: "string" },
-    { path: ".c", text: "1", type: "json" },
+    { set: { path: ".a.b", text: "1", type: "string" } },
+    { set: { path: ".c", text: "1", type: "json" } },
   ]);
 });
 

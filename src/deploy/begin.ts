@@ -26,7 +26,7 @@ export async function beginDeployment(
   components: readonly ZarfComponent[],
   scope: Scope,
   journal: DeployJournal,
-  onProgress: LocalWorkOptions["onProgress"],
+  more: Pick<LocalWorkOptions, "fillingOf" | "onProgress">,
 ): Promise<Begun> {
   const { definition, digest } = pkg;
   const { name } = definition.metadata;
@@ -35,6 +35,7 @@ export async function beginDeployment(
     wish: context.wish ?? "",
     components: components.map((component) => component.name),
     variables: scope.variables,
+    values: scope.values,
   });
   const isLocal = components.some(hasLocalWork);
   const canGoOn = !isLocal || Workspace.holds(root, deployment);
@@ -48,7 +49,7 @@ export async function beginDeployment(
   const local = isLocal
     ? new LocalWork({
       ...localOptions(pkg, context, scope),
-      ...{ root, deployment, journal, onProgress },
+      ...{ root, deployment, journal, ...more },
     })
     : undefined;
   return { record, local };

@@ -5,6 +5,7 @@ import type { DeployContext, DeployPackage } from "./context.ts";
 import { GoTemplates, type ValuesLayer } from "./go_template.ts";
 import { valuesOf, valuesSchemaOf } from "./package_values.ts";
 import { preflight } from "./preflight.ts";
+import type { Scope } from "./scope.ts";
 import { type Filling, stateObject, templateObjects } from "./template_objects.ts";
 import { preflightValues } from "./values_preflight.ts";
 import type { ResolvedVariables } from "./variables.ts";
@@ -43,19 +44,19 @@ export function unpackedAt({ digest }: DeployPackage, { dataDir }: DeployContext
   return `${dataDir}/packages/${digestHex(digest)}`;
 }
 
-/** What fills in a component's Go templates. */
+/** What fills in a component's Go templates, with what is set by now. */
 export function fillingOf(
   { definition }: DeployPackage,
   component: ZarfComponent,
-  chosen: Chosen,
+  components: readonly ZarfComponent[],
+  { variables, values }: Scope,
   state: ZarfState,
   context: DeployContext,
 ): Filling {
   return {
     templates: goTemplates(context),
     objects: templateObjects({
-      definition,
-      ...chosen,
+      ...{ definition, components, variables, values },
       state: stateObject(state, component.stateAccess),
     }),
   };

@@ -20,7 +20,7 @@ import { checkFiles } from "./file_target.ts";
 import { imagesToPush } from "./images.ts";
 import { partsOf } from "./install.ts";
 import { DeployJournal } from "./journal.ts";
-import type { LocalWork } from "./local_work.ts";
+import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import type { DeploymentRecord } from "./record.ts";
 import { Scope } from "./scope.ts";
 import { cancelled } from "./wait.ts";
@@ -85,6 +85,7 @@ class Deployment {
   readonly #context: DeployContext;
   readonly #scope: Scope;
   readonly #journal: DeployJournal;
+  readonly #common: Pick<LocalWorkOptions, "fillingOf" | "onProgress">;
   readonly #releases: ComponentReleases;
   #local: LocalWork | undefined;
 
@@ -97,12 +98,20 @@ class Deployment {
   ) {
     this.#pkg = pkg;
     this.#context = context;
-    this.#scope = new Scope(pkg.definition, chosen.variables, state);
+    const scope = new Scope(pkg.definition, chosen.variables, state, chosen.values);
+    this.#scope = scope;
     this.#journal = journal;
-    this.#releases = new ComponentReleases({
-      ...{ pkg, context, state, journal, scope: this.#scope },
-      fillingOf: (component) => fillingOf(pkg, component, chosen, state, context),
+    this.#common = {
+      fillingOf: (component) => fillingOf(pkg, component, chosen.components, scope, state, context),
       onProgress: (component, phase, message) => this.#say(component, phase, message),
+    };
+    this.#releases = new ComponentReleases({
+      pkg,
+      context,
+      state,
+      journal,
+      scope,
+      ...this.#common,
     });
   }
 
@@ -137,7 +146,7 @@ class Deployment {
       components,
       this.#scope,
       this.#journal,
-      (component, phase, message) => this.#say(component, phase, message),
+      this.#common,
     );
     this.#local = local;
     return record;

@@ -320,6 +320,7 @@ Deno.test("an interrupted deployment begins anew when it is another one", async 
     more?: Partial<DeployContext>,
   ][] = [
     ["with other variables", () => {}, { variables: { OTHER: "x" } }],
+    ["with other values", () => {}, { values: [{ yaml: "a: 1" }] }],
     ["that was wished for anew", () => {}, { wish: "2" }],
     ["after somebody else's", async (site) => {
       const [secret] = site.api.all("secrets").filter((one) =>

@@ -30,8 +30,8 @@ export interface FileContext extends FilePlaces {
   /** `…/components/<name>` of the unpacked package. */
   readonly directory: string;
   readonly templates: Templates;
-  /** For files with `template`; a package that has some is not begun without it. */
-  readonly fillTemplates?: FillTemplates;
+  /** For files with `template`. */
+  readonly fillTemplates: FillTemplates;
 }
 
 /**
@@ -40,7 +40,8 @@ export interface FileContext extends FilePlaces {
  * whole; doing it again changes nothing.
  *
  * @throws {DeployError} `FilesRefused` for a path that leads out of its root by now, `PackageBroken`
- * for a file that is not what the package says, `FileFailed` for what the disk does not let it.
+ * for a file that is not what the package says, `TemplateFailed` and `ValuesInvalid` for a Go template,
+ * `FileFailed` for what the disk does not let it.
  */
 export async function placeFiles(component: ZarfComponent, context: FileContext): Promise<void> {
   for (const [index, file] of component.files.entries()) {
@@ -224,11 +225,12 @@ async function writeContent(
       for (let rest = chunk; rest.length > 0;) rest = rest.subarray(output.writeSync(rest));
     }
   }
-  if (!file.template || context.fillTemplates === undefined) return;
+  if (!file.template) return;
   if (output.statSync().size > MAX_TEMPLATE) {
     throw new RangeError(`it is a Go template of more than ${MAX_TEMPLATE} bytes`);
   }
-  const text = Deno.readTextFileSync(temporary);
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const text = decoder.decode(Deno.readFileSync(temporary));
   const [filled = ""] = await context.fillTemplates([{ name: `file "${file.target}"`, text }]);
   Deno.writeTextFileSync(temporary, filled);
 }

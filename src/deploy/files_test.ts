@@ -50,6 +50,7 @@ class Bench implements Disposable {
       roots: [this.root],
       directory: `${this.dir}/component`,
       templates: new Map([["###ZARF_VAR_A###", { value: "value" }]]),
+      fillTemplates: () => assert.fail("nothing is a template"),
       ...more,
     });
   }

@@ -1,4 +1,5 @@
 import { digestOf } from "../std/mod.ts";
+import type { ValuesLayer } from "./go_template.ts";
 
 /** How far a journalled step is. */
 export type JournalState = "begin" | "done" | "failed";
@@ -28,12 +29,14 @@ export interface DeploymentInputs {
   readonly wish: string;
   readonly components: readonly string[];
   readonly variables: Iterable<readonly [string, { readonly value: string }]>;
+  readonly values: readonly ValuesLayer[];
 }
 
 /** A digest of the inputs, which does not show them. */
-export function identityOf({ wish, components, variables }: DeploymentInputs): string {
-  const values = [...variables].map(([name, { value }]) => [name, value]).sort();
-  return digestOf(JSON.stringify([wish, components, values]));
+export function identityOf(inputs: DeploymentInputs): string {
+  const { wish, components, variables, values } = inputs;
+  const given = [...variables].map(([name, { value }]) => [name, value]).sort();
+  return digestOf(JSON.stringify([wish, components, given, values]));
 }
 
 /**

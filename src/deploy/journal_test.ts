@@ -78,7 +78,12 @@ Deno.test("a journal whose beginning is lost says that nothing was done", () => 
 });
 
 Deno.test("a deployment is known by its inputs, whose values it does not show", () => {
-  const inputs = { wish: "1", components: ["a"], variables: [["X", { value: "secret" }]] as const };
+  const inputs = {
+    wish: "1",
+    components: ["a"],
+    variables: [["X", { value: "secret" }]] as const,
+    values: [{ yaml: "a: secret" }],
+  };
   const identity = identityOf(inputs);
   assert.doesNotMatch(identity, /secret/);
   assert.equal(identityOf({ ...inputs, variables: [["X", { value: "secret" }]] }), identity);
@@ -87,6 +92,11 @@ Deno.test("a deployment is known by its inputs, whose values it does not show", 
     { ...inputs, components: ["a", "b"] },
     { ...inputs, variables: [["X", { value: "other" }]] as const },
     { ...inputs, variables: [] },
+    { ...inputs, values: [{ yaml: "a: other" }] },
+    {
+      ...inputs,
+      values: [...inputs.values, { set: { path: ".a", text: "b", type: "string" as const } }],
+    },
   ];
-  assert.equal(new Set([identity, ...others.map(identityOf)]).size, 5);
+  assert.equal(new Set([identity, ...others.map(identityOf)]).size, 7);
 });

@@ -6,11 +6,12 @@ import { actionsOf, type ActionStage } from "./action_text.ts";
 import { type ActionContext, runActions } from "./actions.ts";
 import { placeFiles } from "./files.ts";
 import type { PostRendererCommand } from "./helm.ts";
+import type { Filling } from "./template_objects.ts";
 import { Workspace } from "./workspace.ts";
 
 /** What {@linkcode LocalWork} works with. */
 export interface LocalWorkOptions
-  extends Omit<ActionContext, "workspace" | "kubectl" | "onProgress"> {
+  extends Omit<ActionContext, "workspace" | "kubectl" | "fillTemplates" | "onProgress"> {
   /** `DATA/deploy/<package name>` */
   readonly root: string;
   /** Says which deployment it is. */
@@ -19,6 +20,8 @@ export interface LocalWorkOptions
   readonly filesRoots: readonly string[];
   /** Where the package is unpacked. */
   readonly package: string;
+  /** What fills in a component's Go templates, with what is set by now. */
+  readonly fillingOf: (component: ZarfComponent) => Filling;
   readonly onProgress: (
     component: string,
     phase: "Deploying" | "Waiting",
@@ -58,6 +61,12 @@ export class LocalWork {
       kubeconfig: resolve(this.#options.kubeconfig),
       kubectl: this.#kubectl,
       workspace: this.#workspace,
+      fillTemplates: async (texts) => {
+        const { templates, objects } = this.#options.fillingOf(component);
+        // Actions do not see the package (Zarf 0.84, actions.go runAction).
+        const { package: _, ...seen } = objects;
+        return await templates.render(texts, seen);
+      },
       onProgress: (phase, message) => this.#options.onProgress(component.name, phase, message),
     });
   }
@@ -76,7 +85,7 @@ export class LocalWork {
 
   /** Puts the component's files in their places. @throws {DeployError} see {@linkcode placeFiles}. */
   async files(component: ZarfComponent): Promise<void> {
-    const { journal, scope, filesRoots, fillTemplates } = this.#options;
+    const { journal, scope, filesRoots, fillingOf } = this.#options;
     const step = `component/${component.name}/files`;
     if (component.files.length === 0 || journal.isDone(step)) return;
     this.#options.onProgress(component.name, "Deploying", "files are put in their places");
@@ -89,7 +98,10 @@ export class LocalWork {
         roots: filesRoots,
         directory: `${this.#options.package}/components/${component.name}`,
         templates: scope.templates,
-        ...(fillTemplates === undefined ? {} : { fillTemplates }),
+        fillTemplates: (texts) => {
+          const { templates, objects } = fillingOf(component);
+          return templates.render(texts, objects);
+        },
       }));
   }
 

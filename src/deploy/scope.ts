@@ -1,5 +1,6 @@
 import type { ZarfPackage } from "../package/mod.ts";
 import type { ZarfState } from "../zarf/mod.ts";
+import type { ValuesLayer } from "./go_template.ts";
 import type { Templates } from "./template.ts";
 import { type ResolvedVariable, type ResolvedVariables, templatesFor } from "./variables.ts";
 
@@ -16,21 +17,22 @@ export interface SetValue {
  * deployed, and what comes after them sees that.
  */
 export class Scope {
-  /** What actions have set, in order. */
-  readonly values: SetValue[] = [];
   readonly #definition: Pick<ZarfPackage, "constants">;
   readonly #state: ZarfState;
   readonly #variables: Map<string, ResolvedVariable>;
+  readonly #values: ValuesLayer[];
   #templates: Templates;
 
   constructor(
     definition: Pick<ZarfPackage, "constants">,
     variables: ResolvedVariables,
     state: ZarfState,
+    values: readonly ValuesLayer[] = [],
   ) {
     this.#definition = definition;
     this.#state = state;
     this.#variables = new Map(variables);
+    this.#values = [...values];
     this.#templates = templatesFor(definition, this.#variables, state);
   }
 
@@ -42,10 +44,20 @@ export class Scope {
     return this.#templates;
   }
 
+  /** The package's values; what actions have set lies over all others. */
+  get values(): readonly ValuesLayer[] {
+    return this.#values;
+  }
+
   /** Sets a variable, in place of what it was. */
   setVariable(name: string, variable: ResolvedVariable): void {
     this.#variables.set(name.toUpperCase(), variable);
     this.#templates = templatesFor(this.#definition, this.#variables, this.#state);
+  }
+
+  /** Sets a part of the package's values, in place of what it was. */
+  setValue(value: SetValue): void {
+    this.#values.push({ set: value });
   }
 
   /**

@@ -28,6 +28,16 @@ Deno.test("what is set is seen by templates and environment from then on", () =>
   });
 });
 
+Deno.test("what is set of the values lies over those that are there", () => {
+  const given = [{ yaml: "a: 1" }];
+  const state = newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" });
+  const scope = new Scope({ constants: [] }, new Map(), state, given);
+  const set = { path: ".a", text: "2", type: "yaml" as const };
+  scope.setValue(set);
+  assert.deepEqual(scope.values, [{ yaml: "a: 1" }, { set }]);
+  assert.equal(given.length, 1, "what it was made from stays as it is");
+});
+
 Deno.test("the environment has constants and what the cluster knows, in Zarf's two ways", () => {
   const environment = scopeOf({}).environment();
   assert.equal(environment["ZARF_CONST_WORD"], "c");

@@ -1,5 +1,4 @@
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
-import { actionsOf, nameOf } from "./action_text.ts";
 
 /**
  * What a package asks for that this version cannot do, one sentence part each, naming the component;
@@ -25,12 +24,6 @@ export function unsupported(
 function featuresOf(component: ZarfComponent): string[] {
   const features: string[] = [];
   const add = (condition: boolean, feature: string) => condition && features.push(feature);
-  for (const placed of actionsOf(component)) {
-    add(placed.action.template === true, `has Go templates in ${nameOf(placed)}`);
-  }
-  for (const file of component.files) {
-    add(file.template, `has Go templates in file ${JSON.stringify(file.target)}`);
-  }
   add(component.dataInjections.length > 0, "injects data into pods");
   add(component.repos.length > 0, "brings git repositories");
   return features;

@@ -87,6 +87,7 @@ Deno.test("files are put in their places with content and modes as by the real z
         ["###ZARF_VAR_LINES###", { value: "one\ntwo", autoIndent: true }],
         ["###ZARF_CONST_C###", { value: "constant" }],
       ]),
+      fillTemplates: () => assert.fail("nothing is a template"),
     });
     const expected = tree(byZarf);
     assert.equal(Object.keys(expected).length, 8);
