@@ -23,6 +23,7 @@ const CLUSTER_COMMANDS: Readonly<Record<string, string>> = {
   timeout: "coreutils",
   openssl: "openssl",
   strace: "strace",
+  git: "git",
 };
 
 const DISK_COMMANDS: Readonly<Record<string, string>> = {

@@ -10,11 +10,11 @@ export const IMPORT_TABLE: Readonly<Record<Room, readonly Room[]>> = {
   "main.ts": ["cli"],
   cli: [
     ...["agent", "status", "reconcile", "deploy", "admission", "bootstrap", "registry", "drop"],
-    ...["package", "store", "talos", "kube", "refs", "zarf"],
+    ...["git", "package", "store", "talos", "kube", "refs", "zarf"],
   ],
   agent: [
     ...["status", "reconcile", "deploy", "admission", "bootstrap", "registry", "drop"],
-    ...["package", "store", "talos", "kube", "refs", "zarf"],
+    ...["git", "package", "store", "talos", "kube", "refs", "zarf"],
   ],
   status: ["store", "kube", "zarf"],
   reconcile: ["deploy", "store", "kube", "zarf"],
@@ -23,6 +23,7 @@ export const IMPORT_TABLE: Readonly<Record<Room, readonly Room[]>> = {
   bootstrap: ["store", "kube", "zarf"],
   registry: ["store"],
   drop: ["package", "store"],
+  git: ["refs"],
   package: ["refs"],
   zarf: ["kube"],
   store: [],
