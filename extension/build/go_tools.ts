@@ -81,6 +81,8 @@ export const TOOLS = {
   },
   /** Requests at once, as the API server would send them. */
   load: { name: "load", module: "test/cluster/tools/load", package: ".", cpuMinutes: 1 },
+  /** Clones with go-git, as Flux does. */
+  gogit: { name: "gogit", module: "test/cluster/tools/gogit", package: ".", cpuMinutes: 1 },
   /** Zarf's own names for images and git repositories, asked line by line. */
   transform: {
     name: "transform",

@@ -1,6 +1,7 @@
 import { describeError, type Logger } from "../std/mod.ts";
 import type { StreamingChild } from "./child.ts";
 import { isReader, type Reader } from "./credentials.ts";
+import { Relay, RELAYED_HEADER } from "./relay.ts";
 import type { Git } from "./run.ts";
 import { type GitRoute, protocolVersion, routeOf } from "./route.ts";
 import { feed, MAX_REQUEST, type RequestFault, startUploadPack } from "./upload_pack.ts";
@@ -28,8 +29,8 @@ export interface GitHandlerOptions {
   readonly logger: Logger;
   /** @default MAX_CHILDREN */
   readonly maxChildren?: number;
-  /** Asks for a repository that is not here where it is; undefined where nobody else has it. */
-  readonly elsewhere?: (request: Request, name: string) => Promise<Response | undefined>;
+  /** The agent (`http://host:port`) that has the newest of a repository, unless it is this one. */
+  readonly holderOf?: (name: string) => string | undefined;
 }
 
 /** Answers a request of git's smart HTTP protocol. */
@@ -42,6 +43,7 @@ export type GitHandler = (request: Request) => Promise<Response>;
 export function createGitHandler(options: GitHandlerOptions): GitHandler {
   const { access, directoryOf, maxChildren = MAX_CHILDREN } = options;
   const slots = { taken: 0 };
+  const relay = new Relay(options.logger);
   return async (request) => {
     const known = access();
     if (known === undefined) return text(503, "who may read is not known yet", retryAfter());
@@ -51,10 +53,12 @@ export function createGitHandler(options: GitHandlerOptions): GitHandler {
     const route = routeOf(new URL(request.url));
     const refusal = refuse(route, request, known.owner);
     if (refusal !== undefined || route.kind === "other") return refusal ?? notFound();
+    const isRelayed = request.headers.has(RELAYED_HEADER);
+    const holder = isRelayed ? undefined : options.holderOf?.(route.name);
+    const relayed = holder && await relay.pass(request, holder);
+    if (relayed) return relayed;
     const repository = directoryOf(route.name);
-    if (repository === undefined) {
-      return await options.elsewhere?.(request, route.name) ?? notFound();
-    }
+    if (repository === undefined) return notFound();
     if (slots.taken >= maxChildren) return text(503, "too many are served now", retryAfter());
     slots.taken++;
     const version = protocolVersion(request.headers.get("git-protocol") ?? "");

@@ -7,7 +7,7 @@ import { ensureDir } from "../std/mod.ts";
 import { createGitHandler, type GitHandlerOptions } from "./handler.ts";
 import { Repositories } from "./repositories.ts";
 import { serveGit } from "./serve.ts";
-import { Clone, GIT, git, tryGit } from "./testing.ts";
+import { Clone, GIT, git, tryGit } from "../../test/fakes/git.ts";
 
 const URL_ = "https://git.example.com/team/shop.git";
 const NAME = gitRepositoryName(URL_);

@@ -3,7 +3,7 @@ import { withDirectory } from "../../test/fakes/testing.ts";
 import { gitFolderName, gitRepositoryName } from "../refs/mod.ts";
 import { exec, type ExecResult } from "../std/mod.ts";
 import { GIT_FAILPOINTS } from "./failpoints.ts";
-import { Clone, git } from "./testing.ts";
+import { Clone, GIT, git } from "../../test/fakes/git.ts";
 
 const URL_ = "https://git.example.com/team/shop.git";
 const CHILD = new URL("./repositories_test_child.ts", import.meta.url).pathname;
@@ -22,7 +22,7 @@ async function prepare(directory: string): Promise<string> {
 
 function run(directory: string, failpoint = ""): Promise<ExecResult> {
   return exec(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--quiet", CHILD, directory, URL_],
+    args: ["run", "-A", "--no-check", "--quiet", CHILD, GIT.git, directory, URL_],
     env: { ...Deno.env.toObject(), HOLDFAST_FAILPOINT: failpoint },
     timeout: 60_000,
     group: true,

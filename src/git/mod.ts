@@ -17,6 +17,7 @@ export {
   type GitHandlerOptions,
   MAX_CHILDREN,
 } from "./handler.ts";
+export { type GitPushTarget, pushRepository } from "./push.ts";
 export { type PackageRepository, Repositories } from "./repositories.ts";
 export { Git, type GitProgram } from "./run.ts";
 export { type GitServer, serveGit } from "./serve.ts";

@@ -1,21 +1,21 @@
-import type { Publication } from "./union.ts";
+import type { Publication, PublicationKey } from "./union.ts";
 
 /** Below here each package's references are kept; readers do not see them. */
 export const PUBLICATIONS = "refs/packages";
 
 const SEQUENCE_DIGITS = 10;
 const PUBLISHED =
-  /^refs\/packages\/(?<sequence>\d{10})\/(?<name>[^/]+)\/(?<digest>[0-9a-f]{64})\/(?<rest>HEAD|heads\/.+|tags\/.+)$/;
+  /^refs\/packages\/(?<sequence>\d{10})\/(?<name>[^/]+)\/(?<digest>[0-9a-f]{64})\/(?<clone>\d+)\/(?<rest>HEAD|heads\/.+|tags\/.+)$/;
 
 /** What `git for-each-ref` is asked to print; no reference holds a space. */
 export const REFERENCE_FORMAT = "%(objectname) %(refname) %(symref)";
 
 /** Where a publication's references are, without a slash at the end. */
 export function publicationPrefix(
-  one: Pick<Publication, "sequence" | "packageName" | "digest">,
+  one: PublicationKey & Pick<Publication, "sequence">,
 ): string {
   const sequence = String(one.sequence).padStart(SEQUENCE_DIGITS, "0");
-  return `${PUBLICATIONS}/${sequence}/${one.packageName}/${one.digest}`;
+  return `${PUBLICATIONS}/${sequence}/${one.packageName}/${one.digest}/${one.clone}`;
 }
 
 /** What a repository holds. */
@@ -38,8 +38,8 @@ export function parseReferences(text: string): Holdings {
       }
       continue;
     }
-    const { sequence = "", name = "", digest = "", rest = "" } = groups;
-    const one = { sequence: Number(sequence), packageName: name, digest };
+    const { sequence = "", name = "", digest = "", clone = "", rest = "" } = groups;
+    const one = { sequence: Number(sequence), packageName: name, digest, clone };
     const prefix = publicationPrefix(one);
     const known = publications.get(prefix) ?? { ...one, references: new Map<string, string>() };
     if (rest === "HEAD") {

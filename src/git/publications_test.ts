@@ -4,8 +4,13 @@ import { parseReferences, publicationPrefix } from "./publications.ts";
 const DIGEST = "ab".repeat(32);
 
 Deno.test("a publication's references are told from those that are served", () => {
-  const prefix = publicationPrefix({ sequence: 7, packageName: "shop", digest: DIGEST });
-  assert.equal(prefix, `refs/packages/0000000007/shop/${DIGEST}`);
+  const prefix = publicationPrefix({
+    sequence: 7,
+    packageName: "shop",
+    digest: DIGEST,
+    clone: "12",
+  });
+  assert.equal(prefix, `refs/packages/0000000007/shop/${DIGEST}/12`);
   const { publications, served } = parseReferences([
     "1 refs/heads/main ",
     "2 refs/tags/a/b ",
@@ -18,7 +23,7 @@ Deno.test("a publication's references are told from those that are served", () =
   ].join("\n"));
   assert.deepEqual([...served], [["heads/main", "1"], ["tags/a/b", "2"]]);
   assert.deepEqual(publications, [{
-    ...{ sequence: 7, packageName: "shop", digest: DIGEST, head: "heads/main" },
+    ...{ sequence: 7, packageName: "shop", digest: DIGEST, clone: "12", head: "heads/main" },
     references: new Map([["heads/main", "1"], ["tags/a/b", "2"]]),
   }]);
 });

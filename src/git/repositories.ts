@@ -85,6 +85,7 @@ export class Repositories {
           source,
           packageName,
           digest: digestHex(digest),
+          clone: /\d+$/.exec(gitFolderName(repository.url))?.[0] ?? "0",
           ...(signal === undefined ? {} : { signal }),
         });
       });

@@ -4,7 +4,7 @@ import { gitFolderName, gitRepositoryName } from "../refs/mod.ts";
 import { type Digest, ensureDir } from "../std/mod.ts";
 import { GitError } from "./errors.ts";
 import { Repositories } from "./repositories.ts";
-import { Clone, GIT, git } from "./testing.ts";
+import { Clone, GIT, git } from "../../test/fakes/git.ts";
 
 const URL_ = "https://git.example.com/team/shop.git";
 const NAME = gitRepositoryName(URL_);

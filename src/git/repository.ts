@@ -9,14 +9,11 @@ import {
 } from "./publications.ts";
 import type { Git } from "./run.ts";
 import type { SourceRepository } from "./source.ts";
-import { placeOf, type Publication, unionOf } from "./union.ts";
+import { placeOf, type Publication, type PublicationKey, unionOf } from "./union.ts";
 
 /** Who brings what. */
-export interface Publishing {
+export interface Publishing extends PublicationKey {
   readonly source: SourceRepository;
-  readonly packageName: string;
-  /** Of the package, in hexadecimal digits. */
-  readonly digest: string;
   readonly signal?: AbortSignal;
 }
 
@@ -71,10 +68,10 @@ export class ServedRepository {
    * @throws {GitError} `RepositoryBroken` or `GitFailed`; what is served is then as it was.
    */
   async publish(publishing: Publishing): Promise<void> {
-    const { source, packageName, digest, signal } = publishing;
+    const { source, packageName, digest, clone, signal } = publishing;
+    const key = { packageName, digest, clone };
     const { publications } = await this.holdings();
-    const one = { packageName, digest, sequence: placeOf(publications, packageName, digest) };
-    const prefix = publicationPrefix(one);
+    const prefix = publicationPrefix({ ...key, sequence: placeOf(publications, key) });
     await this.#git.run({
       // fetch.unpackLimit: one pack is flushed faster than a thousand files.
       config: { "protocol.file.allow": "always", "fetch.unpackLimit": "1" },
@@ -97,7 +94,9 @@ export class ServedRepository {
       await this.#symbolic(`${prefix}/HEAD`, `${prefix}/${head}`);
     }
     gitFailpoint("git.head.set");
-    await this.settle((each) => each.digest !== digest || publicationPrefix(each) === prefix);
+    const isOld = (one: Publication) =>
+      one.digest === digest && one.clone === clone && publicationPrefix(one) !== prefix;
+    await this.settle((one) => !isOld(one));
   }
 
   /**

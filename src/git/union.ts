@@ -1,10 +1,15 @@
-/** What one package brought of a repository. */
+/** What one clone in one package brought of a repository. */
 export interface Publication {
   /** Counted up by 1 with each; the later one wins. */
   readonly sequence: number;
   readonly packageName: string;
   /** Digest of the package, in hexadecimal digits. */
   readonly digest: string;
+  /**
+   * Tells the clones of a package apart: a number that the URL in the package gives with all that
+   * Zarf allows behind it, because `repos` may name several references of one repository.
+   */
+  readonly clone: string;
   /** Object names by reference: `heads/main`, `tags/v1`. */
   readonly references: ReadonlyMap<string, string>;
   /** The branch that the package has checked out, `heads/main`. */
@@ -51,22 +56,22 @@ function parentsOf(name: string): string[] {
   return segments.slice(2).map((_, at) => segments.slice(0, at + 2).join("/"));
 }
 
+/** Which clone of which package. */
+export type PublicationKey = Pick<Publication, "packageName" | "digest" | "clone">;
+
 /**
- * The place of a package's publication: its own as it was, unless another version of the package has
- * come meanwhile; else after all others. So a package that is deployed anew changes no branch that a
- * newer one has, and going back to an older version takes its branches back.
+ * The place of a publication: its own as it was, unless another version of the package has come
+ * meanwhile; else after all others. So a package that is deployed anew changes no branch that a newer
+ * one has, and going back to an older version takes its branches back.
  */
-export function placeOf(
-  publications: readonly Publication[],
-  packageName: string,
-  digest: string,
-): number {
-  const newest = (all: readonly Publication[]) =>
-    all.reduce<Publication | undefined>(
-      (best, one) => best === undefined || one.sequence > best.sequence ? one : best,
-      undefined,
-    );
-  const own = newest(publications.filter((one) => one.packageName === packageName));
-  if (own?.digest === digest) return own.sequence;
-  return (newest(publications)?.sequence ?? 0) + 1;
+export function placeOf(publications: readonly Publication[], key: PublicationKey): number {
+  const own = publications.filter(({ packageName }) => packageName === key.packageName);
+  const known = own.find(({ digest, clone }) => digest === key.digest && clone === key.clone);
+  const others = own.filter(({ digest }) => digest !== key.digest);
+  if (known !== undefined && known.sequence > latest(others)) return known.sequence;
+  return latest(publications) + 1;
+}
+
+function latest(publications: readonly Publication[]): number {
+  return publications.reduce((best, { sequence }) => Math.max(best, sequence), 0);
 }

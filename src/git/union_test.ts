@@ -8,6 +8,7 @@ function publications(rows: readonly Row[]): Publication[] {
     sequence,
     packageName: `package-${sequence}`,
     digest: `${sequence}`,
+    clone: "1",
     references: new Map(Object.entries(references)),
     ...(head === undefined ? {} : { head }),
   }));
@@ -72,14 +73,24 @@ Deno.test("what is served is the union of what packages brought, the newest one 
 });
 
 Deno.test("a package keeps its place until another version of it has come", () => {
-  const one = (sequence: number, packageName: string, digest: string): Publication => ({
-    ...{ sequence, packageName, digest, references: new Map() },
+  const key = (packageName: string, digest: string, clone = "1") => ({
+    packageName,
+    digest,
+    clone,
   });
-  const all = [one(1, "shop", "s1"), one(2, "bank", "b1")];
-  assert.equal(placeOf([], "shop", "s1"), 1);
-  assert.equal(placeOf(all, "shop", "s1"), 1, "deployed anew");
-  assert.equal(placeOf(all, "shop", "s2"), 3, "a new version");
-  const upgraded = [one(3, "shop", "s2"), ...all];
-  assert.equal(placeOf(upgraded, "shop", "s1"), 4, "back to the old version");
-  assert.equal(placeOf(upgraded, "bank", "b1"), 2);
+  const one = (sequence: number, ...of: Parameters<typeof key>): Publication => ({
+    ...{ ...key(...of), sequence, references: new Map() },
+  });
+  const all = [one(1, "shop", "s1"), one(2, "shop", "s1", "2"), one(3, "bank", "b1")];
+  assert.equal(placeOf([], key("shop", "s1")), 1);
+  assert.equal(placeOf(all, key("shop", "s1")), 1, "deployed anew");
+  assert.equal(placeOf(all, key("shop", "s1", "2")), 2, "its other clone");
+  assert.equal(placeOf(all, key("shop", "s1", "3")), 4, "one more clone");
+  assert.equal(placeOf(all, key("shop", "s2")), 4, "a new version");
+  const upgraded = [one(4, "shop", "s2"), ...all];
+  assert.equal(placeOf(upgraded, key("bank", "b1")), 3);
+  assert.equal(placeOf(upgraded, key("shop", "s1")), 5, "back to the old version");
+  const back = [one(5, "shop", "s1"), one(4, "shop", "s2"), one(2, "shop", "s1", "2")];
+  assert.equal(placeOf(back, key("shop", "s1")), 5);
+  assert.equal(placeOf(back, key("shop", "s1", "2")), 6, "all of it");
 });

@@ -35,5 +35,6 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
   await ensureClusterTools(say);
   await ensureTool(TOOLS.conformance, say);
   await ensureTool(TOOLS.zarf, say);
+  await ensureTool(TOOLS.gogit, say);
   await sourceCrds();
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { exec, type ExecResult } from "../std/mod.ts";
-import type { GitProgram } from "./run.ts";
+import { exec, type ExecResult } from "../../src/std/mod.ts";
+import type { GitProgram } from "../../src/git/mod.ts";
 
 /** The real git of the machine. */
 export const GIT: GitProgram = { git: "/usr/bin/git" };
