@@ -11,6 +11,7 @@ import { Store } from "../store/mod.ts";
 import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
+import { GitSite } from "./git_site.ts";
 import { keepListening, Part } from "./listeners.ts";
 import { reportOf } from "./report.ts";
 import { PullSecretKeeper } from "./pull_secret_keeper.ts";
@@ -88,6 +89,7 @@ class Agent {
     rewriting: new Part("image rewriting", "waits for the cluster", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),
+    git: new Part("git server", "there are no git repositories", true),
     deploy: new Part("deployment", "nothing to deploy", true),
     store: new Part("store", "in order", true),
   };
@@ -99,6 +101,7 @@ class Agent {
   readonly #reconciler: Reconciler;
   readonly #upkeep: Upkeep;
   readonly #siteSettings: SiteSettingsBook;
+  readonly #git: GitSite;
   #follower: SeedFollower | undefined;
   #rewriting: Rewriting | undefined;
 
@@ -125,6 +128,9 @@ class Agent {
       configured: settings.packages ?? {},
       templates: () => new GoTemplates({ exec, helm: findTools(settings["tools-dir"]).helm }),
     });
+    this.#git = new GitSite({
+      ...{ settings, store, logger, facts: this.#facts, part: this.#parts.git },
+    });
     const actions = new ClusterWork({
       settings,
       store,
@@ -133,6 +139,7 @@ class Agent {
       cluster: this.#cluster,
       facts: this.#facts,
       siteSettings: this.#siteSettings,
+      git: this.#git,
       part: this.#parts.deploy,
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
@@ -151,6 +158,7 @@ class Agent {
       this.#serveRegistry(all),
       this.#serveStatus(all),
       this.#serveAdmission(all),
+      this.#git.serve(all),
       this.#takeSeed(all),
       this.#watchDrops(all),
       this.#watchSettings(all),
@@ -282,6 +290,7 @@ class Agent {
       this.#follower.run(signal),
       this.#keepPullSecrets(kube, signal),
       this.#rewriting.run(signal),
+      this.#git.follow(kube, signal),
       this.#cluster.watchHealth(signal),
     ]);
   }

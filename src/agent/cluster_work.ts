@@ -6,6 +6,7 @@ import type { PackageRecord, Store } from "../store/mod.ts";
 import type { ClusterConnection } from "./cluster.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { deployRecord } from "./deployer.ts";
+import type { GitSite } from "./git_site.ts";
 import { lead, type LeadStage } from "./lead.ts";
 import type { Part } from "./listeners.ts";
 import { lacksImages } from "./registry_check.ts";
@@ -26,6 +27,7 @@ export interface ClusterWorkOptions {
   readonly cluster: ClusterConnection;
   readonly facts: ClusterFacts;
   readonly siteSettings: SiteSettingsBook;
+  readonly git: Pick<GitSite, "isAble" | "target">;
   readonly logger: Logger;
   readonly part: Part;
   /** Told after the record of a package has changed. */
@@ -78,7 +80,7 @@ export class ClusterWork implements PackageActions {
   }
 
   async deploy(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    const { settings, store, cluster, siteSettings, onChange } = this.#options;
+    const { settings, store, cluster, siteSettings, git, onChange } = this.#options;
     const { kubeconfig } = cluster;
     if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
     const tools = findTools(settings["tools-dir"]);
@@ -86,7 +88,7 @@ export class ClusterWork implements PackageActions {
     await deployRecord(
       {
         ...this.#filling(),
-        ...{ kubeconfig, tools, siteSettings, onChange },
+        ...{ kubeconfig, tools, siteSettings, git, onChange },
         rewrite: settings["image-mode"] === "rewrite",
         policy: actionPolicyOf(settings),
         filesRoots: settings["files-root"],

@@ -75,6 +75,7 @@ class Stage {
         configured: {},
         templates: () => assert.fail("nothing is read as TOML"),
       }),
+      git: { isAble: false, target: () => assert.fail("no package has repositories") },
       part: this.part,
       onChange: () => void this.changes.push(this.record()?.message ?? ""),
     });

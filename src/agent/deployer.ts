@@ -3,6 +3,7 @@ import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
 import type { Digest } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
+import type { GitSite } from "./git_site.ts";
 import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
 import { holdfastCommand, postRendererCommand, type Tools } from "./tools.ts";
@@ -18,6 +19,7 @@ export interface DeployerOptions extends RegistryFillOptions {
   readonly policy: ActionPolicy;
   /** Where packages may put files. */
   readonly filesRoots: readonly string[];
+  readonly git: Pick<GitSite, "isAble" | "target">;
   /** Told after the record of the package has changed. */
   readonly onChange: () => void;
 }
@@ -39,7 +41,10 @@ export async function deployRecord(
     digest: record.digest,
     onChange: options.onChange,
   });
-  tracker.begin(preflight(definition, site).components.map((component) => component.name));
+  const { components } = preflight(definition, { ...site, git: options.git.isAble });
+  tracker.begin(components.map((component) => component.name));
+  const hasRepositories = components.some(({ repos }) => repos.length > 0);
+  const repositories = hasRepositories ? await options.git.target(kube, signal) : undefined;
   await linkImages(options, record.digest);
   await deployPackage(
     { definition, digest: record.digest, images: store.records.images(record.digest) },
@@ -54,6 +59,7 @@ export async function deployRecord(
         holdfast: holdfastCommand(),
       },
       registry: pushTarget(options),
+      ...(repositories === undefined ? {} : { repositories }),
       kubeVersion: await kube.version({ signal }),
       clusterIP: new URL(access.url).hostname,
       pullSecrets: options.rewrite,

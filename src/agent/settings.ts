@@ -42,6 +42,7 @@ const settingsSchema = v.object({
   "admission-address": addressSchema,
   "status-address": addressSchema,
   "peer-address": v.optional(addressSchema),
+  "git-address": v.optional(addressSchema),
   "image-mode": v.picklist(imageModes),
   "mutation-exclusion": v.array(v.picklist(MUTATION_EXCLUSIONS)),
   "trust-key": v.array(pathSchema),
@@ -80,6 +81,7 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "admission-address": { value: "HOST:PORT", text: "listener of the admission webhook" },
   "status-address": { value: "HOST:PORT", text: "listener of status page and metrics" },
   "peer-address": { value: "HOST:PORT", text: "listener for peer agents" },
+  "git-address": { value: "HOST:PORT", text: "listener for git, which pods must reach" },
   "image-mode": { value: "MODE", text: "rewrite image names, or mirror (rewrite nothing)" },
   "mutation-exclusion": {
     value: "NAME",

@@ -15,11 +15,7 @@ export interface Tools {
  */
 export function findTools(directory: string | undefined): Tools {
   const helm = `${directory ?? "tools"}/helm`;
-  try {
-    if (Deno.statSync(helm).isFile) return { helm };
-  } catch {
-    // Said below, in the words of whoever has to mend it.
-  }
+  if (isFile(helm)) return { helm };
   throw new ToolsError({
     reason: "ToolMissing",
     message: `${helm} is not there`,
@@ -29,17 +25,61 @@ export function findTools(directory: string | undefined): Tools {
   });
 }
 
+/** Where programs are when the environment does not say. */
+const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** The real git. */
+export interface GitTool {
+  /** Path of the executable. */
+  readonly git: string;
+  /** Its subcommands, where they lie beside it. */
+  readonly execPath?: string;
+}
+
+/**
+ * The real git: `git` in the directory of the tools, with its subcommands in `libexec/git-core`
+ * there, or else the machine's own.
+ *
+ * @param path a search path. @default the process' own
+ * @returns undefined when there is none
+ */
+export function findGit(
+  directory: string | undefined,
+  path: string = Deno.env.get("PATH") || USUAL_PATH,
+): GitTool | undefined {
+  const own = `${directory ?? "tools"}/git`;
+  if (isFile(own)) {
+    const execPath = `${directory ?? "tools"}/libexec/git-core`;
+    return { git: own, ...(isDirectory(execPath) ? { execPath } : {}) };
+  }
+  const found = path.split(":").filter((each) => each.startsWith("/"))
+    .map((each) => `${each}/git`).find(isFile);
+  return found === undefined ? undefined : { git: found };
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 /** As it was at the start: a file that is replaced later is called "… (deleted)" by the kernel. */
 const EXECUTABLE = Deno.execPath();
 
 /** A directory that lies beside the executable, if it does. */
 export function besideExecutable(name: string): string | undefined {
   const path = `${EXECUTABLE.replace(/\/[^/]*$/, "")}/${name}`;
-  try {
-    return Deno.statSync(path).isDirectory ? path : undefined;
-  } catch {
-    return undefined;
-  }
+  return isDirectory(path) ? path : undefined;
 }
 
 /** How this program is called again. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { withDirectory } from "../../test/fakes/testing.ts";
 import { exec } from "../std/mod.ts";
-import { besideExecutable, findTools, postRendererCommand, ToolsError } from "./tools.ts";
+import { besideExecutable, findGit, findTools, postRendererCommand, ToolsError } from "./tools.ts";
 
 Deno.test("helm is found in the directory of the tools", () =>
   withDirectory((dir) => {
@@ -22,6 +22,22 @@ Deno.test("a tool that is missing is named, with what to do, and worth another l
       });
     }
     assert.throws(() => findTools(undefined), /tools\/helm is not there/);
+  }));
+
+Deno.test("git is the one of the tools, or else the machine's", () =>
+  withDirectory((dir) => {
+    for (const each of ["tools", "first/git", "second"]) {
+      Deno.mkdirSync(`${dir}/${each}`, { recursive: true });
+    }
+    const path = `${dir}/nowhere:relative:${dir}/first:${dir}/second`;
+    assert.equal(findGit(`${dir}/tools`, path), undefined);
+    Deno.writeTextFileSync(`${dir}/second/git`, "");
+    assert.deepEqual(findGit(`${dir}/tools`, path), { git: `${dir}/second/git` });
+    Deno.writeTextFileSync(`${dir}/tools/git`, "");
+    assert.deepEqual(findGit(`${dir}/tools`, path), { git: `${dir}/tools/git` });
+    const execPath = `${dir}/tools/libexec/git-core`;
+    Deno.mkdirSync(execPath, { recursive: true });
+    assert.deepEqual(findGit(`${dir}/tools`, path), { git: `${dir}/tools/git`, execPath });
   }));
 
 Deno.test("what lies beside the executable is found there, if it is a directory", () => {

@@ -56,6 +56,7 @@ export function defaultSettings(): GivenSettings {
     "registry-address": "127.0.0.1:31999",
     "admission-address": "127.0.0.1:7471",
     "status-address": "127.0.0.1:7472",
+    "git-address": "0.0.0.0:7474",
     "image-mode": "rewrite",
     "log-format": "json",
     "log-level": "info",

@@ -145,7 +145,7 @@ async function withComponents(
     const components = chosen(definition, options.components);
     const workDir = `${directory}/work`;
     Deno.mkdirSync(workDir);
-    for (const feature of unsupported(definition, components)) {
+    for (const feature of unsupported(definition, components, { git: true })) {
       options.terminal.err(`holdfast: warning: ${feature}; what comes of that is not shown\n`);
     }
     const variables = variablesOf(definition, options.variables);

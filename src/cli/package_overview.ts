@@ -84,7 +84,7 @@ function warningsOf({ definition, unknownFields: unknown }: PackageContents): st
 
 function obstacles(definition: ZarfPackage): string[] {
   try {
-    return unsupported(definition, selectComponents(definition));
+    return unsupported(definition, selectComponents(definition), { git: true });
   } catch (error) {
     if (!(error instanceof DeployError)) throw error;
     return [error.message];

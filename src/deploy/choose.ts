@@ -25,7 +25,10 @@ export interface Chosen {
  * @throws {DeployError} as {@linkcode preflight} and {@linkcode preflightValues}.
  */
 export async function choose(pkg: DeployPackage, context: DeployContext): Promise<Chosen> {
-  const { components, variables } = preflight(pkg.definition, context);
+  const { components, variables } = preflight(pkg.definition, {
+    ...context,
+    git: context.repositories !== undefined,
+  });
   const directory = unpackedAt(pkg, context);
   const values = valuesOf(directory, context.values);
   const schema = context.skipValuesSchema === true ? undefined : valuesSchemaOf(directory);

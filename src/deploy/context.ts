@@ -7,6 +7,7 @@ import type { PostRendererCommand } from "./helm.ts";
 import type { ValuesLayer } from "./go_template.ts";
 import type { NamedImage } from "./images.ts";
 import type { JournalBook } from "./journal.ts";
+import type { RepositoryTarget } from "./repositories.ts";
 
 /** How long one release may take until it is ready (Zarf 0.84, src/config: 15 min). */
 export const DEFAULT_TIMEOUT = 15 * 60_000;
@@ -67,6 +68,8 @@ export interface DeployContext extends SiteInputs {
     /** Uploads at once. */
     readonly concurrency?: number;
   };
+  /** Where git repositories go. Undefined where none can be served: packages with some are refused. */
+  readonly repositories?: RepositoryTarget;
   /** Of Service `zarf-docker-registry`. */
   readonly clusterIP?: string;
   /** Whether namespaces get pull secrets; not where images keep their names. @default true */

@@ -11,7 +11,7 @@ import {
 import { type ActionRights, checkActions } from "./action_policy.ts";
 import { endInterruptedActions } from "./actions.ts";
 import { beginDeployment } from "./begin.ts";
-import { choose, type Chosen, fillingOf } from "./choose.ts";
+import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
 import { ComponentReleases } from "./component_releases.ts";
 import type { DeployContext, DeployOutcome, DeployPackage, DeployProgress } from "./context.ts";
 import { DeployError } from "./errors.ts";
@@ -22,6 +22,7 @@ import { partsOf } from "./install.ts";
 import { DeployJournal } from "./journal.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import type { DeploymentRecord } from "./record.ts";
+import { publishRepositories } from "./repositories.ts";
 import { Scope } from "./scope.ts";
 import { cancelled } from "./wait.ts";
 
@@ -200,6 +201,7 @@ class Deployment {
     this.#say(component.name, "Deploying", "started");
     await this.#local?.run("before", component);
     await this.#local?.files(component);
+    await this.#repositories(component);
     await this.#releases.install(component, charts, record);
     await this.#local?.run("after", component);
     await this.#releases.healthChecks(component);
@@ -211,6 +213,23 @@ class Deployment {
     await this.#journal.failed(`component/${component.name}`);
     await this.#local?.onFailure(component);
     await recordIt();
+  }
+
+  async #repositories(component: ZarfComponent): Promise<void> {
+    const { repositories: target, signal } = this.#context;
+    const { definition, digest } = this.#pkg;
+    await publishRepositories(component, {
+      target,
+      digest,
+      directory: `${unpackedAt(this.#pkg, this.#context)}/components/${component.name}/repos`,
+      packageName: definition.metadata.name,
+      step: (name, action) => {
+        this.#say(component.name, "Deploying", `git repository ${name} is published`);
+        return this.#journal.step(`repository/${component.name}/${name}`, action);
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    deployFailpoint("deploy.repositories.published");
   }
 
   /** The first error is the one to report. */

@@ -28,6 +28,8 @@ export type DeployReason =
   | "ActionFailed"
   /** A file of the package could not be put in its place; the message names it. */
   | "FileFailed"
+  /** A git repository of the package is broken, or could not be brought to its readers. */
+  | "RepositoryFailed"
   /** Helm refused or failed; the message is its own. */
   | "ChartFailed"
   /** A call to the API server failed; the message is its own. */

@@ -11,6 +11,7 @@ export const DEPLOY_FAILPOINTS = [
   "deploy.action.ran",
   "deploy.action.done",
   "deploy.file.placed",
+  "deploy.repositories.published",
   "deploy.namespaces.ready",
   "deploy.chart.applied",
   "deploy.chart.ready",

@@ -54,6 +54,7 @@ export {
 } from "./post_render.ts";
 export { type RawChartName, rawChartName, writeRawChart } from "./raw_chart.ts";
 export { preflight, readVariableFile } from "./preflight.ts";
+export { type ComponentRepository, type RepositoryTarget } from "./repositories.ts";
 export { ComponentRenderer, type RenderedPart, type RenderOptions } from "./render.ts";
 export { selectComponents } from "./select.ts";
 export {

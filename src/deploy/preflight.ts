@@ -2,7 +2,7 @@ import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 import type { SiteInputs } from "./context.ts";
 import { DeployError } from "./errors.ts";
 import { selectComponents } from "./select.ts";
-import { unsupported } from "./unsupported.ts";
+import { type Abilities, unsupported } from "./unsupported.ts";
 import { type ResolvedVariables, resolveVariables } from "./variables.ts";
 
 /**
@@ -13,10 +13,10 @@ import { type ResolvedVariables, resolveVariables } from "./variables.ts";
  */
 export function preflight(
   definition: ZarfPackage,
-  { variables = {}, components: request = "" }: SiteInputs = {},
+  { variables = {}, components: request = "", ...abilities }: SiteInputs & Abilities = {},
 ): { components: ZarfComponent[]; variables: ResolvedVariables } {
   const components = selectComponents(definition, request);
-  const features = unsupported(definition, components);
+  const features = unsupported(definition, components, abilities);
   if (features.length > 0) {
     throw new DeployError({
       reason: "Unsupported",

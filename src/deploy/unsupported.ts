@@ -1,5 +1,11 @@
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 
+/** What the place where a package is deployed can do. */
+export interface Abilities {
+  /** Whether git repositories can be brought to their readers. @default false */
+  readonly git?: boolean;
+}
+
 /**
  * What a package asks for that this version cannot do, one sentence part each, naming the component;
  * empty when it can be deployed. A package is refused as a whole before anything is applied: half an
@@ -9,22 +15,23 @@ import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 export function unsupported(
   definition: ZarfPackage,
   components: readonly ZarfComponent[] = definition.components,
+  { git = false }: Abilities = {},
 ): string[] {
   const found: string[] = [];
   if (definition.kind !== "ZarfPackageConfig") found.push(`the package is a ${definition.kind}`);
   if (definition.metadata.yolo) found.push("the package is a YOLO package, which has no images");
   for (const component of components) {
-    for (const feature of featuresOf(component)) {
+    for (const feature of featuresOf(component, git)) {
       found.push(`component "${component.name}" ${feature}`);
     }
   }
   return found;
 }
 
-function featuresOf(component: ZarfComponent): string[] {
+function featuresOf(component: ZarfComponent, git: boolean): string[] {
   const features: string[] = [];
   const add = (condition: boolean, feature: string) => condition && features.push(feature);
   add(component.dataInjections.length > 0, "injects data into pods");
-  add(component.repos.length > 0, "brings git repositories");
+  add(!git && component.repos.length > 0, "brings git repositories, and there is no git here");
   return features;
 }

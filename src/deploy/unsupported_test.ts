@@ -57,6 +57,17 @@ Deno.test("each feature that is not there yet is named with its component", () =
   }
 });
 
+Deno.test("repositories are fine where there is git", () => {
+  const repos = ["https://x.example/y.git"];
+  const pkg = definition([{ name: "web", required: true, repos }]);
+  assert.deepEqual(unsupported(pkg, pkg.components, { git: true }), []);
+  assert.deepEqual(preflight(pkg, { git: true }).components.length, 1);
+  assert.throws(
+    () => preflight(pkg),
+    /component "web" brings git repositories, and there is no git/,
+  );
+});
+
 Deno.test("an init package and a YOLO package are refused", () => {
   const component = { name: "web", required: true };
   const init = definition([component], { kind: "ZarfInitConfig" });

@@ -10,6 +10,15 @@ export { decodeBase64, encodeBase64 } from "./base64.ts";
 export { type ClientTls, clientTlsOf, ClientTlsSchema } from "./client_tls.ts";
 export { ensureState, type EnsureStateOptions, ensureZarfNamespace } from "./ensure_state.ts";
 export { ZarfError, type ZarfReason } from "./errors.ts";
+export {
+  ensureGitServer,
+  GIT_PORT,
+  GIT_SERVICE,
+  isOwnGitServer,
+  type NamedService,
+  OWN_GIT_ADDRESS,
+  serviceAt,
+} from "./git_server.ts";
 export * from "./names.ts";
 export * from "./package_record.ts";
 export {
