@@ -106,6 +106,61 @@ const SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n" +
 const release = (component: string, manifest: string) =>
   rawChartName("shop", component, manifest).release;
 
+Deno.test("a component's repositories are published before its charts, or refused where none can be", async () => {
+  await using site = await Site.ready();
+  const pkg = writePackage(site.dataDir, {
+    definition: {
+      metadata: { name: "shop", version: "1.0.0" },
+      components: [{
+        ...{ name: "web", required: true, repos: ["https://git.example.com/a.git"] },
+        manifests: [{ name: "m", namespace: "shop", files: ["m.yaml"] }],
+      }],
+    },
+    files: { "components/web/manifests/m-0.yaml": text("one", "x") },
+  });
+  await assert.rejects(deployPackage(pkg, site.context()), (error) => {
+    assert.ok(error instanceof DeployError);
+    assert.equal(error.reason, "Unsupported");
+    assert.match(
+      error.message,
+      /component "web" brings git repositories, and there is no git here/,
+    );
+    return true;
+  });
+  assert.deepEqual([site.api.writes, site.journal], [[], []], "nothing was touched");
+  const nameOf = () => "a-1";
+  const failing = () =>
+    Promise.reject(
+      new DeployError({ reason: "RepositoryFailed", message: "no", disposition: "retry" }),
+    );
+  await assert.rejects(
+    deployPackage(pkg, site.context({ repositories: { nameOf, publish: failing } })),
+    /^DeployError: component "web": git repository a-1: no$/,
+  );
+  assert.equal(site.api.find("configmaps", "one"), undefined);
+  assert.deepEqual(await site.recorded(), ["web Failed: "]);
+  site.journal.length = 0;
+  const published: string[] = [];
+  await deployPackage(
+    pkg,
+    site.context({
+      repositories: {
+        nameOf,
+        publish: ({ url, directory, packageName, digest }) => {
+          assert.equal(site.api.find("configmaps", "one"), undefined, "before the charts");
+          assert.match(directory, /\/components\/web\/repos$/);
+          published.push(url, packageName, digest);
+          return Promise.resolve();
+        },
+      },
+    }),
+  );
+  assert.deepEqual(published, ["https://git.example.com/a.git", "shop", pkg.digest]);
+  assert.deepEqual(site.journal.slice(0, 3), [
+    ...["begin component/web", "begin repository/web/a-1", "done repository/web/a-1"],
+  ]);
+});
+
 Deno.test("components are deployed in order, each step journalled before and after", async () => {
   await using site = await Site.ready();
   const outcome = await site.deploy({
