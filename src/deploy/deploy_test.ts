@@ -156,8 +156,9 @@ Deno.test("a component's repositories are published before its charts, or refuse
     }),
   );
   assert.deepEqual(published, ["https://git.example.com/a.git", "shop", pkg.digest]);
-  assert.deepEqual(site.journal.slice(0, 3), [
-    ...["begin component/web", "begin repository/web/a-1", "done repository/web/a-1"],
+  assert.deepEqual(site.journal.slice(0, 4), [
+    ...["begin deployment", "begin component/web"],
+    ...["begin repository/web/a-1", "done repository/web/a-1"],
   ]);
 });
 
