@@ -162,6 +162,17 @@ Deno.test("a component's repositories are published before its charts, or refuse
   ]);
 });
 
+Deno.test("namespaces get pull secrets, but not where images keep their names", async () => {
+  for (const pullSecrets of [true, false]) {
+    await using site = await Site.ready();
+    await site.deploy({ base: { one: text("one") } }, { pullSecrets });
+    assert.ok(site.api.find("namespaces", "shop"));
+    const names = site.api.all("secrets").map(({ metadata }) => metadata)
+      .filter(({ namespace }) => namespace === "shop").map(({ name }) => name);
+    assert.equal(names.includes("private-registry"), pullSecrets);
+  }
+});
+
 Deno.test("components are deployed in order, each step journalled before and after", async () => {
   await using site = await Site.ready();
   const outcome = await site.deploy({
