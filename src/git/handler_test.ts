@@ -276,7 +276,10 @@ Deno.test("too many at once are told when to come again, and whoever leaves make
   withScene(async ({ get, post }) => {
     const stop = new AbortController();
     const never = new ReadableStream<Uint8Array>({ type: "bytes" });
-    const waiting = fetch((await post("0000")).url, {
+    const first = await post("0000");
+    await first.body?.cancel();
+    await eventually(() => children() === 0);
+    const waiting = fetch(first.url, {
       method: "POST",
       body: never,
       signal: stop.signal,
