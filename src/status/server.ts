@@ -1,4 +1,4 @@
-import { HoldfastError, listenFailure, type ListenReason } from "../std/mod.ts";
+import { HoldfastError, type HttpListening, listenHttp, type ListenReason } from "../std/mod.ts";
 import { type Metric, renderMetrics } from "./metrics.ts";
 import { type NodeStatus, renderPage } from "./page.ts";
 import { packageStatus } from "./verdict.ts";
@@ -16,12 +16,7 @@ export interface StatusSource {
 }
 
 /** A listening status page. */
-export interface StatusServer {
-  readonly hostname: string;
-  readonly port: number;
-  readonly finished: Promise<void>;
-  shutdown(): Promise<void>;
-}
+export type StatusServer = HttpListening;
 
 /**
  * Serves `/`, `/api/v1/status`, `/api/v1/packages`, `/metrics`, `/livez` and `/readyz`, read-only.
@@ -32,28 +27,11 @@ export function serveStatus(
   source: StatusSource,
   options: { readonly hostname: string; readonly port: number; readonly signal?: AbortSignal },
 ): StatusServer {
-  const { hostname, port, signal } = options;
-  try {
-    const server = Deno.serve(
-      { hostname, port, onListen() {}, ...(signal === undefined ? {} : { signal }) },
-      (request) => answer(source, request),
-    );
-    const { addr, finished } = server;
-    return {
-      hostname: addr.hostname,
-      port: addr.port,
-      finished,
-      shutdown: () => server.shutdown(),
-    };
-  } catch (cause) {
-    throw new StatusError({
-      ...listenFailure(
-        { what: "the status page", hostname, port, setting: "status-address" },
-        cause,
-      ),
-      kept: "packages are taken in all the same",
-    });
-  }
+  return listenHttp(
+    (request) => answer(source, request),
+    { ...options, what: "the status page", setting: "status-address" },
+    (parts) => new StatusError({ ...parts, kept: "packages are taken in all the same" }),
+  );
 }
 
 /** The answer to one request; pure but for the source. */

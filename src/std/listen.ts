@@ -38,3 +38,48 @@ export function listenFailure(
     cause,
   };
 }
+
+/** A listening HTTP server. */
+export interface HttpListening {
+  readonly hostname: string;
+  readonly port: number;
+  /** Resolves when it has ended. */
+  readonly finished: Promise<void>;
+  /** Takes no new requests and resolves when those in flight are answered. */
+  shutdown(): Promise<void>;
+}
+
+/** Where {@linkcode listenHttp} listens, and for whom. */
+export interface HttpListenOptions extends ListenAttempt {
+  /** Ends it at once. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Serves plain HTTP.
+ *
+ * @param failed makes the room's own error of what kept it from listening.
+ * @throws what `failed` made.
+ */
+export function listenHttp(
+  handler: (request: Request) => Response | Promise<Response>,
+  options: HttpListenOptions,
+  failed: (parts: ErrorParts<ListenReason>) => Error,
+): HttpListening {
+  const { hostname, port, signal } = options;
+  try {
+    const server = Deno.serve(
+      { hostname, port, onListen() {}, ...(signal === undefined ? {} : { signal }) },
+      handler,
+    );
+    const { addr, finished } = server;
+    return {
+      hostname: addr.hostname,
+      port: addr.port,
+      finished,
+      shutdown: () => server.shutdown(),
+    };
+  } catch (cause) {
+    throw failed(listenFailure(options, cause));
+  }
+}
