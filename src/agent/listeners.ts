@@ -1,15 +1,14 @@
-import { type Clock, describeError, dispositionOf, type Logger, systemClock } from "../std/mod.ts";
+import {
+  type Clock,
+  describeError,
+  dispositionOf,
+  type HttpListening,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
 
 /** Milliseconds between two attempts to open a listener. */
 const RETRY_INTERVAL = 5_000;
-
-/** Something that listens. */
-export interface Listening {
-  readonly hostname: string;
-  readonly port: number;
-  readonly finished: Promise<void>;
-  shutdown(): Promise<void>;
-}
 
 /** How one part of the agent is, for the status page. */
 export class Part {
@@ -46,7 +45,7 @@ export class Part {
  */
 export async function keepListening(
   part: Part,
-  open: (signal: AbortSignal) => Listening,
+  open: (signal: AbortSignal) => HttpListening,
   options: { readonly logger: Logger; readonly signal: AbortSignal; readonly clock?: Clock },
 ): Promise<void> {
   const { logger, signal, clock = systemClock } = options;

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
-import { createLogger, HoldfastError, silentLogger, systemClock } from "../std/mod.ts";
-import { keepListening, type Listening, Part } from "./listeners.ts";
+import {
+  createLogger,
+  HoldfastError,
+  type HttpListening,
+  silentLogger,
+  systemClock,
+} from "../std/mod.ts";
+import { keepListening, Part } from "./listeners.ts";
 
 class Taken extends HoldfastError<"AddressInUse"> {
   constructor(disposition: "wait" | "terminal" = "wait") {
@@ -11,7 +17,7 @@ class Taken extends HoldfastError<"AddressInUse"> {
 /** Sleeping takes no time, so that retries follow at once. */
 const quick = { ...systemClock, sleep: () => new Promise<void>((done) => setTimeout(done, 0)) };
 
-function listening(finished: Promise<void>): Listening {
+function listening(finished: Promise<void>): HttpListening {
   return { hostname: "127.0.0.1", port: 1, finished, shutdown: () => Promise.resolve() };
 }
 

@@ -1,32 +1,13 @@
 import assert from "node:assert/strict";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { assertHelloAnswers, eventually, HELLO, HOLDFAST, TestAgent } from "./support/agent.ts";
+import { said } from "./support/workloads.ts";
 
 const KUBECONFIG = "/var/agent-tmp/kubeconfig";
 const ADMISSION = "127.0.0.1:7471";
 
-interface Part {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly message: string;
-}
-
-/** Waits until a part of the agent says something. */
-function said(agent: TestAgent, name: string, ok: boolean, message: RegExp): Promise<Part> {
-  let last: Part | undefined;
-  return eventually(
-    `"${message.source}" from the part ${name}`,
-    async () => {
-      const text = await agent.status("/api/v1/status").catch(() => undefined);
-      if (text === undefined) return undefined;
-      const { parts }: { parts: Part[] } = JSON.parse(text);
-      last = parts.find((part) => part.name === name);
-      return last?.ok === ok && message.test(last.message) ? last : undefined;
-    },
-    30_000,
-    async () => `${JSON.stringify(last)}\n${await agent.logTail()}`,
-  );
-}
+/** Milliseconds in which a part has to say it. */
+const TIMEOUT = 30_000;
 
 Deno.test({
   name: "an agent whose kubeconfig and webhook port are no good carries on when they are mended",
@@ -62,7 +43,7 @@ Deno.test({
       );
     /** The part and the package's verdict both say why. */
     const bothSay = async (why: RegExp) => {
-      await said(agent, "cluster", false, why);
+      await said(agent, "cluster", false, why, TIMEOUT);
       assert.match((await verdictSays(why)).message, /waiting for the cluster/);
     };
 
@@ -85,12 +66,13 @@ Deno.test({
     });
     await t.step("with the right one it goes on, and names the port that is taken", async () => {
       await put(good);
-      await said(agent, "cluster", true, /the API server .* answers/);
+      await said(agent, "cluster", true, /the API server .* answers/, TIMEOUT);
       await said(
         agent,
         "admission webhook",
         false,
         /cannot listen on 127\.0\.0\.1:7471: another program listens there/,
+        TIMEOUT,
       );
     });
     await t.step("a package waits as long as its pods would not be changed", async () => {
@@ -102,7 +84,7 @@ Deno.test({
     await t.step("with the port free the package becomes Ready", async () => {
       await occupant.kill();
       await occupant.status;
-      await said(agent, "admission webhook", true, /listens on 127\.0\.0\.1:7471/);
+      await said(agent, "admission webhook", true, /listens on 127\.0\.0\.1:7471/, TIMEOUT);
       const verdict = await agent.settled(file);
       assert.equal(verdict.phase, "Ready", `${verdict.message}\n${await agent.logTail(30)}`);
       await assertHelloAnswers(node);

@@ -15,11 +15,7 @@ export interface Pod extends KubeObject {
   status: { phase?: string };
 }
 
-interface Part {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly message: string;
-}
+type Part = Awaited<ReturnType<TestAgent["part"]>>;
 
 function template(name: string, labels: Record<string, string> = {}) {
   const containers = [{ name: "hello", image: IMAGE }];
@@ -140,24 +136,22 @@ export async function timed(action: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-/** Waits until a part of the agent says something. */
+/** Waits until a part of the agent says something, and gives all that it says. */
 export async function said(
   agent: TestAgent,
   name: string,
   ok: boolean,
   message: RegExp,
-): Promise<void> {
+  timeout = 45_000,
+): Promise<Part> {
   let last: Part | undefined;
-  await eventually(
+  return await eventually(
     `"${message.source}" from the part ${name}`,
     async () => {
-      const text = await agent.status("/api/v1/status").catch(() => undefined);
-      if (text === undefined) return undefined;
-      const { parts }: { parts: Part[] } = JSON.parse(text);
-      last = parts.find((part) => part.name === name);
-      return last?.ok === ok && message.test(last.message) ? true : undefined;
+      last = await agent.part(name).catch(() => undefined);
+      return last?.ok === ok && message.test(last.message) ? last : undefined;
     },
-    45_000,
+    timeout,
     async () => `${JSON.stringify(last)}\n${await agent.logTail()}`,
   );
 }
