@@ -90,11 +90,20 @@ export const TOOLS = {
     package: ".",
     cpuMinutes: 1,
   },
+  /** Talos' API definitions, for a generator. */
+  talosDescriptors: talosApiTool("descriptors"),
+  /** Talos' API on a socket, with its roles, without a Talos below it. */
+  talosApi: talosApiTool("server"),
 } as const satisfies Record<string, ToolSpec>;
 
 function containerdTool(name: string, cpuMinutes: number): ToolSpec {
   const module = "test/cluster/tools/containerd";
   return { name, module, package: `github.com/containerd/containerd/v2/cmd/${name}`, cpuMinutes };
+}
+
+function talosApiTool(name: string): ToolSpec {
+  const module = "test/cluster/tools/talosapi";
+  return { name: `talos-${name}`, module, package: `./${name}`, cpuMinutes: 1 };
 }
 
 /** How many builds of one tool stay in the cache; older ones are removed. */

@@ -1,0 +1,254 @@
+import { ContainerdNamespace, ContainerDriver } from "./api/common/common_pb.ts";
+import { ImageService } from "./api/machine/image_pb.ts";
+import { LifecycleService } from "./api/machine/lifecycle_pb.ts";
+import { MachineService, RebootRequest_Mode } from "./api/machine/machine_pb.ts";
+import { TalosError } from "./errors.ts";
+import {
+  getResource,
+  listResources,
+  type ResourceEvent,
+  type ResourceRef,
+  type TalosResource,
+  watchResources,
+} from "./resources.ts";
+import { type CallOptions, MACHINE_SOCKET, TalosTransport } from "./transport.ts";
+
+/** What the machine runs. */
+export interface TalosVersion {
+  /** `v1.13.0` */
+  readonly tag: string;
+  /** Go's name of the processor. */
+  readonly architecture: string;
+  /** `metal`, `container` and so on. */
+  readonly platform: string;
+}
+
+/** A member of the machine's etcd cluster. */
+export interface EtcdMember {
+  /** In hexadecimal digits, as etcdctl shows it. */
+  readonly id: string;
+  readonly name: string;
+  readonly isLearner: boolean;
+}
+
+/** How the machine's own etcd stands. */
+export interface EtcdStatus {
+  readonly memberId: string;
+  readonly leaderId: string;
+  readonly isLearner: boolean;
+  /** Bytes. */
+  readonly size: number;
+  readonly errors: readonly string[];
+}
+
+/**
+ * Whose images: `kubernetes` are those of pods, `system` those that Talos itself keeps beside them on
+ * the disk (kubelet, etcd, installers) (Talos 1.13, internal/app/internal/ctrhelper).
+ */
+export type ImageStore = "kubernetes" | "system";
+
+const STORES = {
+  kubernetes: { driver: ContainerDriver.CRI, namespace: ContainerdNamespace.NS_CRI },
+  system: { driver: ContainerDriver.CRI, namespace: ContainerdNamespace.NS_SYSTEM },
+} as const;
+
+/** An image that containerd has. */
+export interface TalosImage {
+  readonly name: string;
+  readonly digest: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** How a machine is started anew; `POWERCYCLE` goes through the firmware. */
+export type RebootMode = keyof typeof RebootRequest_Mode;
+
+/** Milliseconds for calls that do much before they answer. */
+const LONG_DEADLINE = 60_000;
+
+/** The machine's own API, on its socket. Every method throws {@linkcode TalosError}. */
+export class TalosClient implements Disposable {
+  readonly #transport: TalosTransport;
+
+  /** @param socket @default {@linkcode MACHINE_SOCKET} */
+  constructor(socket: string = MACHINE_SOCKET) {
+    this.#transport = new TalosTransport(socket);
+  }
+
+  async version(options?: CallOptions): Promise<TalosVersion> {
+    const { messages: [first] } = await this.#transport.unary(
+      MachineService.method.version,
+      {},
+      options,
+    );
+    return {
+      tag: first?.version?.tag ?? "",
+      architecture: first?.version?.arch ?? "",
+      platform: first?.platform?.name ?? "",
+    };
+  }
+
+  /** One resource of Talos' state; undefined where there is none. */
+  resource(ref: ResourceRef, options?: CallOptions): Promise<TalosResource | undefined> {
+    return getResource(this.#transport, ref, options);
+  }
+
+  /** All resources of a kind. */
+  resources(
+    kind: Pick<ResourceRef, "namespace" | "type">,
+    options?: CallOptions,
+  ): Promise<TalosResource[]> {
+    return listResources(this.#transport, kind, options);
+  }
+
+  /** What there is of a kind, then each change, until the signal or machined ends it. */
+  watch(
+    kind: Pick<ResourceRef, "namespace" | "type">,
+    options?: CallOptions,
+  ): AsyncGenerator<ResourceEvent> {
+    return watchResources(this.#transport, kind, options);
+  }
+
+  /**
+   * Makes a new etcd cluster of this machine. Whoever calls it must know that there is none: a second
+   * one splits the site. `AlreadyExists` when this machine has data of one.
+   */
+  async bootstrap(options?: CallOptions): Promise<void> {
+    await this.#transport.unary(
+      MachineService.method.bootstrap,
+      {},
+      { deadline: LONG_DEADLINE, ...options },
+    );
+  }
+
+  /** Starts the machine anew; the answer comes before it goes down. */
+  async reboot(mode: RebootMode = "DEFAULT", options?: CallOptions): Promise<void> {
+    const request = { mode: RebootRequest_Mode[mode] };
+    await this.#transport.unary(MachineService.method.reboot, request, options);
+  }
+
+  async etcdStatus(options?: CallOptions): Promise<EtcdStatus> {
+    const { messages: [first] } = await this.#transport.unary(
+      MachineService.method.etcdStatus,
+      {},
+      options,
+    );
+    const status = first?.memberStatus;
+    if (status === undefined) throw noAnswer("EtcdStatus");
+    return {
+      memberId: hexadecimal(status.memberId),
+      leaderId: hexadecimal(status.leader),
+      isLearner: status.isLearner,
+      size: Number(status.dbSize),
+      errors: status.errors,
+    };
+  }
+
+  async etcdMembers(options?: CallOptions): Promise<EtcdMember[]> {
+    const { messages: [first] } = await this.#transport.unary(
+      MachineService.method.etcdMemberList,
+      {},
+      options,
+    );
+    if (first === undefined) throw noAnswer("EtcdMemberList");
+    return first.members.map(({ id, hostname, isLearner }) => ({
+      id: hexadecimal(id),
+      name: hostname,
+      isLearner,
+    }));
+  }
+
+  /**
+   * The images that containerd has. An answer that breaks off looks like a shorter list: absence is
+   * no proof.
+   */
+  async images(store: ImageStore, options?: CallOptions): Promise<TalosImage[]> {
+    const request = { containerd: STORES[store] };
+    const found: TalosImage[] = [];
+    for await (
+      const { name, digest, size } of this.#transport.stream(
+        ImageService.method.list,
+        request,
+        options,
+      )
+    ) found.push({ name, digest, size: Number(size) });
+    return found;
+  }
+
+  /** Lets containerd pull an image, and gives the name that it has then. */
+  async pullImage(store: ImageStore, reference: string, options?: CallOptions): Promise<string> {
+    const request = { containerd: STORES[store], imageRef: reference };
+    for await (
+      const { response } of this.#transport.stream(ImageService.method.pull, request, options)
+    ) if (response.case === "name") return response.value;
+    throw brokenOff(`the pull of ${reference}`);
+  }
+
+  /**
+   * Gives containerd an archive: a tar with an OCI layout, or of `docker save`.
+   *
+   * @returns the name of the first image
+   */
+  async importImages(
+    store: ImageStore,
+    archive: AsyncIterable<Uint8Array>,
+    options?: CallOptions,
+  ): Promise<string> {
+    const requests = async function* () {
+      yield { request: { case: "containerd" as const, value: STORES[store] } };
+      for await (const bytes of archive) {
+        yield { request: { case: "imageChunk" as const, value: { bytes } } };
+      }
+    };
+    const { name } = await this.#transport.send(ImageService.method.import, requests(), options);
+    return name;
+  }
+
+  /**
+   * Runs an installer that containerd has, under exactly this name. It changes what boots next and
+   * nothing else: nobody drains the node or starts it anew. It must not be broken off.
+   *
+   * @param onLine takes what the installer says.
+   * @returns its exit code
+   */
+  async upgrade(
+    store: ImageStore,
+    installer: string,
+    onLine: (line: string) => void,
+    options?: CallOptions,
+  ): Promise<number> {
+    const request = { containerd: STORES[store], source: { imageName: installer } };
+    for await (
+      const { progress } of this.#transport.stream(
+        LifecycleService.method.upgrade,
+        request,
+        options,
+      )
+    ) {
+      const { response } = progress ?? {};
+      if (response?.case === "message") onLine(response.value);
+      if (response?.case === "exitCode") return response.value;
+    }
+    throw brokenOff(`the installer ${installer}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#transport[Symbol.dispose]();
+  }
+}
+
+function hexadecimal(id: bigint): string {
+  return id.toString(16);
+}
+
+function noAnswer(call: string): TalosError {
+  return new TalosError({ reason: "BadResponse", message: `${call}: the answer is empty` });
+}
+
+/** A late status is not seen: what has no last message has failed. */
+function brokenOff(what: string): TalosError {
+  return new TalosError({
+    reason: "Unreachable",
+    message: `${what} broke off before its end was told`,
+  });
+}
