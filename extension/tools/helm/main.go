@@ -35,8 +35,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "helm:", err)
 		os.Exit(1)
 	}
-	// As upstream's main: otherwise the field manager follows the file's name.
-	kube.ManagedFieldsManager = "helm"
+	// As Zarf's own Helm: of two managers the second could not change what the
+	// first applied, and a package may be deployed by either.
+	kube.ManagedFieldsManager = "zarf"
 	cmd, err := helmcmd.NewRootCmd(os.Stdout, os.Args[1:], helmcmd.SetupLogging)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "helm:", err)
