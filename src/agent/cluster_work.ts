@@ -1,8 +1,9 @@
 import type { RegistryAccess } from "../bootstrap/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
-import type { PackageActions } from "../reconcile/mod.ts";
+import { type Elsewhere, elsewhere, type PackageActions } from "../reconcile/mod.ts";
 import { describeError, type Logger } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
+import { type DeployedPackage, loadPackage } from "../zarf/mod.ts";
 import type { ClusterConnection } from "./cluster.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { deployRecord } from "./deployer.ts";
@@ -104,6 +105,21 @@ export class ClusterWork implements PackageActions {
       throw new Error("the cluster is written to only while leading");
     }
     return { ...this.#leading, store, logger, nodeName: settings["node-name"] };
+  }
+
+  /** The API server is asked, not a cache: what was recorded before is seen. */
+  async elsewhere(record: PackageRecord, signal: AbortSignal): Promise<Elsewhere | undefined> {
+    const { store, cluster, facts } = this.#options;
+    // Without a state nothing is known to be gone; of an init package there is no record.
+    if (facts.current.access === undefined || record.kind === "ZarfInitConfig") return undefined;
+    let recorded: DeployedPackage | undefined;
+    try {
+      recorded = await loadPackage(cluster.client(), record.name, { signal });
+    } catch {
+      // Without an API server, or with a record that is none, nothing can be said.
+      return undefined;
+    }
+    return elsewhere(record, store.records.listPackages(), recorded);
   }
 
   /** The registry may have started anew elsewhere, with nothing in it. */

@@ -6,8 +6,9 @@ import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { transformImage } from "../refs/mod.ts";
 import { digestOf } from "../std/mod.ts";
 import { type NewPackage, Store } from "../store/mod.ts";
+import { ensureZarfNamespace, newState, savePackage, siteAccessOf } from "../zarf/mod.ts";
 import { ClusterConnection } from "./cluster.ts";
-import { ClusterFacts } from "./cluster_facts.ts";
+import { ClusterFacts, type Facts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { Part } from "./listeners.ts";
 import { resolveSettings } from "./settings.ts";
@@ -107,9 +108,14 @@ class Stage {
   }
 }
 
-function staged(action: (stage: Stage) => Promise<void>, mode = "rewrite"): Promise<void> {
+function staged(
+  action: (stage: Stage) => Promise<void>,
+  mode = "rewrite",
+  facts: Facts = {},
+): Promise<void> {
   return withDirectory(async (dir) => {
     using store = Store.open(`${dir}/data`);
+    store.records.setValue("cluster-facts", facts);
     await using cluster = new SeedCluster();
     await seedIn(store, new Uint8Array(1_000));
     store.records.putPackage(added);
@@ -264,4 +270,49 @@ Deno.test("an init package is deployed once there is a registry, without more", 
       assert.equal(stage.cluster.api.writes.length, before);
       assert.equal(await stage.work.damaged(record), false);
     }, never);
+  }));
+
+/** A cluster that has a state. */
+const PREPARED: Facts = {
+  access: siteAccessOf(
+    newState({ registryAddress: "127.0.0.1:31999", port: 31_999, ipFamily: "ipv4" }),
+  ),
+};
+
+Deno.test("what became of a package is read from the cluster's record of it", () =>
+  staged(
+    async (stage) => {
+      const components = [{ name: "front", phase: "Ready", message: "ready" }];
+      stage.store.records.setPackageState(added.digest, "ready", { components });
+      const record = stage.record();
+      assert(record);
+      assert.equal((await stage.work.elsewhere(record, never))?.reason, "Removed");
+      const kube = stage.connection.client();
+      await ensureZarfNamespace(kube);
+      await savePackage(kube, {
+        name: "web",
+        digest: digestOf("another"),
+        data: { metadata: { version: "2.0.0" } },
+        cliVersion: "v0.84.0",
+        generation: 2,
+        deployedComponents: [],
+        packageConnectivity: "airgap",
+      });
+      assert.equal((await stage.work.elsewhere(record, never))?.reason, "DeployedElsewhere");
+      const init = { ...record, name: "init", kind: "ZarfInitConfig" };
+      assert.equal(await stage.work.elsewhere(init, never), undefined, "it has no record");
+      stage.cluster.api.intercept = () => status(500, "InternalError", "etcd");
+      assert.equal(await stage.work.elsewhere(record, never), undefined, "nobody knows");
+    },
+    "rewrite",
+    PREPARED,
+  ));
+
+Deno.test("of a cluster without a state nothing is known to be gone", () =>
+  staged(async (stage) => {
+    const components = [{ name: "front", phase: "Ready", message: "ready" }];
+    stage.store.records.setPackageState(added.digest, "ready", { components });
+    const record = stage.record();
+    assert(record);
+    assert.equal(await stage.work.elsewhere(record, never), undefined);
   }));

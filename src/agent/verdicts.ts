@@ -52,7 +52,7 @@ function packagePart(record: PackageRecord) {
 }
 
 function componentStatus({ name, phase, message }: PackageRecord["components"][number]) {
-  const known: readonly string[] = ["Waiting", "Deploying", "Ready", "Failed"];
+  const known: readonly string[] = ["Waiting", "Deploying", "Ready", "Failed", "Removed"];
   return {
     name,
     phase: (known.includes(phase) ? phase : "Waiting") as ComponentStatus["phase"],

@@ -9,7 +9,13 @@ export interface PackagePlan {
 }
 
 /** The states that a package does not leave by itself. */
-const SETTLED: ReadonlySet<PackageRecord["state"]> = new Set(["ready", "failed", "rolled-back"]);
+const SETTLED: ReadonlySet<PackageRecord["state"]> = new Set([
+  "ready",
+  "failed",
+  "rolled-back",
+  // The newest of its name when somebody removed it, or deployed another one from elsewhere.
+  "superseded",
+]);
 
 /**
  * Looks at all packages and says what to do: of each name the one that was accepted last is wanted.

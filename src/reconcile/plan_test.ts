@@ -93,6 +93,12 @@ const cases: readonly Case[] = [
     supersede: ["a-2"],
   },
   {
+    name: "the newest of its name that somebody removed is not deployed, nor is the one before it",
+    records: [record("a", "1", 1, "superseded"), record("a", "2", 2, "superseded")],
+    deploy: [],
+    supersede: [],
+  },
+  {
     name: "what is superseded stays so",
     records: [record("a", "1", 1, "superseded"), record("a", "2", 2, "ready")],
     deploy: [],

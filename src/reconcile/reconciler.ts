@@ -8,6 +8,7 @@ import {
   systemClock,
 } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
+import { differs, type Elsewhere, READY } from "./elsewhere.ts";
 import { planPackages } from "./plan.ts";
 
 /** Milliseconds between two looks when nobody calls. */
@@ -37,6 +38,8 @@ export interface PackageActions {
   lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Deploys one package and returns when everything in it is ready. */
   deploy(record: PackageRecord, signal: AbortSignal): Promise<void>;
+  /** What others have made of a package that was Ready, if that can be seen now; it only reads. */
+  elsewhere(record: PackageRecord, signal: AbortSignal): Promise<Elsewhere | undefined>;
   /** Whether the cluster surely lacks something of a package that was Ready; it only reads. */
   damaged(record: PackageRecord, signal: AbortSignal): Promise<boolean>;
   /** Brings back what {@linkcode damaged} found missing. */
@@ -106,6 +109,7 @@ export class Reconciler {
    * one package is recorded with that package.
    */
   async reconcile(signal: AbortSignal): Promise<void> {
+    await this.#lookElsewhere(signal);
     this.#supersede();
     const toDeploy = this.#plan().deploy.length > 0;
     // Whoever waits to be deployed is not kept waiting for a look at what is deployed.
@@ -122,6 +126,20 @@ export class Reconciler {
       }
       if (failed.size > 0) throw new PackagesPending(failed.size);
     }, signal);
+  }
+
+  /** What somebody removed is not brought back, and what took a package's place is left alone. */
+  async #lookElsewhere(signal: AbortSignal): Promise<void> {
+    const { store, actions, logger, onChange } = this.#options;
+    for (const record of store.records.listPackages()) {
+      if (record.state !== "ready") continue;
+      const now = await actions.elsewhere(record, signal);
+      if (now === undefined || !differs(record, now)) continue;
+      const { state, ...outcome } = now;
+      store.records.setPackageState(record.digest, state, outcome);
+      logger.info(`package ${record.name}: ${now.message}`, { reason: now.reason });
+      onChange();
+    }
   }
 
   async #damaged(signal: AbortSignal): Promise<PackageRecord[]> {
@@ -168,7 +186,7 @@ export class Reconciler {
     set("deploying", "Deploying", "the package is being deployed");
     try {
       await actions.deploy(record, signal);
-      set("ready", "Ready", "everything in the package is deployed and ready");
+      set("ready", READY.reason, READY.message);
       logger.info("package ready", { package: record.name, version: record.version });
       return true;
     } catch (error) {

@@ -51,6 +51,7 @@ async function withBench(
         deployed.push(`${record.name}-${record.version}`);
         return Promise.resolve();
       },
+      elsewhere: () => Promise.resolve(undefined),
       damaged: () => Promise.resolve(false),
       repair: () => Promise.reject(new Error("nothing was damaged")),
       ...actions,
@@ -111,6 +112,52 @@ Deno.test("what the cluster lost of a ready package is brought back, and of no o
     assert.equal(state("good", "1")?.state, "ready");
     await reconciler.reconcile(never);
     assert.equal(leading, 2, "with nothing damaged nobody leads");
+  });
+});
+
+Deno.test("what somebody removed is recorded, is not brought back and is not repaired", () => {
+  const asked: string[] = [];
+  return withBench({
+    elsewhere: ({ name, components }) => {
+      asked.push(name);
+      return Promise.resolve({
+        state: "superseded",
+        reason: "Removed",
+        message: "gone",
+        components,
+      });
+    },
+    damaged: () => Promise.resolve(true),
+  }, async ({ store, reconciler, deployed, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    await reconciler.reconcile(never);
+    assert.deepEqual([deployed, asked], [["a-1"], []], "only what was Ready is looked for");
+    await reconciler.reconcile(never);
+    await reconciler.reconcile(never);
+    const { state: is, reason, message } = state("a", "1") ?? assert.fail();
+    assert.deepEqual([is, reason, message], ["superseded", "Removed", "gone"]);
+    assert.deepEqual([deployed, asked], [["a-1"], ["a"]]);
+    store.records.putPackage(newPackage("a", "1"));
+    await reconciler.reconcile(never);
+    assert.deepEqual(deployed, ["a-1", "a-1"], "dropped again it is deployed again");
+  });
+});
+
+Deno.test("what cannot be seen, or is as it was, changes nothing", () => {
+  const answers = [undefined, "as it was"];
+  return withBench({
+    elsewhere: (record) =>
+      Promise.resolve(
+        answers.shift() === undefined ? undefined : { ...record, state: "ready" },
+      ),
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    await reconciler.reconcile(never);
+    const before = state("a", "1");
+    await reconciler.reconcile(never);
+    await reconciler.reconcile(never);
+    assert.deepEqual(answers, []);
+    assert.deepEqual(state("a", "1"), before);
   });
 });
 

@@ -23,7 +23,7 @@ export const FINAL_PHASES: readonly PackagePhase[] = [
 /** Where one component of a package stands. */
 export interface ComponentStatus {
   readonly name: string;
-  readonly phase: "Waiting" | "Deploying" | "Ready" | "Failed";
+  readonly phase: "Waiting" | "Deploying" | "Ready" | "Failed" | "Removed";
   readonly message: string;
 }
 

@@ -23,6 +23,7 @@ import {
   type PackageOutcome,
   type PackageRecord,
   type PackageState,
+  REMOVED_PHASE,
   type ResolvedTag,
 } from "./types.ts";
 
@@ -47,8 +48,8 @@ export class Records {
 
   /**
    * Records an accepted package with its images, manifests and blobs. A package that is recorded
-   * already, and the newest of its name, keeps its state and place; one that failed, or an older one,
-   * is accepted anew when it comes again.
+   * already, and the newest of its name, keeps its state and place; one that failed, was removed in
+   * whole or in part, or is an older one is accepted anew when it comes again.
    */
   putPackage(added: NewPackage): PackageRecord {
     return this.#db.transaction(() => {
@@ -282,8 +283,9 @@ export class Records {
   }
 
   /** Whether nothing more comes of a package by itself. */
-  #isOver({ name, sequence, state }: PackageRecord): boolean {
-    return state === "failed" || state === "rolled-back" ||
+  #isOver({ name, sequence, state, components }: PackageRecord): boolean {
+    return state === "failed" || state === "rolled-back" || state === "superseded" ||
+      components.some(({ phase }) => phase === REMOVED_PHASE) ||
       this.#newestSequence(name) !== sequence;
   }
 

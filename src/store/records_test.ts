@@ -98,6 +98,32 @@ Deno.test("a package that is put again has the signature that was found last", (
   );
 });
 
+for (
+  const [what, state, phase] of [
+    ["that was removed", "superseded", "Removed"],
+    ["a component of which was removed", "ready", "Removed"],
+  ] as const
+) {
+  Deno.test(`the newest package ${what} is accepted anew when it comes again`, () => {
+    const newest = packageWith("web", "2");
+    return reopened(
+      (records) => {
+        records.putPackage(newest);
+        const components = [{ name: "front", phase, message: "" }];
+        records.setPackageState(newest.digest, state, { reason: "ComponentsRemoved", components });
+        records.putPackage(newest);
+      },
+      (records) => {
+        const found = records.getPackage(newest.digest);
+        assert.deepEqual(
+          [found?.state, found?.reason, found?.components, found?.sequence],
+          ["accepted", "", [], 2],
+        );
+      },
+    );
+  });
+}
+
 Deno.test("putting the newest package again changes neither its place nor its state", () => {
   const newest = packageWith("web", "2");
   return reopened(

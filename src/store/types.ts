@@ -98,6 +98,9 @@ export interface PackageRecord extends Omit<NewPackage, keyof OwnedContent> {
   readonly components: readonly ComponentRecord[];
 }
 
+/** The phase of a component that somebody has removed from the cluster. */
+export const REMOVED_PHASE = "Removed";
+
 /** What changes with a package's state; what is left out stays as it was. */
 export interface PackageOutcome {
   readonly reason?: string | undefined;

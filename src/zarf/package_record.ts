@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { KubeClient } from "../kube/mod.ts";
+import type { CallOptions, KubeClient } from "../kube/mod.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 import { ZarfError } from "./errors.ts";
 import { DEPLOY_INFO_LABEL, MANAGED_BY_LABEL, MANAGED_BY_ZARF, ZARF_NAMESPACE } from "./names.ts";
@@ -68,14 +68,11 @@ export function packageSecretName(packageName: string): string {
 export async function loadPackage(
   kube: KubeClient,
   packageName: string,
+  options: CallOptions = {},
 ): Promise<DeployedPackage | undefined> {
   const name = packageSecretName(packageName);
-  const secret = await kube.get({
-    apiVersion: "v1",
-    kind: "Secret",
-    namespace: ZARF_NAMESPACE,
-    name,
-  });
+  const ref = { apiVersion: "v1", kind: "Secret", namespace: ZARF_NAMESPACE, name };
+  const secret = await kube.get(ref, options);
   return secret === undefined ? undefined : parseRecord(secret, name);
 }
 

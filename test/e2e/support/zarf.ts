@@ -26,10 +26,14 @@ export async function zarf(
 ): Promise<ZarfAnswer> {
   const temporary = await Deno.makeTempDir({ prefix: "holdfast-zarf-" });
   try {
+    // What it takes from crane has flags of its own only.
+    const own = /^tools (registry|crane)\b/.test(args.join(" "))
+      ? []
+      : ["--no-color", `--tmpdir=${temporary}`];
     const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.zarf), {
-      args: [...args, "--no-color", `--tmpdir=${temporary}`],
+      args: [...args, ...own],
       stdin: "null",
-      env: { ...env },
+      env: { TMPDIR: temporary, ...env },
       ...(cwd === undefined ? {} : { cwd }),
     }).output();
     const [output = "", log = ""] = [stdout, stderr].map((bytes) =>
