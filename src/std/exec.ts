@@ -6,8 +6,11 @@ export interface ExecOptions {
   /** Only these variables; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Written to its standard input; otherwise that is empty. */
-  readonly stdin?: string | Uint8Array;
+  /**
+   * Written to its standard input; otherwise that is empty. What comes in pieces is asked for as fast
+   * as the child reads; when it fails, the input just ends there.
+   */
+  readonly stdin?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Milliseconds until it is killed. */
   readonly timeout: number;
   readonly signal?: AbortSignal;
@@ -120,16 +123,18 @@ function signalQuietly(child: Deno.ChildProcess, signal: Deno.Signal, group = fa
 
 async function feed(
   stdin: WritableStream<Uint8Array>,
-  input: string | Uint8Array | undefined,
+  input: ExecOptions["stdin"],
 ): Promise<void> {
   const writer = stdin.getWriter();
   try {
-    if (input !== undefined) {
-      await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
-    }
+    if (typeof input === "string") await writer.write(new TextEncoder().encode(input));
+    else if (input instanceof Uint8Array) await writer.write(input);
+    else if (input !== undefined) { for await (const chunk of input) await writer.write(chunk); }
     await writer.close();
   } catch {
-    // A child that does not read its input ends with a code of its own.
+    // A child that does not read its input ends with a code of its own; one that still does must
+    // not wait for more.
+    writer.abort().catch(() => {});
   }
 }
 

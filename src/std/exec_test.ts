@@ -42,6 +42,30 @@ Deno.test("a child reads what it is handed, and nothing where nothing is handed"
   assert.equal((await sh("cat; echo end")).stdout, "end\n");
 });
 
+Deno.test("a child reads pieces as they are made, and no more are made than it reads", async () => {
+  let made = 0;
+  const endless = async function* () {
+    for (;; made++) yield new TextEncoder().encode(`${await Promise.resolve(made)}\n`.repeat(1000));
+  };
+  const { stdout } = await sh("sed -n '3500p;3500q'", { stdin: endless() });
+  assert.equal(stdout, "3\n");
+  // What the pipe and the child's own buffer hold.
+  assert(made < 100, `${made}`);
+  const pieces = async function* () {
+    yield* [await Promise.resolve(new Uint8Array([65])), new Uint8Array(), new Uint8Array([66])];
+  };
+  assert.equal((await sh("cat; echo end", { stdin: pieces() })).stdout, "ABend\n");
+});
+
+Deno.test("where the pieces end with a failure, the child's input ends", async () => {
+  const failing = async function* () {
+    yield await Promise.resolve(new Uint8Array([65]));
+    throw new Error("the disk is gone");
+  };
+  const { code, stdout } = await sh("cat; echo end", { stdin: failing(), timeout: 10_000 });
+  assert.deepEqual([code, stdout], [0, "Aend\n"]);
+});
+
 Deno.test("a child that does not read what it is handed is no failure", async () => {
   const stdin = "x".repeat(1 << 20);
   assert.equal((await sh("exit 0", { stdin })).code, 0);
