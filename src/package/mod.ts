@@ -50,5 +50,6 @@ export {
   TrustKeyError,
   type TrustKeyReason,
 } from "./trusted_keys.ts";
+export { gnuTarHeader, TAR_END_BYTES, tarPadding } from "./tar_write.ts";
 export { TarUnpacker } from "./unpack.ts";
 export { encodePackage } from "./zarf_config.ts";

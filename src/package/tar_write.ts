@@ -4,6 +4,7 @@ import { BLOCK } from "./tar_header.ts";
 export const TAR_FLAGS = {
   "file": "0",
   "symlink": "2",
+  "directory": "5",
   "character device": "3",
   "block device": "4",
   "FIFO": "6",
@@ -28,9 +29,7 @@ export function tarHeader(name: string, type: keyof typeof TAR_FLAGS, size: numb
     ...(encoded.length > NAME_BYTES ? [paxRecord("path", name)] : []),
     ...(size > MAX_OCTAL ? [paxRecord("size", String(size))] : []),
   ];
-  // Cut within a character it would be no text.
-  const short = encoded.length > NAME_BYTES ? encoder.encode("see the header before") : encoded;
-  const block = ustar(short, TAR_FLAGS[type], Math.min(size, MAX_OCTAL));
+  const block = ustar(shortened(encoded), TAR_FLAGS[type], Math.min(size, MAX_OCTAL));
   if (records.length === 0) return block;
   const pax = encoder.encode(records.join(""));
   const before = ustar(encoder.encode("PaxHeaders.0/entry"), "x", pax.length);
@@ -41,6 +40,11 @@ export function tarHeader(name: string, type: keyof typeof TAR_FLAGS, size: numb
   return all;
 }
 
+/** What stands in a header for a name that does not fit: cut within a character it would be no text. */
+function shortened(name: Uint8Array): Uint8Array {
+  return name.length > NAME_BYTES ? encoder.encode("see the header before") : name;
+}
+
 /** How many bytes fill up a content of `size` bytes. */
 export function tarPadding(size: number): number {
   return (BLOCK - size % BLOCK) % BLOCK;
@@ -48,21 +52,95 @@ export function tarPadding(size: number): number {
 
 const encoder = new TextEncoder();
 
-function ustar(name: Uint8Array, flag: string, size: number): Uint8Array {
+/** What an entry has beside name, type and size. */
+export interface TarAttributes {
+  /** Permission bits. */
+  readonly mode: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** Of a symbolic link, where it leads. */
+  readonly target?: string;
+}
+
+/**
+ * The header of one entry as GNU tar writes it, for programs that know nothing of PAX (busybox): a name
+ * or a link's target that does not fit is the content of an entry before it, a large size is binary.
+ * The owner is root.
+ */
+export function gnuTarHeader(
+  name: string,
+  type: "file" | "directory" | "symlink",
+  size: number,
+  { mode, mtime, target = "" }: TarAttributes,
+): Uint8Array {
+  const encoded = encoder.encode(name);
+  const linked = encoder.encode(target);
+  const block = ustar(shortened(encoded), TAR_FLAGS[type], size, { mode, mtime });
+  block.set(shortened(linked), LINK_AT);
+  // "ustar" with two spaces and no version is GNU's.
+  block.set(encoder.encode("ustar  \0"), MAGIC_AT);
+  seal(block);
+  return joined([
+    ...(linked.length > NAME_BYTES ? longName("K", linked) : []),
+    ...(encoded.length > NAME_BYTES ? longName("L", encoded) : []),
+    block,
+  ]);
+}
+
+/** GNU's entry for a name that is too long for its header. */
+function longName(flag: "K" | "L", name: Uint8Array): Uint8Array[] {
+  const size = name.length + 1;
+  const header = ustar(encoder.encode("././@LongLink"), flag, size);
+  header.set(encoder.encode("ustar  \0"), MAGIC_AT);
+  seal(header);
+  return [header, name, new Uint8Array(1 + tarPadding(size))];
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Where fields of a header begin, in bytes. */
+const SIZE_AT = 124;
+const SUM_AT = 148;
+const LINK_AT = 157;
+const MAGIC_AT = 257;
+
+function ustar(
+  name: Uint8Array,
+  flag: string,
+  size: number,
+  { mode, mtime }: TarAttributes = { mode: MODE, mtime: 0 },
+): Uint8Array {
   const block = new Uint8Array(BLOCK);
   const put = (text: string, at: number) => block.set(encoder.encode(text), at);
   block.set(name);
-  put(octal(MODE, 7), 100);
+  put(octal(mode, 7), 100);
   put(octal(0, 7), 108);
   put(octal(0, 7), 116);
-  put(octal(size, 11), 124);
-  put(octal(0, 11), 136);
-  put(" ".repeat(8), 148);
+  if (size <= MAX_OCTAL) put(octal(size, 11), SIZE_AT);
+  else {
+    block[SIZE_AT] = 0x80;
+    new DataView(block.buffer).setBigUint64(SIZE_AT + 4, BigInt(size));
+  }
+  put(octal(mtime, 11), 136);
   put(flag, 156);
-  put("ustar\x0000", 257);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  put(`${octal(sum, 6)}\0 `, 148);
+  put("ustar\x0000", MAGIC_AT);
+  seal(block);
   return block;
+}
+
+/** Writes the checksum of a header, which counts itself as spaces. */
+function seal(block: Uint8Array): void {
+  block.fill(0x20, SUM_AT, SUM_AT + 8);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.set(encoder.encode(`${octal(sum, 6)}\0 `), SUM_AT);
 }
 
 function octal(value: number, digits: number): string {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { withDirectory } from "../../test/fakes/testing.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { type TarEntry, TarParser } from "./tar.ts";
-import { TAR_END_BYTES, TAR_FLAGS, tarHeader, tarPadding } from "./tar_write.ts";
+import { gnuTarHeader, TAR_END_BYTES, TAR_FLAGS, tarHeader, tarPadding } from "./tar_write.ts";
 
 /** What the reader of tars makes of one header. */
 function parsed(header: Uint8Array): TarEntry {
@@ -67,3 +67,28 @@ Deno.test("GNU tar reads the same names and sizes", () =>
       files.map(([, name, , size]) => ["-rw-r--r--", String(size), name]),
     );
   }));
+
+const gnuCases: readonly [string, string, "file" | "directory" | "symlink", number, string][] = [
+  ["an empty file", "./a", "file", 0, ""],
+  ["the directory itself", "./", "directory", 0, ""],
+  ["a name that just fits", "n".repeat(100), "file", 1, ""],
+  ["a name that does not fit", "n".repeat(101), "file", 1, ""],
+  ["a long name that is not ASCII", long, "file", 1, ""],
+  ["a name that fills a block with its end", "n".repeat(511), "file", 1, ""],
+  ["a size that does not fit", "a", "file", 8 * 2 ** 30, ""],
+  ["a link", "./link", "symlink", 0, "../a b"],
+  ["a link that leads far", "./link", "symlink", 0, "t".repeat(300)],
+  ["everything too long", long, "symlink", 0, long],
+];
+
+for (const [what, name, type, size, target] of gnuCases) {
+  Deno.test(`${what} in GNU's form is read as it was written`, () => {
+    const header = gnuTarHeader(name, type, size, { mode: 0o750, mtime: 1_700_000_000, target });
+    assert.equal(header.length % 512, 0);
+    const entry = parsed(header);
+    assert.deepEqual(
+      [entry.name, entry.type, entry.size, entry.mode, entry.linkTarget],
+      [name, type, size, 0o750, target],
+    );
+  });
+}
