@@ -23,9 +23,9 @@ export class PackageTree {
     this.#directories = new Set([root]);
   }
 
-  /** Everybody may read a package's file; it is executable if it was. */
+  /** A package's file keeps its rights, but its owner can write it and nobody else can. */
   static fileMode(mode: number): number {
-    return (mode & 0o100) === 0 ? 0o644 : 0o755;
+    return (mode & 0o755) | 0o600;
   }
 
   /** The absolute path for a new file; its directories are there when this returns. */

@@ -27,13 +27,15 @@ function touch(tree: PackageTree, path: string): void {
 for (
   const [mode, expected] of [
     [0o644, 0o644],
-    [0o600, 0o644],
-    [0o000, 0o644],
+    [0o600, 0o600],
+    [0o640, 0o640],
+    [0o000, 0o600],
+    [0o444, 0o644],
     [0o755, 0o755],
-    [0o700, 0o755],
-    [0o100, 0o755],
+    [0o700, 0o700],
+    [0o100, 0o700],
     [0o4755, 0o755],
-    [0o011, 0o644],
+    [0o011, 0o611],
     [0o2777, 0o755],
   ] as const
 ) {

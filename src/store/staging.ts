@@ -107,7 +107,7 @@ export class Staging {
 
   /**
    * Where to write a file of the package that is no blob. `path` is relative and slash-separated;
-   * directories above it are made. Of `mode` only the owner's right to execute is kept.
+   * directories above it are made. Of `mode` others' right to write is not kept.
    *
    * @throws {StoreError} `UnsafePath` when it would leave the package or meet a file or link.
    */
