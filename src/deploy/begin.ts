@@ -42,10 +42,12 @@ export async function beginDeployment(
   const interrupted = canGoOn ? journal.interrupted(deployment) : undefined;
   const recorded = { name, digest, raw: definition.raw };
   const record = await DeploymentRecord.begin(context.kube, recorded, interrupted);
+  const now = Math.floor((context.clock ?? systemClock).now().getTime() / 1000);
   if (record.generation !== interrupted) {
     Workspace.remove(root);
-    await journal.beginDeployment(deployment, record.generation);
+    await journal.beginDeployment(deployment, record.generation, now);
   }
+  scope.begin(journal.startedAt ?? now);
   const local = isLocal
     ? new LocalWork({
       ...localOptions(pkg, context, scope),

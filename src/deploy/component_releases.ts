@@ -6,6 +6,7 @@ import type { ComponentSource } from "./component_files.ts";
 import { DEFAULT_TIMEOUT, type DeployContext, type DeployPackage } from "./context.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { Helm, withPrivateDirectory } from "./helm.ts";
+import type { Check } from "./injections.ts";
 import { type InstallContext, installRelease } from "./install.ts";
 import type { DeployJournal } from "./journal.ts";
 import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
@@ -34,7 +35,7 @@ export interface ComponentReleasesOptions {
 export class ComponentReleases {
   readonly #options: ComponentReleasesOptions;
   readonly #clock: Clock;
-  readonly #install: Omit<InstallContext, "onProgress" | "templates">;
+  readonly #install: Omit<InstallContext, "onProgress" | "templates" | "check">;
 
   constructor(options: ComponentReleasesOptions) {
     const { context, state, pkg } = options;
@@ -67,12 +68,14 @@ export class ComponentReleases {
    * Installs the charts and manifests of a component, one after the other.
    *
    * @param charts takes each release that was come to, one that failed included.
+   * @param check throws what has failed beside; it ends a wait.
    * @throws {DeployError} see {@linkcode installRelease}.
    */
   async install(
     component: ZarfComponent,
     charts: InstalledChart[],
     record: DeploymentRecord,
+    check: Check,
   ): Promise<void> {
     const source = this.#source(component);
     const version = `0.1.${Math.floor(this.#clock.now().getTime() / 1000)}`;
@@ -84,7 +87,7 @@ export class ComponentReleases {
     ];
     for (const plan of plans) {
       await withPrivateDirectory(`${this.#options.context.dataDir}/tmp`, async (directory) => {
-        await this.#release(component.name, await plan(directory), directory, charts);
+        await this.#release(component.name, await plan(directory), directory, charts, check);
       });
       await record.component(component.name, "Deploying", charts);
       deployFailpoint("deploy.chart.recorded");
@@ -108,6 +111,7 @@ export class ComponentReleases {
     planned: PlannedRelease,
     directory: string,
     charts: InstalledChart[],
+    check: Check,
   ): Promise<void> {
     const { journal, scope, onProgress } = this.#options;
     const { namespace, release: chartName } = planned;
@@ -117,6 +121,7 @@ export class ComponentReleases {
         const connectStrings = await installRelease(planned, directory, {
           ...this.#install,
           templates: scope.templates,
+          check,
           onProgress: (message) => onProgress(component, "Waiting", message),
         });
         const connect = Object.keys(connectStrings).length === 0 ? {} : { connectStrings };
@@ -129,7 +134,7 @@ export class ComponentReleases {
   }
 
   /** Waits until what the component's `healthChecks` name is ready. @throws {DeployError} */
-  async healthChecks(component: ZarfComponent): Promise<void> {
+  async healthChecks(component: ZarfComponent, check: Check): Promise<void> {
     const { clock, kube, timeout, signal, troubleGrace } = this.#install;
     const refs = component.healthChecks.map(({ apiVersion, kind, name, namespace }) => ({
       apiVersion,
@@ -140,6 +145,7 @@ export class ComponentReleases {
     await waitReady(kube, refs, {
       timeout,
       clock,
+      check,
       onProgress: (message) => this.#options.onProgress(component.name, "Waiting", message),
       ...(signal === undefined ? {} : { signal }),
       ...(troubleGrace === undefined ? {} : { troubleGrace }),

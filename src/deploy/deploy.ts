@@ -19,6 +19,7 @@ import { deployFailpoint } from "./failpoints.ts";
 import { checkFiles } from "./file_target.ts";
 import { imagesToPush } from "./images.ts";
 import { partsOf } from "./install.ts";
+import { withInjections } from "./injections.ts";
 import { DeployJournal } from "./journal.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import type { DeploymentRecord } from "./record.ts";
@@ -202,9 +203,15 @@ class Deployment {
     await this.#local?.run("before", component);
     await this.#local?.files(component);
     await this.#repositories(component);
-    await this.#releases.install(component, charts, record);
-    await this.#local?.run("after", component);
-    await this.#releases.healthChecks(component);
+    const injections = {
+      ...{ pkg: this.#pkg, context: this.#context, scope: this.#scope, journal: this.#journal },
+      onProgress: this.#common.onProgress,
+    };
+    await withInjections(component, injections, async (check) => {
+      await this.#releases.install(component, charts, record, check);
+      await this.#local?.run("after", component);
+      await this.#releases.healthChecks(component, check);
+    });
   }
 
   /** What is stopped has not failed: it goes on. */

@@ -313,6 +313,33 @@ Deno.test("after an interruption a deployment goes on where it was, with what wa
   assert.equal(site.api.find("configmaps", "two")?.["data"].value, "secret-1");
 });
 
+Deno.test("after an interruption pods wait for the same marker as before, in a new deployment for another", async () => {
+  await using site = await Site.ready();
+  const clock = new TestClock();
+  clock.advance(1_700_000_000_000);
+  const pkg = site.package([
+    { name: "one" },
+    { name: "two", actions: { onDeploy: { before: [{ cmd: `[ -e '${site.dir}/gate' ]` }] } } },
+    { name: "three" },
+  ], {
+    "components/one/manifests/m-0.yaml": "apiVersion: v1\nkind: ConfigMap\n" +
+      'metadata: {name: one}\ndata: {value: "###ZARF_DATA_INJECTION_MARKER###"}\n',
+    "components/three/manifests/m-0.yaml": "apiVersion: v1\nkind: ConfigMap\n" +
+      'metadata: {name: three}\ndata: {value: "###ZARF_DATA_INJECTION_MARKER###"}\n',
+  });
+  const marker = (name: string) => site.api.find("configmaps", name)?.["data"].value;
+  await site.failure(pkg, { clock });
+  assert.equal(marker("one"), ".zarf-injection-1700000000");
+  clock.advance(5_000);
+  Deno.writeTextFileSync(`${site.dir}/gate`, "");
+  await site.deploy(pkg, { clock });
+  assert.equal(marker("three"), ".zarf-injection-1700000000");
+  clock.advance(5_000);
+  await site.deploy(pkg, { clock });
+  assert.match(marker("one"), /^\.zarf-injection-17000000(1\d)$/);
+  assert.equal(marker("three"), marker("one"));
+});
+
 Deno.test("an interrupted deployment begins anew when it is another one", async (t) => {
   const rows: [
     name: string,

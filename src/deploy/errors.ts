@@ -30,6 +30,8 @@ export type DeployReason =
   | "FileFailed"
   /** A git repository of the package is broken, or could not be brought to its readers. */
   | "RepositoryFailed"
+  /** Data of the package could not be brought into a pod; the message names pod and container. */
+  | "InjectionFailed"
   /** Helm refused or failed; the message is its own. */
   | "ChartFailed"
   /** A call to the API server failed; the message is its own. */

@@ -20,8 +20,17 @@ export const DEPLOY_FAILPOINTS = [
   "deploy.component.done",
 ] as const;
 
-/** One of {@linkcode DEPLOY_FAILPOINTS}. */
-export type DeployFailpoint = typeof DEPLOY_FAILPOINTS[number];
+/** Those that only a package with data injections passes, beside the others, in their order. */
+export const INJECTION_FAILPOINTS = [
+  "deploy.injection.begin",
+  "deploy.injection.sent",
+  "deploy.injection.marked",
+] as const;
+
+/** One of {@linkcode DEPLOY_FAILPOINTS} and {@linkcode INJECTION_FAILPOINTS}. */
+export type DeployFailpoint =
+  | typeof DEPLOY_FAILPOINTS[number]
+  | typeof INJECTION_FAILPOINTS[number];
 
 /** {@linkcode failpoint} with a name that is on the list. */
 export function deployFailpoint(name: DeployFailpoint): void {

@@ -31,6 +31,8 @@ export interface InstallContext {
   readonly timeout: number;
   readonly troubleGrace?: number;
   readonly signal?: AbortSignal;
+  /** Asked while it waits; what it throws fails the release. */
+  readonly check?: () => void;
   readonly onProgress: (message: string) => void;
 }
 
@@ -130,12 +132,13 @@ async function waitFor(
   timeout: number,
   context: InstallContext,
 ): Promise<void> {
-  const { clock, signal, troubleGrace, onProgress } = context;
+  const { clock, signal, troubleGrace, check, onProgress } = context;
   await waitReady(context.kube, objects.map((object) => refOf(object, namespace)), {
     timeout,
     wholeTimeout: context.timeout,
     clock,
     onProgress,
+    ...(check === undefined ? {} : { check }),
     ...(signal === undefined ? {} : { signal }),
     ...(troubleGrace === undefined ? {} : { troubleGrace }),
   });
@@ -165,7 +168,8 @@ async function rollBack(
     context.onProgress(`"${planned.title}" goes back to revision ${before}`);
     await context.helm.rollback(options, before);
     const objects = readObjects(await context.helm.manifest(options));
-    await waitFor(objects, planned.namespace, timeout, { ...context, timeout });
+    const { check: _, ...alone } = context;
+    await waitFor(objects, planned.namespace, timeout, { ...alone, timeout });
     // Trying again would only take down what runs: it is for whoever builds the package now.
     return new DeployError({
       ...partsOf(error),

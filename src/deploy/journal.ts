@@ -39,6 +39,14 @@ export function identityOf(inputs: DeploymentInputs): string {
   return digestOf(JSON.stringify([wish, components, given, values]));
 }
 
+/** What the first line of a deployment says. */
+interface DeploymentDetail {
+  readonly identity: string;
+  readonly generation: number;
+  /** Seconds since 1970; older versions did not write it. */
+  readonly startedAt?: number;
+}
+
 /**
  * The journal of one deployment: what was done before an interruption is known and not done again. A
  * step that fails takes back what was done below it (`component/web` takes back
@@ -48,7 +56,8 @@ export class DeployJournal {
   readonly #book: JournalBook | undefined;
   readonly #done = new Set<string>();
   readonly #begun = new Map<string, unknown>();
-  readonly #earlier: { readonly identity: string; readonly generation: number } | undefined;
+  readonly #earlier: DeploymentDetail | undefined;
+  #startedAt: number | undefined;
 
   /** Reads what is there of the last deployment. */
   constructor(book: JournalBook | undefined) {
@@ -57,7 +66,8 @@ export class DeployJournal {
     const at = lines.findLastIndex(({ step }) => step === DEPLOYMENT);
     const last = lines[at];
     if (last?.state === "begin") {
-      this.#earlier = last.detail as { identity: string; generation: number };
+      this.#earlier = last.detail as DeploymentDetail;
+      this.#startedAt = this.#earlier.startedAt;
       for (const line of lines.slice(at + 1)) this.#note(line);
     }
   }
@@ -67,11 +77,18 @@ export class DeployJournal {
     return this.#earlier?.identity === identity ? this.#earlier.generation : undefined;
   }
 
+  /** When the deployment began, before its interruptions, in seconds since 1970. */
+  get startedAt(): number | undefined {
+    return this.#startedAt;
+  }
+
   /** Begins a new deployment: nothing is done. */
-  async beginDeployment(identity: string, generation: number): Promise<void> {
+  async beginDeployment(identity: string, generation: number, startedAt: number): Promise<void> {
     this.#done.clear();
     this.#begun.clear();
-    await this.#append({ step: DEPLOYMENT, state: "begin", detail: { identity, generation } });
+    this.#startedAt = startedAt;
+    const detail: DeploymentDetail = { identity, generation, startedAt };
+    await this.#append({ step: DEPLOYMENT, state: "begin", detail });
   }
 
   /** Ends it: the next one begins anew. */
@@ -81,6 +98,11 @@ export class DeployJournal {
 
   isDone(step: string): boolean {
     return this.#done.has(step);
+  }
+
+  /** Whether a step was begun and has not failed, before an interruption or now. */
+  isBegun(step: string): boolean {
+    return this.#begun.has(step) || this.#done.has(step);
   }
 
   /** The details of steps that an interrupted deployment, this one or another, has left half done. */

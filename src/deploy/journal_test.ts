@@ -10,7 +10,7 @@ Deno.test("what was done before an interruption is known after it", async () => 
   const lines: JournalLine[] = [];
   const before = new DeployJournal(bookOf(lines));
   assert.equal(before.interrupted("x"), undefined);
-  await before.beginDeployment("x", 7);
+  await before.beginDeployment("x", 7, 1000);
   await before.step("component/a", async () => {
     await before.step("component/a/before/0", () => Promise.resolve());
   });
@@ -21,6 +21,7 @@ Deno.test("what was done before an interruption is known after it", async () => 
   const after = new DeployJournal(bookOf(lines));
   assert.equal(after.interrupted("x"), 7);
   assert.equal(after.interrupted("y"), undefined);
+  assert.equal(after.startedAt, 1000, "the deployment began then, not at its interruption");
   const done = ["a", "a/before/0", "b", "b/before/0", "b/before/1"].filter((step) =>
     after.isDone(`component/${step}`)
   );
@@ -31,7 +32,7 @@ Deno.test("what was done before an interruption is known after it", async () => 
 Deno.test("a step that fails takes back what was done below it, and no more", async () => {
   const lines: JournalLine[] = [];
   const journal = new DeployJournal(bookOf(lines));
-  await journal.beginDeployment("x", 1);
+  await journal.beginDeployment("x", 1, 1000);
   await journal.done("component/a");
   for (const step of ["component/b/before/0", "component/bb/before/0"]) await journal.done(step);
   await journal.begin("component/b/before/1", {});
@@ -56,18 +57,18 @@ Deno.test("a step that throws is not done, and one that begins again is not, eit
 Deno.test("a deployment that has ended, or another one, begins with nothing done", async () => {
   const lines: JournalLine[] = [];
   const first = new DeployJournal(bookOf(lines));
-  await first.beginDeployment("x", 1);
+  await first.beginDeployment("x", 1, 1000);
   await first.done("component/a");
   await first.endDeployment();
   const second = new DeployJournal(bookOf(lines));
   assert.equal(second.interrupted("x"), undefined);
   assert.equal(second.isDone("component/a"), false);
-  await second.beginDeployment("x", 2);
+  await second.beginDeployment("x", 2, 1000);
   await second.done("component/b");
   const third = new DeployJournal(bookOf(lines));
   assert.equal(third.interrupted("x"), 2);
   assert.equal(third.isDone("component/a"), false);
-  await third.beginDeployment("z", 3);
+  await third.beginDeployment("z", 3, 1000);
   assert.equal(third.isDone("component/b"), false);
 });
 
@@ -99,4 +100,21 @@ Deno.test("a deployment is known by its inputs, whose values it does not show", 
     },
   ];
   assert.equal(new Set([identity, ...others.map(identityOf)]).size, 7);
+});
+
+Deno.test("what was begun is known, done or not, until it fails", async () => {
+  const lines: JournalLine[] = [];
+  const journal = new DeployJournal(bookOf(lines));
+  await journal.beginDeployment("x", 1, 1000);
+  await journal.begin("injection/web/0/a");
+  await journal.begin("injection/web/0/a/marker");
+  await journal.done("injection/web/0/b");
+  await journal.failed("component/web");
+  const again = new DeployJournal(bookOf(lines));
+  for (const step of ["a", "a/marker", "b"]) {
+    assert.ok(again.isBegun(`injection/web/0/${step}`), step);
+  }
+  await again.failed("injection/web/0/a");
+  assert.equal(again.isBegun("injection/web/0/a/marker"), false);
+  assert.equal(again.isBegun("injection/web/0/b"), true);
 });

@@ -52,7 +52,8 @@ export async function planChart(
     ...(overrides.set.length === 0
       ? {}
       : { setFile: writePrivate(`${directory}/set.json`, JSON.stringify(overrides.set)) }),
-    noWait: chart.noWait,
+    // Its pods may wait for data (Zarf 0.84, deploy.go installCharts; not so with manifests).
+    noWait: chart.noWait || source.component.dataInjections.length > 0,
     schemaValidation: chart.schemaValidation,
     serverSide: chart.serverSideApply || "auto",
   };

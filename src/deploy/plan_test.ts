@@ -217,3 +217,25 @@ Deno.test("a package says itself how its objects are applied", async () => {
     assert.equal(manifest.namespace, "default");
   }
 });
+
+Deno.test("a chart whose pods wait for data is not waited for, a manifest entry is", async () => {
+  const target = { namespace: "n", selector: "a=b", container: "c", path: "/d" };
+  for (const dataInjections of [[], [{ source: "s", target }]]) {
+    const parts = {
+      dataInjections,
+      charts: [{ name: "c", version: "1", namespace: "n" }],
+      manifests: [{ name: "m", namespace: "n", files: ["a.yaml"] }],
+    };
+    using chart = place(parts, { "manifests/m-0.yaml": "a: 1\n" });
+    const planned = await planChart(
+      first(chart.source.component.charts),
+      chart.source,
+      chart.directory,
+    );
+    assert.equal(planned.noWait, dataInjections.length > 0);
+    using manifest = place(parts, { "manifests/m-0.yaml": "a: 1\n" });
+    const entry = first(manifest.source.component.manifests);
+    const release = await planManifest(entry, manifest.source, manifest.directory, "0.1.0");
+    assert.equal(release.noWait, false);
+  }
+});

@@ -21,6 +21,7 @@ export class Scope {
   readonly #state: ZarfState;
   readonly #variables: Map<string, ResolvedVariable>;
   readonly #values: ValuesLayer[];
+  #marker: string | undefined;
   #templates: Templates;
 
   constructor(
@@ -49,10 +50,33 @@ export class Scope {
     return this.#values;
   }
 
+  /**
+   * The file whose coming says that data injected into a pod is complete. A deployment has one of its
+   * own: what an earlier one left on a volume counts for nothing. Undefined before it has begun.
+   */
+  get marker(): string | undefined {
+    return this.#marker;
+  }
+
+  /**
+   * Says when the deployment began, which its marker is named by (Zarf 0.84, src/config/config.go).
+   *
+   * @param seconds since 1970
+   */
+  begin(seconds: number): void {
+    this.#marker = `.zarf-injection-${seconds}`;
+    this.#refresh();
+  }
+
   /** Sets a variable, in place of what it was. */
   setVariable(name: string, variable: ResolvedVariable): void {
     this.#variables.set(name.toUpperCase(), variable);
-    this.#templates = templatesFor(this.#definition, this.#variables, this.#state);
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    const { constants } = this.#definition;
+    this.#templates = templatesFor({ constants }, this.#variables, this.#state, this.#marker);
   }
 
   /** Sets a part of the package's values, in place of what it was. */

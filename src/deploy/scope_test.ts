@@ -65,3 +65,14 @@ Deno.test("secret are sensitive variables and the cluster's passwords", () => {
     assert.ok(secrets.includes(environment[`ZARF_REGISTRY_AUTH_${name}`] ?? "?"), name);
   }
 });
+
+Deno.test("a deployment's marker is there from its begin on, also after something is set", () => {
+  const scope = scopeOf({});
+  const marker = () => scope.templates.get("###ZARF_DATA_INJECTION_MARKER###")?.value;
+  assert.deepEqual([scope.marker, marker()], [undefined, undefined]);
+  scope.begin(1_700_000_000);
+  scope.setVariable("a", { value: "1", sensitive: false });
+  assert.equal(scope.marker, ".zarf-injection-1700000000");
+  assert.equal(marker(), scope.marker);
+  assert.equal(scope.environment()["ZARF_DATA_INJECTION_MARKER"], scope.marker);
+});

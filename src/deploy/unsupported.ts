@@ -31,7 +31,6 @@ export function unsupported(
 function featuresOf(component: ZarfComponent, git: boolean): string[] {
   const features: string[] = [];
   const add = (condition: boolean, feature: string) => condition && features.push(feature);
-  add(component.dataInjections.length > 0, "injects data into pods");
   add(!git && component.repos.length > 0, "brings git repositories, and there is no git here");
   return features;
 }

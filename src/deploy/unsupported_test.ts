@@ -33,7 +33,7 @@ Deno.test("each feature that is not there yet is named with its component", () =
           target: { namespace: "n", selector: "s", container: "c", path: "/" },
         }],
       },
-      /injects/,
+      undefined,
     ],
     ["a group", { group: "db" }, undefined],
     ["a manifest template", { manifests: [{ name: "m", template: true }] }, undefined],

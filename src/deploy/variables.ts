@@ -57,16 +57,20 @@ export function resolveVariables(
  * All templates of a component: built-ins, then variables, then constants, as Zarf overlays them.
  *
  * @param state Without it there are no built-ins: they say what only the cluster knows.
+ * @param marker The name of the file that says that data is complete, once there is one.
  */
 export function templatesFor(
   definition: Pick<ZarfPackage, "constants">,
   variables: ResolvedVariables,
   state: ZarfState | undefined,
+  marker?: string,
 ): Templates {
+  const known = {
+    ...(state === undefined ? {} : builtins(state)),
+    ...(marker === undefined ? {} : { DATA_INJECTION_MARKER: marker }),
+  };
   const templates = new Map<string, Template>(
-    Object.entries(state === undefined ? {} : builtins(state)).map((
-      [key, value],
-    ) => [`###ZARF_${key}###`, { value }]),
+    Object.entries(known).map(([key, value]) => [`###ZARF_${key}###`, { value }]),
   );
   for (const [name, variable] of variables) {
     templates.set(`###ZARF_VAR_${name}###`, variable);
@@ -77,10 +81,7 @@ export function templatesFor(
   return templates;
 }
 
-/**
- * The built-in keys of every component (Zarf 0.84, src/internal/packager/template/template.go). The
- * data injection marker is not among them: packages with data injections are refused.
- */
+/** The built-in keys of every component (Zarf 0.84, src/internal/packager/template/template.go). */
 function builtins(state: ZarfState): Record<string, string> {
   const { registryInfo: registry, gitServer: git, injectorInfo: injector } = state;
   return {

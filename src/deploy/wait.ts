@@ -29,6 +29,8 @@ export interface WaitOptions {
   readonly troubleGrace?: number;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
+  /** Called at every look; what it throws ends the wait. */
+  readonly check?: () => void;
   /** Called when what is waited for changes, in a few words: "Deployment web: 1 of 3 ready". */
   readonly onProgress?: (message: string) => void;
 }
@@ -56,6 +58,7 @@ export async function waitReady(
     const pending = await unready(watched);
     const first = pending[0];
     if (first === undefined) return;
+    options.check?.();
     if (first.text() !== said) options.onProgress?.(said = first.text());
     if (options.signal?.aborted) throw cancelled(options.signal);
     if (clock.monotonic() >= deadline) throw timedOut(pending, options);

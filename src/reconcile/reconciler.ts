@@ -17,8 +17,8 @@ export const IDLE_INTERVAL = 30_000;
 export const MAX_RETRY_PAUSE = 30_000;
 
 /**
- * How often a package is tried whose objects were applied and did not become ready, or whose actions
- * or files failed. What the cluster is to blame for (no answer, no lease) is tried for ever.
+ * How often a package is tried whose objects were applied and did not become ready, or whose actions,
+ * files or data failed. What the cluster is to blame for (no answer, no lease) is tried for ever.
  */
 export const MAX_ATTEMPTS = 3;
 /** The failures that {@linkcode MAX_ATTEMPTS} counts. */
@@ -27,6 +27,7 @@ const COUNTED: ReadonlySet<string> = new Set([
   "TimedOut",
   "ActionFailed",
   "FileFailed",
+  "InjectionFailed",
 ]);
 
 /** What the reconciler does with a package; each is safe to do again. */

@@ -1,0 +1,275 @@
+import { isTransient, type KubeClient } from "../kube/mod.ts";
+import type { ZarfDataInjection } from "../package/mod.ts";
+import { type Clock, type ExecResult, oneLine } from "../std/mod.ts";
+import { compressed, DataTar, markerTar } from "./data_tar.ts";
+import { DeployError } from "./errors.ts";
+import { deployFailpoint } from "./failpoints.ts";
+import {
+  type Controller,
+  type PodChoice,
+  type TargetPod,
+  targetPods,
+  wantedPods,
+} from "./injection_pods.ts";
+import type { DeployJournal } from "./journal.ts";
+import { cancelled } from "./wait.ts";
+
+/** Milliseconds between two looks at the pods (Zarf 0.84, src/pkg/cluster/data.go). */
+const POLL_INTERVAL = 1_000;
+/** How often data is sent into one pod before the injection has failed. */
+const MAX_ATTEMPTS = 3;
+/** How many pods a message names. */
+const MAX_NAMED = 3;
+/** How much of what a container says a message shows, in characters. */
+const MAX_SAID = 300;
+
+/** Runs kubectl with an input, for at most `timeout` milliseconds. */
+export type KubectlInput = (
+  args: readonly string[],
+  timeout: number,
+  input?: Uint8Array | AsyncIterable<Uint8Array>,
+) => Promise<ExecResult>;
+
+/** What an injection works with. */
+export interface InjectContext {
+  readonly kube: KubeClient;
+  readonly kubectl: KubectlInput;
+  readonly journal: DeployJournal;
+  /** Its step in the journal. */
+  readonly step: string;
+  /** The directory of the data. */
+  readonly source: string;
+  /** The file that says that the data is complete. */
+  readonly marker: string;
+  /** Milliseconds for one transfer, and for all pods from when everything is applied. */
+  readonly timeout: number;
+  /** When it is given up by {@linkcode Clock.monotonic}; Infinity until everything is applied. */
+  readonly deadline: () => number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onProgress: (phase: "Deploying" | "Waiting", message: string) => void;
+}
+
+/**
+ * Brings a directory of the package into every pod that waits for it (Zarf 0.84,
+ * src/pkg/cluster/data.go HandleDataInjection): the data, then the marker, with the `tar` of the
+ * container; then it waits until the pods run. Unlike Zarf's it also serves pods that come one after
+ * the other, as many as their controller will have.
+ *
+ * Doing it again does no harm: a pod that still waits is given everything anew, and one that went on
+ * has been given it, as the journal says.
+ *
+ * @throws {DeployError} `InjectionFailed`, `TimedOut`, `Cancelled`; they name container and pods.
+ */
+export async function inject(data: ZarfDataInjection, context: InjectContext): Promise<void> {
+  const injection = new Injection(data, context);
+  let said = "";
+  while (true) {
+    const missing = await injection.once();
+    if (missing === undefined) return;
+    if (missing !== said) context.onProgress("Waiting", said = missing);
+    if (context.signal.aborted) throw cancelled(context.signal);
+    if (context.clock.monotonic() >= context.deadline()) {
+      throw new DeployError({
+        reason: "TimedOut",
+        message: `${injection.name}: not done within ${seconds(context.timeout)} s: ${missing}`,
+        disposition: "retry",
+      });
+    }
+    await context.clock.sleep(POLL_INTERVAL, context.signal);
+  }
+}
+
+/** Why a pod has not got its data. */
+interface Failure {
+  readonly why: string;
+  /** Whether trying again cannot help. */
+  readonly final?: boolean;
+}
+
+/** One data injection into all its pods. */
+class Injection {
+  readonly name: string;
+  readonly #data: ZarfDataInjection;
+  readonly #context: InjectContext;
+  readonly #choice: PodChoice;
+  /** Pods that have everything, by their UID. */
+  readonly #served = new Set<string>();
+  readonly #failures = new Map<string, number>();
+
+  constructor(data: ZarfDataInjection, context: InjectContext) {
+    const { namespace, selector, container } = data.target;
+    this.#data = data;
+    this.#context = context;
+    this.#choice = { namespace, selector, container, marker: context.marker };
+    this.name =
+      `data injection into container ${container} of ${selector} in namespace ${namespace}`;
+  }
+
+  /** Serves the pods that wait; what is missing then, if anything. */
+  async once(): Promise<string | undefined> {
+    const { signal } = this.#context;
+    try {
+      for (const pod of await this.#pods()) await this.#serve(pod);
+      return await this.#missing(await this.#pods());
+    } catch (error) {
+      if (signal.aborted) throw cancelled(signal);
+      if (!isTransient(error)) throw error;
+      return "the API server does not say which pods there are";
+    }
+  }
+
+  async #pods(): Promise<TargetPod[]> {
+    const { kube, signal, journal, step } = this.#context;
+    const pods = await targetPods(kube, this.#choice, { signal });
+    for (const { uid, standing } of pods) {
+      // It went on because of a marker whose sending was interrupted.
+      if (standing === "past" && journal.isBegun(`${step}/${uid}/marker`)) this.#served.add(uid);
+    }
+    return pods;
+  }
+
+  async #serve(pod: TargetPod): Promise<void> {
+    const { journal, step } = this.#context;
+    const podStep = `${step}/${pod.uid}`;
+    if (this.#served.has(pod.uid) || pod.standing !== "waiting") return;
+    this.#context.onProgress("Deploying", `data goes into pod ${pod.name}`);
+    await journal.begin(podStep);
+    deployFailpoint("deploy.injection.begin");
+    const failure = await this.#send(pod);
+    if (failure !== undefined) {
+      await journal.failed(podStep);
+      return await this.#bear(pod, failure);
+    }
+    deployFailpoint("deploy.injection.sent");
+    await journal.begin(`${podStep}/marker`);
+    const marker = ReadableStream.from([markerTar(this.#context.marker)]);
+    const unmarked = await this.#untar(pod, marker);
+    // It may have got there nevertheless: then the pod goes on, and has everything.
+    if (unmarked !== undefined) return await this.#bear(pod, unmarked);
+    deployFailpoint("deploy.injection.marked");
+    await journal.done(`${podStep}/marker`);
+    await journal.done(podStep);
+    this.#served.add(pod.uid);
+  }
+
+  /** Why the data did not get there, if so. */
+  async #send(pod: TargetPod): Promise<Failure | undefined> {
+    const made = await this.#run(pod, ["mkdir", "-p", this.#data.target.path]);
+    if (made !== undefined) return made;
+    const data = new DataTar(this.#context.source);
+    const failure = await this.#untar(pod, data);
+    if (failure !== undefined || data.whole) return failure;
+    return { why: "the data of the package could not be read to its end" };
+  }
+
+  #untar(pod: TargetPod, tar: AsyncIterable<Uint8Array>): Promise<Failure | undefined> {
+    const { compress, target: { path } } = this.#data;
+    const flags = ["-x", ...(compress ? ["-z"] : []), "-f", "-", "-C", path];
+    return this.#run(pod, ["tar", ...flags], compress ? compressed(tar) : tar);
+  }
+
+  async #run(
+    { name, namespace }: TargetPod,
+    command: readonly string[],
+    input?: AsyncIterable<Uint8Array>,
+  ): Promise<Failure | undefined> {
+    const { kubectl, timeout, signal } = this.#context;
+    const [program = ""] = command;
+    const into = ["--namespace", namespace, name, "--container", this.#choice.container];
+    const stdin = input === undefined ? [] : ["--stdin"];
+    const result = await kubectl(["exec", ...stdin, ...into, "--", ...command], timeout, input);
+    if (signal.aborted) throw cancelled(signal);
+    if (result.timedOut) return { why: `${program} did not end within ${seconds(timeout)} s` };
+    if (result.code === 0) return undefined;
+    const said = oneLine(result.stderr.trim().split("\n").slice(-2).join(" ")).slice(-MAX_SAID);
+    if (isProgramMissing(result.stderr)) {
+      return { why: `there is no ${program} in it (${said})`, final: true };
+    }
+    return { why: `${program} failed: ${said || `exit code ${result.code}`}` };
+  }
+
+  /** Bears what passes: a pod that went away, or on, is none to serve any more. */
+  async #bear(pod: TargetPod, { why, final = false }: Failure): Promise<void> {
+    const still = (await this.#pods())
+      .some(({ uid, standing }) => uid === pod.uid && standing === "waiting");
+    if (!still) return;
+    const count = (this.#failures.get(pod.uid) ?? 0) + 1;
+    this.#failures.set(pod.uid, count);
+    if (!final && count < MAX_ATTEMPTS) return;
+    const { container } = this.#choice;
+    throw new DeployError({
+      reason: "InjectionFailed",
+      message:
+        `data cannot be brought into container ${container} of pod ${pod.name} in namespace ` +
+        `${pod.namespace}: ${why}`,
+      kept: "the pod waits for its data",
+      ...(final ? { remedy: "use an image with tar and mkdir for this container" } : {}),
+      disposition: final ? "terminal" : "retry",
+    });
+  }
+
+  async #missing(pods: readonly TargetPod[]): Promise<string | undefined> {
+    const { selector, namespace, marker } = this.#choice;
+    if (pods.length === 0) {
+      return `no pod with ${selector} in namespace ${namespace} names the file ${marker}`;
+    }
+    const open = pods.filter((pod) => !this.#isSettled(pod));
+    if (open.length > 0) {
+      const named = open.slice(0, MAX_NAMED).map((pod) => `pod ${pod.name}: ${this.#said(pod)}`);
+      const more = open.length > MAX_NAMED ? ` and ${open.length - MAX_NAMED} more` : "";
+      return `${named.join("; ")}${more}`;
+    }
+    if (!pods.some(({ uid }) => this.#served.has(uid))) throw this.#tooEarly(pods);
+    return await this.#yetToCome(pods);
+  }
+
+  /** A pod that went on without having been served shares its volume with one that was. */
+  #isSettled({ uid, standing, runs }: TargetPod): boolean {
+    return runs && (standing === "past" || this.#served.has(uid));
+  }
+
+  #said({ uid, runs, text }: TargetPod): string {
+    return this.#served.has(uid) && !runs ? `it has its data and does not run yet (${text})` : text;
+  }
+
+  #tooEarly([pod]: readonly TargetPod[]): DeployError {
+    const { container, namespace, marker } = this.#choice;
+    return new DeployError({
+      reason: "InjectionFailed",
+      message:
+        `container ${container} of pod ${pod?.name} in namespace ${namespace} ended before ` +
+        "its data came",
+      remedy: `make it wait for the file ${marker} (###ZARF_DATA_INJECTION_MARKER###)`,
+    });
+  }
+
+  /** Of which controllers there will be more pods than there are. */
+  async #yetToCome(pods: readonly TargetPod[]): Promise<string | undefined> {
+    const { kube, signal } = this.#context;
+    const { namespace } = this.#choice;
+    const byUid = new Map<string, { readonly controller: Controller; count: number }>();
+    for (const { controller } of pods) {
+      if (controller === undefined) continue;
+      const entry = byUid.get(controller.uid) ?? { controller, count: 0 };
+      entry.count++;
+      byUid.set(controller.uid, entry);
+    }
+    for (const { controller, count } of byUid.values()) {
+      const wanted = await wantedPods(kube, controller, namespace, { signal }) ?? 0;
+      if (count < wanted) {
+        return `${count} of ${wanted} pods of ${controller.kind} ${controller.name} are there`;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** What container runtimes say of a program that an image does not have. */
+function isProgramMissing(said: string): boolean {
+  return /executable file.*not found|exec: .*no such file or directory/i.test(said);
+}
+
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 1000);
+}
