@@ -10,6 +10,7 @@ import type { Check } from "./injections.ts";
 import { type InstallContext, installRelease } from "./install.ts";
 import type { DeployJournal } from "./journal.ts";
 import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
+import { ProofBook } from "./proof.ts";
 import type { DeploymentRecord } from "./record.ts";
 import type { Scope } from "./scope.ts";
 import type { Filling } from "./template_objects.ts";
@@ -53,6 +54,7 @@ export class ComponentReleases {
         ...(signal === undefined ? {} : { signal }),
       }),
       clock: this.#clock,
+      proofs: new ProofBook(`${context.dataDir}/releases`),
       state,
       packageName: pkg.definition.metadata.name,
       timeout: context.timeout ?? DEFAULT_TIMEOUT,

@@ -21,10 +21,13 @@ import { imagesToPush } from "./images.ts";
 import { partsOf } from "./install.ts";
 import { withInjections } from "./injections.ts";
 import { DeployJournal } from "./journal.ts";
+import { explained } from "./refusal.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import type { DeploymentRecord } from "./record.ts";
 import { publishRepositories } from "./repositories.ts";
+import { redactedError } from "./redact.ts";
 import { Scope } from "./scope.ts";
+import { Secrets } from "./secrets.ts";
 import { cancelled } from "./wait.ts";
 
 /**
@@ -40,22 +43,32 @@ export async function deployPackage(
   pkg: DeployPackage,
   context: DeployContext,
 ): Promise<DeployOutcome> {
+  const secrets = new Secrets(pkg, context);
+  const onProgress = (progress: DeployProgress) =>
+    context.onProgress?.({ ...progress, message: secrets.redact(progress.message) });
   try {
-    return await deploy(pkg, context);
+    return await deploy(pkg, { ...context, onProgress }, secrets);
   } catch (error) {
     // A Helm that is ended, a call that is given up: whatever it looks like, it was the signal.
-    throw context.signal?.aborted ? cancelled(context.signal) : error;
+    if (context.signal?.aborted) throw cancelled(context.signal);
+    throw redactedError(error, (text) => secrets.redact(text));
   }
 }
 
-async function deploy(pkg: DeployPackage, context: DeployContext): Promise<DeployOutcome> {
+async function deploy(
+  pkg: DeployPackage,
+  context: DeployContext,
+  secrets: Secrets,
+): Promise<DeployOutcome> {
   const chosen = await choose(pkg, context);
   checkActions(chosen.components, context.actions ?? NO_ACTIONS);
   checkFiles(chosen.components, context.filesRoots ?? []);
   const state = await requireState(context.kube);
   const journal = new DeployJournal(context.journal);
   endInterruptedActions(journal);
-  const deployment = new Deployment(pkg, context, state, chosen, journal);
+  const scope = new Scope(pkg.definition, chosen.variables, state, chosen.values);
+  secrets.known = () => scope.secrets();
+  const deployment = new Deployment(pkg, context, state, chosen, scope, journal);
   await deployment.pushImages();
   const record = await deployment.begin(chosen.components);
   const connectStrings: ConnectStrings = {};
@@ -89,6 +102,7 @@ class Deployment {
   readonly #journal: DeployJournal;
   readonly #common: Pick<LocalWorkOptions, "fillingOf" | "onProgress">;
   readonly #releases: ComponentReleases;
+  readonly #chosen: Chosen;
   #local: LocalWork | undefined;
 
   constructor(
@@ -96,12 +110,13 @@ class Deployment {
     context: DeployContext,
     state: ZarfState,
     chosen: Chosen,
+    scope: Scope,
     journal: DeployJournal,
   ) {
     this.#pkg = pkg;
     this.#context = context;
-    const scope = new Scope(pkg.definition, chosen.variables, state, chosen.values);
     this.#scope = scope;
+    this.#chosen = chosen;
     this.#journal = journal;
     this.#common = {
       fillingOf: (component) => fillingOf(pkg, component, chosen.components, scope, state, context),
@@ -254,13 +269,41 @@ class Deployment {
 
   #failed(component: string, error: unknown): unknown {
     if (this.#context.signal?.aborted || !(error instanceof HoldfastError)) return error;
-    const message = `component "${component}": ${error.message}`;
-    this.#say(component, "Failed", error.message);
-    const reason = error instanceof DeployError ? error.reason : "ClusterCallFailed";
-    return new DeployError({ ...partsOf(error), reason, message });
+    const failure = explained(error);
+    const message = `component "${component}": ${failure.message}`;
+    this.#say(component, "Failed", failure.message);
+    const reason = failure instanceof DeployError ? failure.reason : "ClusterCallFailed";
+    const parts = partsOf(failure);
+    const kept = [...(parts.kept === undefined ? [] : [parts.kept]), ...this.#others(component)];
+    return new DeployError({
+      ...parts,
+      ...{ reason, message },
+      ...(kept.length === 0 ? {} : { kept: kept.join("; ") }),
+    });
+  }
+
+  /** What became of the other components. */
+  #others(failed: string): string[] {
+    const names = this.#chosen.components.map(({ name }) => name);
+    const at = names.indexOf(failed);
+    return [
+      ...said(names.slice(0, at), "stays deployed", "stay deployed"),
+      ...said(names.slice(at + 1), "was not begun", "were not begun"),
+    ];
   }
 
   #say(component: string | undefined, phase: DeployProgress["phase"], message: string): void {
     this.#context.onProgress?.({ component, phase, message });
   }
+}
+
+/** How many components one message names. */
+const MAX_NAMED = 5;
+
+function said(names: readonly string[], one: string, many: string): string[] {
+  if (names.length === 0) return [];
+  if (names.length === 1) return [`component "${names[0]}" ${one}`];
+  const shown = names.slice(0, MAX_NAMED).map((name) => `"${name}"`).join(", ");
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
+  return [`components ${shown}${more} ${many}`];
 }

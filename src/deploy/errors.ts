@@ -34,6 +34,20 @@ export type DeployReason =
   | "InjectionFailed"
   /** Helm refused or failed; the message is its own. */
   | "ChartFailed"
+  /** Somebody's webhook or policy, a quota or Pod Security refuses an object; the message is theirs. */
+  | "ObjectRefused"
+  /** The API server does not take an object, or not this change of it. */
+  | "ObjectInvalid"
+  /** An object is there already and belongs to another release, or to nobody. */
+  | "OwnedByOther"
+  /** The cluster does not know an object's kind: its CustomResourceDefinition is not there. */
+  | "KindMissing"
+  /** A webhook that must agree does not answer. */
+  | "WebhookDown"
+  /** A namespace is being deleted. */
+  | "NamespaceTerminating"
+  /** A hook of a chart failed; the message names its Job and what that said last. */
+  | "HookFailed"
   /** A call to the API server failed; the message is its own. */
   | "ClusterCallFailed"
   /** Something deployed cannot become ready; the message says what. */
@@ -42,6 +56,8 @@ export type DeployReason =
   | "TimedOut"
   /** What was deployed did not become ready, and what was there before was brought back. */
   | "RolledBack"
+  /** The deployment, or a component of it, took longer than it may. */
+  | "DeadlineExceeded"
   /** The deployment was told to stop. */
   | "Cancelled";
 

@@ -1,6 +1,7 @@
 import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { POST_RENDER_SETTINGS } from "./post_render.ts";
+import { withoutMisleading } from "./refusal.ts";
 
 /** Revisions that Helm keeps of a release (Zarf 0.84, helm/chart.go). */
 const HISTORY_MAX = 10;
@@ -71,6 +72,12 @@ export class Helm {
   constructor(options: HelmOptions) {
     this.#options = options;
     this.#writePlugin();
+  }
+
+  /** The same, ended by another signal. */
+  under(signal: AbortSignal | undefined): Helm {
+    const { signal: _, ...others } = this.#options;
+    return new Helm({ ...others, ...(signal === undefined ? {} : { signal }) });
   }
 
   /**
@@ -252,5 +259,7 @@ export function reasonOf(result: Pick<ExecResult, "code" | "stderr">): string {
   );
   const at = lines.findLastIndex((line) => line.startsWith("Error: "));
   const useful = (at < 0 ? lines.slice(-3) : lines.slice(at)).join("; ").replace(/^Error: /, "");
-  return useful === "" ? `helm ended with code ${result.code}` : useful.slice(0, MAX_ERROR);
+  return useful === ""
+    ? `helm ended with code ${result.code}`
+    : withoutMisleading(useful).slice(0, MAX_ERROR);
 }

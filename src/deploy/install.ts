@@ -7,13 +7,21 @@ import type { Helm } from "./helm.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
 import type { PlannedRelease } from "./plan.ts";
 import { postRender, type PostRendered, serializeSettings } from "./post_render.ts";
-import { deployedRevision, repairRelease } from "./release.ts";
+import type { ProofBook } from "./proof.ts";
+import { explained, failedHookJob } from "./refusal.ts";
+import { lastWordsOfJob } from "./last_words.ts";
+import { markFailed, newestRevision, releaseHistory, repairRelease } from "./release.ts";
 import type { Templates } from "./template.ts";
 import { cancelled, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
 
 /** How long what was rolled back may take to be ready again, in milliseconds. */
 const ROLLBACK_TIMEOUT = 300_000;
+
+/** How long a kind is waited for that the API server does not know yet, in milliseconds. */
+export const KIND_GRACE = 30_000;
+/** Milliseconds between two attempts meanwhile. */
+const KIND_INTERVAL = 2_000;
 
 /** What installing a release works with. */
 export interface InstallContext {
@@ -30,9 +38,14 @@ export interface InstallContext {
   /** Milliseconds for Helm and the wait together. */
   readonly timeout: number;
   readonly troubleGrace?: number;
+  /** Knows which revision was good. */
+  readonly proofs: ProofBook;
+  /** The deployment is to stop: nothing is undone, it goes on later. */
   readonly signal?: AbortSignal;
   /** Asked while it waits; what it throws fails the release. */
   readonly check?: () => void;
+  /** Time is up: what does not get there is undone. */
+  readonly limit?: AbortSignal;
   readonly onProgress: (message: string) => void;
 }
 
@@ -54,26 +67,67 @@ export async function installRelease(
   const deadline = context.clock.monotonic() + context.timeout;
   const settings = writeSettings(directory, context);
   const options = { ...planned, settings, timeout: context.timeout };
-  const preview = await render(planned, options, context);
-  await ensureNamespaces(namespacesOf(preview, planned.namespace), context);
+  const { kube, proofs } = context;
+  const { namespace, release } = planned;
+  const prepared = await untouched(planned, context, async () => {
+    const preview = await render(planned, options, context);
+    await ensureNamespaces(namespacesOf(preview, namespace), context);
+    return preview;
+  });
   deployFailpoint("deploy.namespaces.ready");
-  const { kube, helm } = context;
-  const before = deployedRevision(await repairRelease(kube, planned.namespace, planned.release));
+  const history = await repairRelease(kube, namespace, release);
+  const before = proofs.begin(namespace, release, history);
   try {
-    await applyChart(helm, options, settings);
-    deployFailpoint("deploy.chart.applied");
-    const objects = planned.literal === undefined
-      ? readObjects(await helm.manifest(options))
-      : preview.objects;
-    if (!planned.noWait) {
-      const left = Math.max(0, deadline - context.clock.monotonic());
-      await waitFor(objects, planned.namespace, left, context);
-    }
+    await bring(planned, options, prepared, before !== undefined, deadline, context);
   } catch (error) {
-    throw await rollBack(error, planned, before, context);
+    throw await rollBack(error, planned, { before, newest: newestRevision(history) }, context);
   }
+  proofs.settle(namespace, release);
   deployFailpoint("deploy.chart.ready");
-  return preview.connectStrings;
+  return prepared.connectStrings;
+}
+
+/** Applies a release and waits for it. */
+async function bring(
+  planned: PlannedRelease,
+  options: HelmRelease,
+  preview: PostRendered,
+  replaces: boolean,
+  deadline: number,
+  context: InstallContext,
+): Promise<void> {
+  const working = { ...context, signal: anyOf(context.signal, context.limit) };
+  const helm = context.helm.under(working.signal);
+  await applyChart(helm, options, deadline, working);
+  deployFailpoint("deploy.chart.applied");
+  const objects = planned.literal === undefined
+    ? readObjects(await helm.manifest(options))
+    : preview.objects;
+  if (planned.noWait) return;
+  const left = Math.max(0, deadline - context.clock.monotonic());
+  await waitFor(objects, planned.namespace, left, replaces, working);
+}
+
+function anyOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}
+
+/** Says in the errors of what comes before Helm what of the release stays. */
+async function untouched<T>(
+  planned: PlannedRelease,
+  { kube, signal }: InstallContext,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (signal?.aborted || !(error instanceof HoldfastError)) throw error;
+    const failure = explained(error);
+    const { namespace, release } = planned;
+    const revision = (await releaseHistory(kube, namespace, release).catch(() => [])).at(-1);
+    if (revision === undefined || !(failure instanceof DeployError)) throw failure;
+    throw withKept(failure, `${nameOf(planned)} stays at revision ${revision.revision}`);
+  }
 }
 
 function writeSettings(directory: string, context: InstallContext): string {
@@ -107,15 +161,49 @@ async function render(
   }
 }
 
-async function applyChart(helm: Helm, options: HelmRelease, settings: string): Promise<void> {
+/** Applies a chart; a kind that is only just being defined is waited for. */
+async function applyChart(
+  helm: Helm,
+  options: HelmRelease,
+  deadline: number,
+  context: InstallContext,
+): Promise<void> {
+  const { clock, signal, onProgress } = context;
+  const patience = Math.min(deadline, clock.monotonic() + KIND_GRACE);
+  while (true) {
+    try {
+      return await upgrade(helm, options, context);
+    } catch (error) {
+      if (!(error instanceof DeployError) || error.reason !== "KindMissing") throw error;
+      if (signal?.aborted || clock.monotonic() >= patience) throw error;
+      onProgress(`a kind is waited for: ${error.message}`);
+      await clock.sleep(KIND_INTERVAL, signal);
+    }
+  }
+}
+
+async function upgrade(helm: Helm, options: HelmRelease, context: InstallContext): Promise<void> {
   try {
     await helm.upgrade(options);
   } catch (error) {
+    if (!(error instanceof DeployError)) throw error;
     // Helm does not pass on what its post-renderer says.
-    const said = readIfThere(`${settings}.error`);
-    if (said === undefined || !(error instanceof DeployError)) throw error;
+    const said = readIfThere(`${options.settings}.error`);
+    if (said === undefined) throw await withHook(explained(error), options, context);
     throw new DeployError({ reason: "PackageBroken", message: error.message, cause: said });
   }
+}
+
+/** With what the Job of a failed hook said last. */
+async function withHook(
+  error: DeployError,
+  { namespace }: HelmRelease,
+  { kube }: InstallContext,
+): Promise<DeployError> {
+  const job = error.reason === "HookFailed" ? failedHookJob(error.message) : undefined;
+  const said = job === undefined ? "" : await lastWordsOfJob(kube, namespace, job);
+  if (said === "") return error;
+  return new DeployError({ ...partsOf(error), message: `${error.message}; ${said}` });
 }
 
 function readIfThere(path: string): string | undefined {
@@ -130,12 +218,14 @@ async function waitFor(
   objects: readonly Manifest[],
   namespace: string,
   timeout: number,
+  replaces: boolean,
   context: InstallContext,
 ): Promise<void> {
   const { clock, signal, troubleGrace, check, onProgress } = context;
   await waitReady(context.kube, objects.map((object) => refOf(object, namespace)), {
     timeout,
     wholeTimeout: context.timeout,
+    replaces,
     clock,
     onProgress,
     ...(check === undefined ? {} : { check }),
@@ -150,18 +240,35 @@ export function refOf(object: Manifest, namespace: string): ObjectRef {
   return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace || namespace };
 }
 
+/** What there was of a release before it was changed. */
+interface Earlier {
+  /** The revision that was good. */
+  readonly before: number | undefined;
+  /** The newest one, good or not. */
+  readonly newest: number;
+}
+
 /** Goes back after a failure and returns the error to throw. */
 async function rollBack(
   error: unknown,
   planned: PlannedRelease,
-  before: number | undefined,
+  { before, newest }: Earlier,
   context: InstallContext,
 ): Promise<unknown> {
   if (context.signal?.aborted) return cancelled(context.signal);
-  if (!(error instanceof DeployError)) return error;
+  const failure = context.limit?.aborted ? context.limit.reason : error;
+  if (!(failure instanceof DeployError)) return failure;
+  const { namespace, release } = planned;
+  const name = nameOf(planned);
+  const changed = await disown(failure, planned, newest, context);
   if (before === undefined) {
-    return withKept(error, `release ${planned.release} stays as it is; there is no earlier one`);
+    return withKept(
+      failure,
+      changed ? `${name} stays as it is; there is no earlier one` : `${name} is not there`,
+    );
   }
+  // Then there is nothing to undo, and when what keeps it has passed it goes on.
+  if (!changed) return withKept(failure, `${name} stays at revision ${before}`);
   const timeout = Math.min(context.timeout, ROLLBACK_TIMEOUT);
   const options = { ...planned, settings: "", timeout };
   try {
@@ -169,26 +276,56 @@ async function rollBack(
     await context.helm.rollback(options, before);
     const objects = readObjects(await context.helm.manifest(options));
     const { check: _, ...alone } = context;
-    await waitFor(objects, planned.namespace, timeout, { ...alone, timeout });
+    await waitFor(objects, namespace, timeout, false, { ...alone, timeout });
+    context.proofs.settle(namespace, release);
     // Trying again would only take down what runs: it is for whoever builds the package now.
     return new DeployError({
-      ...partsOf(error),
+      ...partsOf(failure),
       reason: "RolledBack",
       disposition: "terminal",
-      kept: `release ${planned.release} is back at revision ${before} and ready`,
+      kept: `${name} is back at revision ${before} and ready`,
       remedy: "drop a mended package, or the same file again to try once more",
     });
-  } catch (failure) {
-    const why = describeError(failure);
+  } catch (trouble) {
+    const why = describeError(trouble);
     return withKept(
-      error,
-      `release ${planned.release} could not be brought back to revision ${before}: ${why}`,
+      failure,
+      `${name} could not be brought back to revision ${before}: ${why}`,
     );
   }
 }
 
+/** Releases of manifests have names that nobody knows. */
+function nameOf({ title, release }: PlannedRelease): string {
+  return title === release ? `release ${release}` : `release ${release} of "${title}"`;
+}
+
+/**
+ * What Helm has applied and what did not become ready is nothing to go back to.
+ *
+ * @returns whether Helm has changed anything; it keeps a revision before it does.
+ */
+async function disown(
+  failure: DeployError,
+  { namespace, release }: PlannedRelease,
+  newest: number,
+  { kube, proofs }: InstallContext,
+): Promise<boolean> {
+  try {
+    const last = (await releaseHistory(kube, namespace, release)).at(-1);
+    const changed = last !== undefined && last.revision > newest;
+    if (changed) await markFailed(kube, namespace, last, failure.message);
+    proofs.settle(namespace, release);
+    return changed;
+  } catch {
+    // Without an API server the note stays, which says the same to the next attempt.
+    return true;
+  }
+}
+
 function withKept(error: DeployError, kept: string): DeployError {
-  return new DeployError({ ...partsOf(error), kept });
+  const all = error.kept === undefined ? kept : `${kept}; ${error.kept}`;
+  return new DeployError({ ...partsOf(error), kept: all });
 }
 
 /** The parts of an error, to make another one of it. */

@@ -6,8 +6,9 @@ import { KubeError } from "../kube/mod.ts";
 import { newState } from "../zarf/mod.ts";
 import { DeployError } from "./errors.ts";
 import { Helm } from "./helm.ts";
-import { type InstallContext, installRelease, refOf } from "./install.ts";
+import { type InstallContext, installRelease, KIND_GRACE, refOf } from "./install.ts";
 import type { PlannedRelease } from "./plan.ts";
+import { ProofBook } from "./proof.ts";
 import { writeRawChart } from "./raw_chart.ts";
 
 /** A cluster, a Helm and a directory; everything that {@linkcode installRelease} works with. */
@@ -31,6 +32,7 @@ class Place implements AsyncDisposable {
         ...(more.signal === undefined ? {} : { signal: more.signal }),
       }),
       clock: this.clock,
+      proofs: new ProofBook(`${this.#root}/releases`),
       state: newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" }),
       packageName: "shop",
       templates: new Map([["###ZARF_VAR_SIZE###", { value: "3" }]]),
@@ -137,7 +139,8 @@ Deno.test("settings that may hold passwords are for the owner's eyes only", asyn
       return Promise.resolve();
     },
   };
-  await place.install(text("1"), { helm: helm as unknown as Helm }, { noWait: true });
+  const settings = { ...helm, under: () => helm } as unknown as Helm;
+  await place.install(text("1"), { helm: settings }, { noWait: true });
   assert.equal((mode ?? 0o777) & 0o077, 0);
 });
 
@@ -166,7 +169,11 @@ Deno.test("a first install that fails stays, so that it can be looked at", async
   await using place = new Place();
   await assert.rejects(
     place.install(FAILED_JOB),
-    isError("NotReady", /Job migrate .* the schema is locked/, /web stays .* no earlier one/),
+    isError(
+      "NotReady",
+      /Job migrate .* the schema is locked/,
+      /web of "the shop" stays .* no earlier one/,
+    ),
   );
   assert.deepEqual(place.helm.verbs, ["upgrade web"]);
   assert.ok(place.api.find("jobs", "migrate"));
@@ -177,10 +184,14 @@ Deno.test("an upgrade that does not become ready goes back to what was deployed"
   await place.install(text("old"));
   await assert.rejects(
     place.install(text("new") + "---\n" + FAILED_JOB),
-    isError("RolledBack", /the schema is locked/, /web is back at revision 1 and ready/),
+    isError(
+      "RolledBack",
+      /the schema is locked/,
+      /web of "the shop" is back at revision 1 and ready/,
+    ),
   );
   assert.equal(place.api.find("configmaps", "text")?.["data"].value, "old");
-  assert.deepEqual(place.helm.history("web"), ["superseded", "superseded", "deployed"]);
+  assert.deepEqual(place.helm.history("web"), ["superseded", "failed", "deployed"]);
   assert.deepEqual(place.helm.verbs.slice(-2), ["rollback web", "get web"]);
   assert.equal(place.helm.calls.at(-2)?.[2], "1");
   assert.ok(place.said.includes('"the shop" goes back to revision 1'));
@@ -190,7 +201,11 @@ Deno.test("an upgrade that Helm refuses goes back, too, and Helm's reason is kep
   await using place = new Place();
   await place.install(text("old"));
   const refusal = 'UPGRADE FAILED: Service "web" is invalid: spec.clusterIP: field is immutable';
-  place.helm.intercept = ([verb]) => verb === "upgrade" ? failure(refusal) : undefined;
+  place.helm.intercept = ([verb]) => {
+    if (verb !== "upgrade") return undefined;
+    place.helm.leave("web", "shop", "failed");
+    return failure(refusal);
+  };
   await assert.rejects(
     place.install(text("new")),
     isError(
@@ -201,15 +216,106 @@ Deno.test("an upgrade that Helm refuses goes back, too, and Helm's reason is kep
   );
 });
 
-Deno.test("Helm's refusal of a first install is told as it is", async () => {
+Deno.test("Helm's refusal of a first install is told as it is, with what is there of it", async () => {
+  for (const isThere of [true, false]) {
+    await using place = new Place();
+    place.helm.intercept = () => {
+      if (isThere) place.helm.leave("web", "shop", "failed");
+      return failure("INSTALL FAILED: exceeded quota: pods");
+    };
+    const kept = isThere ? /stays as it is/ : /is not there/;
+    await assert.rejects(place.install(text("1")), (error) => {
+      isError("ObjectRefused", /release web in namespace shop: .*quota: pods$/, kept)(error);
+      assert.equal((error as DeployError).disposition, "retry");
+      assert.equal((error as DeployError).cause, undefined);
+      assert.match((error as DeployError).remedy ?? "", /raise the ResourceQuota/);
+      return true;
+    });
+  }
+});
+
+Deno.test("what Helm refuses before it changes anything is not undone, and may be tried again", async () => {
   await using place = new Place();
-  place.helm.intercept = () => failure("INSTALL FAILED: quota exceeded");
-  await assert.rejects(place.install(text("1")), (error) => {
-    isError("ChartFailed", /release web in namespace shop: .*quota exceeded$/, /stays/)(error);
+  await place.install(text("old"));
+  place.helm.intercept = ([verb]) =>
+    verb === "upgrade" ? failure("UPGRADE FAILED: failed calling webhook x") : undefined;
+  await assert.rejects(place.install(text("new")), (error) => {
+    isError("WebhookDown", /failed calling webhook/, /stays at revision 1$/)(error);
     assert.equal((error as DeployError).disposition, "retry");
-    assert.equal((error as DeployError).cause, undefined);
     return true;
   });
+  assert.deepEqual(place.helm.history("web"), ["deployed"]);
+});
+
+Deno.test("a kind that is not there yet is waited for a while, and then it goes on", async () => {
+  const missing = 'INSTALL FAILED: no matches for kind "G" in version "x/v1"';
+  for (const attempts of [3, 1_000]) {
+    await using place = new Place();
+    let left = attempts;
+    place.helm.intercept = () => left-- > 0 ? failure(missing) : undefined;
+    const done = place.install(text("1"));
+    if (attempts === 3) await done;
+    else await assert.rejects(done, isError("KindMissing", /no matches for kind "G"/));
+    assert.equal(place.clock.monotonic(), attempts === 3 ? 6_000 : KIND_GRACE);
+    assert.ok(place.said.some((line) => /^a kind is waited for: .*"G"/.test(line)));
+  }
+});
+
+Deno.test("the Job of a hook that failed says what it said last", async () => {
+  await using place = new Place();
+  const containers = [{ name: "c", state: { terminated: { exitCode: 3 } } }];
+  const labels = { "batch.kubernetes.io/job-name": "migrate" };
+  place.api.put({
+    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "m-1", namespace: "shop", labels } },
+    status: { containerStatuses: containers },
+  } as never);
+  place.api.logs.set("m-1", "connecting\nno database\n");
+  place.helm.intercept = () =>
+    failure("failed pre-install: resource Job/shop/migrate not ready. status: Failed");
+  const said =
+    /Job\/shop\/migrate .*; pod m-1, container c ended with code 3; it said last: .*no database$/;
+  await assert.rejects(place.install(text("1")), isError("HookFailed", said));
+});
+
+Deno.test("when its time is up a release goes back, and Helm's half-done revision has failed", async () => {
+  await using place = new Place();
+  await place.install(text("old"));
+  const controller = new AbortController();
+  place.helm.intercept = ([verb]) => {
+    if (verb !== "upgrade") return undefined;
+    place.helm.leave("web", "shop", "pending-upgrade");
+    const message = "it took longer than 1 s";
+    controller.abort(new DeployError({ reason: "DeadlineExceeded", message }));
+    return failure("context canceled");
+  };
+  await assert.rejects(
+    place.install(text("new"), { limit: controller.signal }),
+    isError("RolledBack", /it took longer than 1 s/, /back at revision 1 and ready/),
+  );
+  assert.deepEqual(place.helm.history("web"), ["superseded", "failed", "deployed"]);
+});
+
+Deno.test("after a first install that did not become ready there is nothing to go back to", async () => {
+  await using place = new Place();
+  for (const history of [["failed"], ["failed", "failed"]]) {
+    await assert.rejects(place.install(FAILED_JOB), isError("NotReady", /locked/, /no earlier/));
+    assert.deepEqual(place.helm.history("web"), history);
+  }
+});
+
+Deno.test("what an interruption has left unproven is not gone back to", async () => {
+  await using place = new Place();
+  await place.install(text("old"));
+  const controller = new AbortController();
+  place.clock.sleep = () => Promise.resolve(controller.abort());
+  const { signal } = controller;
+  await assert.rejects(
+    place.install(claim("Pending"), { signal }),
+    isError("Cancelled", /stopped/),
+  );
+  assert.deepEqual(place.helm.history("web"), ["superseded", "deployed"]);
+  await assert.rejects(place.install(FAILED_JOB), isError("RolledBack", /locked/, /revision 1/));
+  assert.equal(place.api.find("configmaps", "text")?.["data"].value, "old");
 });
 
 Deno.test("a way back that fails is told together with what failed first", async () => {

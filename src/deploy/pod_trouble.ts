@@ -1,9 +1,21 @@
 import * as v from "valibot";
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { lastWarning } from "./warnings.ts";
 import type { Manifest } from "./yaml.ts";
 
 /** How often a container may be restarted before its deployment is given up. */
 export const MAX_RESTARTS = 5;
+/** A run of a container that is shorter ended at once, in milliseconds. */
+const SHORT_RUN = 10_000;
+
+/** A container that ends again and again. */
+export interface Crash {
+  readonly pod: string;
+  readonly container: string;
+  readonly restarts: number;
+  /** Whether its last run ended at once. */
+  readonly short: boolean;
+}
 
 /** Why pods do not become ready, in a technician's words. */
 export interface Trouble {
@@ -13,6 +25,9 @@ export interface Trouble {
    * within a while (an image that cannot be pulled may arrive). `pending`: only worth showing.
    */
   readonly severity: "fatal" | "persistent" | "pending";
+  /** The image is not where it is pulled from; that is given up earlier. */
+  readonly imageMissing?: boolean;
+  readonly crash?: Crash;
 }
 
 const text = v.optional(v.nullable(v.string()), "");
@@ -33,6 +48,8 @@ const ContainerSchema = v.looseObject({
           exitCode: v.optional(v.number(), 0),
           reason: text,
           message: text,
+          startedAt: text,
+          finishedAt: text,
         })),
       ),
     }),
@@ -46,6 +63,7 @@ const PodSchema = v.looseObject({
     creationTimestamp: text,
     deletionTimestamp: v.optional(v.nullable(v.string())),
     labels: v.optional(v.nullable(v.record(v.string(), v.string())), {}),
+    annotations: v.optional(v.nullable(v.record(v.string(), v.string())), {}),
   }),
   status: v.optional(
     v.looseObject({
@@ -95,17 +113,48 @@ export async function podTrouble(
   object: KubeObject,
   namespace: string,
 ): Promise<Trouble | undefined> {
-  if (object.kind === "Pod") return worst([object]);
+  if (object.kind === "Pod") return worst([object]) ?? await warned(kube, object);
   const refused = refusedPods(object);
   if (refused !== undefined) return refused;
-  if (!WORKLOADS.has(object.kind)) return undefined;
+  if (!WORKLOADS.has(object.kind)) {
+    return object.kind === "PersistentVolumeClaim" ? await warned(kube, object) : undefined;
+  }
   const parsed = v.safeParse(SelectorSchema, object);
   if (!parsed.success) return undefined;
   const labelSelector = Object.entries(parsed.output.spec.selector.matchLabels)
     .map(([name, value]) => `${name}=${value}`).join(",");
   if (labelSelector === "") return undefined;
-  const pods = await kube.list({ apiVersion: "v1", kind: "Pod", namespace }, { labelSelector });
-  return worst(pods.items);
+  const { items } = await kube.list(
+    { apiVersion: "v1", kind: "Pod", namespace },
+    { labelSelector },
+  );
+  if (items.length === 0) return await warned(kube, object);
+  return worst(items) ?? await warnedPod(kube, items);
+}
+
+/** What the events of an object warn of; pods that cannot even be made do not come by themselves. */
+async function warned(kube: KubeClient, object: KubeObject): Promise<Trouble | undefined> {
+  const warning = await lastWarning(kube, object);
+  if (warning === undefined) return undefined;
+  return {
+    message: `${warning.reason}: ${warning.message}`,
+    severity: warning.reason === "FailedCreate" ? "persistent" : "pending",
+  };
+}
+
+/** What keeps the first pod that is not ready (a volume, a probe). */
+async function warnedPod(
+  kube: KubeClient,
+  pods: readonly KubeObject[],
+): Promise<Trouble | undefined> {
+  const waiting = newestRevision(parsedPods(pods)).find((pod) =>
+    !pod.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True")
+  );
+  const name = waiting?.metadata.name;
+  const pod = pods.find(({ metadata }) => metadata.name === name);
+  const trouble = pod === undefined ? undefined : await warned(kube, pod);
+  if (trouble === undefined) return undefined;
+  return { message: `pod ${name}: ${trouble.message}`, severity: "pending" };
 }
 
 const FailureSchema = v.looseObject({
@@ -128,13 +177,17 @@ function refusedPods(object: KubeObject): Trouble | undefined {
 
 /** The worst trouble among pods as the API server gives them. */
 export function worst(pods: readonly unknown[]): Trouble | undefined {
-  const parsed = pods.flatMap((pod) => {
+  const troubles = newestRevision(parsedPods(pods)).flatMap(troublesOf);
+  const order = ["fatal", "persistent", "pending"];
+  const rank = ({ severity, crash }: Trouble) => order.indexOf(severity) - (crash ? 0.5 : 0);
+  return troubles.sort((a, b) => rank(a) - rank(b))[0];
+}
+
+function parsedPods(pods: readonly unknown[]): Pod[] {
+  return pods.flatMap((pod) => {
     const result = v.safeParse(PodSchema, pod);
     return result.success && !result.output.metadata.deletionTimestamp ? [result.output] : [];
   });
-  const troubles = newestRevision(parsed).flatMap(troublesOf);
-  const order = ["fatal", "persistent", "pending"];
-  return troubles.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))[0];
 }
 
 function newestRevision(pods: readonly Pod[]): Pod[] {
@@ -164,7 +217,7 @@ function troublesOf(pod: Pod): Trouble[] {
     ...pod.status.initContainerStatuses ?? [],
     ...pod.status.containerStatuses ?? [],
   ];
-  return containers.flatMap((container) => containerTrouble(name, container));
+  return containers.flatMap((container) => containerTrouble(pod, container));
 }
 
 /** Reasons of the kubelet (pkg/kubelet/images, pkg/kubelet/container) that need somebody's hand. */
@@ -177,21 +230,43 @@ const CONFIGURATION_REASONS: ReadonlySet<string> = new Set([
   "ErrImageNeverPull",
 ]);
 
-function containerTrouble(pod: string, container: Container): Trouble[] {
+/** Containerd's words for a registry that has no such image; the kubelet passes them on. */
+const NO_SUCH_IMAGE = /not found|NotFound|manifest unknown/;
+/** Where the webhook keeps how a container's image was written (Zarf 0.84, agent/hooks/pods.go). */
+const ORIGINAL_IMAGE = "zarf.dev/original-image-";
+
+function containerTrouble(pod: Pod, container: Container): Trouble[] {
   const waiting = container.state.waiting;
   const reason = waiting?.reason ?? "";
-  const prefix = `pod ${pod}, container ${container.name}: `;
+  const prefix = `pod ${pod.metadata.name}, container ${container.name}: `;
   if (PULL_REASONS.has(reason) || CONFIGURATION_REASONS.has(reason)) {
     const detail = waiting?.message ? `: ${waiting.message}` : "";
-    return [{ message: `${prefix}${reason}${detail}`, severity: "persistent" }];
+    const message = `${prefix}${reason}${detail}`;
+    const imageMissing = PULL_REASONS.has(reason) && NO_SUCH_IMAGE.test(detail);
+    if (!imageMissing) return [{ message, severity: "persistent" }];
+    const image = pod.metadata.annotations?.[`${ORIGINAL_IMAGE}${container.name}`];
+    const named = image === undefined
+      ? message
+      : `${prefix}${reason}: image ${image} is not in the registry${detail}`;
+    return [{ message: named, severity: "persistent", imageMissing }];
   }
-  if (reason !== "CrashLoopBackOff") return [];
-  const ended = container.lastState.terminated;
+  return reason === "CrashLoopBackOff" ? [crashTrouble(pod, container, prefix)] : [];
+}
+
+function crashTrouble(pod: Pod, container: Container, prefix: string): Trouble {
+  const { restartCount, lastState: { terminated: ended } } = container;
   const why = ended ? ` after it ended with code ${ended.exitCode} (${ended.reason})` : "";
-  return [{
-    message: `${prefix}restarted ${container.restartCount} times${why}`,
-    severity: container.restartCount >= MAX_RESTARTS ? "fatal" : "pending",
-  }];
+  const ran = Date.parse(ended?.finishedAt ?? "") - Date.parse(ended?.startedAt ?? "");
+  return {
+    message: `${prefix}restarted ${restartCount} times${why}`,
+    severity: restartCount >= MAX_RESTARTS ? "fatal" : "pending",
+    crash: {
+      pod: pod.metadata.name,
+      container: container.name,
+      restarts: restartCount,
+      short: ran < SHORT_RUN,
+    },
+  };
 }
 
 /** Kind and name, as people say it. */

@@ -4,6 +4,7 @@ import { redactor } from "./redact.ts";
 Deno.test("secrets are hidden, line by line and the longest first", () => {
   const redact = redactor(["pass", "password", "", "first\n  second line \n\n"]);
   const rows: [text: string, expected: string][] = [
+    ["cGFzc3dvcmQ=", "***"],
     ["nothing", "nothing"],
     ["the password is password", "the *** is ***"],
     ["pass", "***"],

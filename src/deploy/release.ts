@@ -1,5 +1,6 @@
+import { gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
-import type { KubeClient } from "../kube/mod.ts";
+import type { KubeClient, KubeObject } from "../kube/mod.ts";
 
 /** One revision of a release, from the labels of Helm's Secret. */
 export interface Revision {
@@ -68,4 +69,53 @@ export async function repairRelease(
     await kube.delete({ apiVersion: "v1", kind: "Secret", namespace, name: secret });
   }
   return history.filter((revision) => !pending.includes(revision));
+}
+
+/** The largest release that is read, in bytes; a Secret holds 1 MiB of it compressed. */
+const MAX_RELEASE = 64 << 20;
+
+/** The number of the newest revision; 0 where there is none. */
+export function newestRevision(history: readonly Revision[]): number {
+  return history.at(-1)?.revision ?? 0;
+}
+
+/**
+ * Says in Helm's own record that a revision has failed, as Helm does that waits itself (helm 4,
+ * pkg/action/upgrade.go failRelease): whoever comes later, `zarf` and `helm` included, does not take
+ * it for one to go back to. What a Helm that was ended left pending can be undone then.
+ *
+ * @param why becomes the revision's description.
+ */
+export async function markFailed(
+  kube: KubeClient,
+  namespace: string,
+  { secret: name, status }: Revision,
+  why: string,
+): Promise<void> {
+  if (status !== "deployed" && !status.startsWith("pending-")) return;
+  const ref = { apiVersion: "v1", kind: "Secret", namespace, name };
+  const secret = await kube.get(ref);
+  if (secret === undefined) return;
+  await kube.patch(ref, { type: "merge", body: failedRelease(secret, why) });
+}
+
+const ReleaseDataSchema = v.looseObject({ data: v.looseObject({ release: v.string() }) });
+const ReleaseSchema = v.looseObject({ info: v.looseObject({}) });
+
+/** What changes in the Secret; where its content cannot be read, the label by which it is found. */
+function failedRelease(secret: KubeObject, why: string) {
+  const metadata = { labels: { status: "failed" } };
+  const parsed = v.safeParse(ReleaseDataSchema, secret);
+  if (!parsed.success) return { metadata };
+  try {
+    // Helm's own base64 of gzip (pkg/storage/driver/util.go), in the API's base64.
+    const packed = Uint8Array.fromBase64(atob(parsed.output.data.release));
+    const text = gunzipSync(packed, { maxOutputLength: MAX_RELEASE }).toString();
+    const content = v.parse(ReleaseSchema, JSON.parse(text));
+    const info = { ...content.info, status: "failed", description: why };
+    const changed = gzipSync(JSON.stringify({ ...content, info }), { level: 9 }).toString("base64");
+    return { metadata, data: { release: btoa(changed) } };
+  } catch {
+    return { metadata };
+  }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
-import { deployedRevision, releaseHistory, repairRelease } from "./release.ts";
+import { deployedRevision, markFailed, releaseHistory, repairRelease } from "./release.ts";
 
 /** A cluster with revisions of release `web` in namespace `shop`, the first one first. */
 function cluster(...statuses: string[]): ApiObjects {
@@ -88,5 +89,44 @@ Deno.test("only revisions in the middle of an operation are forgotten", async ()
     assert.equal(deployedRevision(history), deployed);
     assert.deepEqual(await releaseHistory(api.client, "shop", "web"), history);
     assert.equal(api.writes.length, statuses.length - left.length);
+  }
+});
+
+/** A Secret's content as Helm writes it. */
+function packed(release: unknown): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(release));
+  return btoa(gzipSync(bytes).toString("base64"));
+}
+
+function unpacked(text: string): unknown {
+  return JSON.parse(gunzipSync(Uint8Array.fromBase64(atob(text))).toString());
+}
+
+Deno.test("a revision that failed says so, by its label and in what Helm reads of it", async () => {
+  const rows: [status: string, data: unknown, after: string][] = [
+    ["deployed", packed({ name: "web", info: { status: "deployed", notes: "n" } }), "failed"],
+    ["pending-upgrade", packed({ name: "web", info: { status: "pending-upgrade" } }), "failed"],
+    ["deployed", btoa("no base64 of gzip"), "failed"],
+    ["deployed", undefined, "failed"],
+    ["superseded", packed({ info: { status: "superseded" } }), "superseded"],
+  ];
+  for (const [status, release, after] of rows) {
+    await using api = cluster(status);
+    const [secret] = api.all("secrets");
+    assert.ok(secret);
+    if (release !== undefined) api.put({ ...secret, data: { release } });
+    const [last] = await releaseHistory(api.client, "shop", "web");
+    assert.ok(last);
+    await markFailed(api.client, "shop", last, "not ready within 1 s");
+    const [changed] = api.all("secrets");
+    assert.equal(changed?.metadata.labels?.["status"], after);
+    if (typeof release !== "string" || after !== "failed" || release.length < 40) continue;
+    assert.deepEqual(unpacked(changed?.["data"].release), {
+      name: "web",
+      info: {
+        ...(unpacked(release) as { info: object }).info,
+        ...{ status: "failed", description: "not ready within 1 s" },
+      },
+    });
   }
 });

@@ -8,12 +8,20 @@ import {
 import { type Clock, systemClock } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { type Health, statusOf } from "./health.ts";
+import { lastWords, lastWordsOfJob } from "./last_words.ts";
 import { podTrouble, type Trouble } from "./pod_trouble.ts";
 
 /** Milliseconds between two looks at what is not ready. */
 const POLL_INTERVAL = 1_000;
 /** How long trouble that may pass (an image that cannot be pulled) is borne, in milliseconds. */
 export const TROUBLE_GRACE = 90_000;
+/** The same for an image that its registry does not have: it comes only if somebody brings it. */
+export const MISSING_GRACE = 30_000;
+/**
+ * How often a container may be restarted that ends at once each time, where there is an earlier
+ * revision to go back to and nothing else of the release is on its way.
+ */
+export const MAX_SHORT_RESTARTS = 2;
 /** How many objects are read at once. */
 const READ_CONCURRENCY = 8;
 /** How many objects the message of a time-out names. */
@@ -27,6 +35,8 @@ export interface WaitOptions {
   readonly wholeTimeout?: number;
   /** @default {@linkcode TROUBLE_GRACE} */
   readonly troubleGrace?: number;
+  /** Whether what ran before can be brought back, so that there is no use in waiting. @default false */
+  readonly replaces?: boolean;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
   /** Called at every look; what it throws ends the wait. */
@@ -61,7 +71,10 @@ export async function waitReady(
     options.check?.();
     if (first.text() !== said) options.onProgress?.(said = first.text());
     if (options.signal?.aborted) throw cancelled(options.signal);
-    if (clock.monotonic() >= deadline) throw timedOut(pending, options);
+    const failed = pending.find((one) => one.failure !== undefined) ??
+      (options.replaces === true ? crashing(pending) : undefined);
+    if (failed !== undefined) throw await failed.error(watched);
+    if (clock.monotonic() >= deadline) throw await timedOut(pending, watched, options);
     await clock.sleep(POLL_INTERVAL, options.signal);
   }
 }
@@ -75,6 +88,30 @@ async function unready(watched: readonly Watched[]): Promise<Watched[]> {
   return watched.filter((one) => !one.ready);
 }
 
+/**
+ * One whose container ends at once again and again. What it needs may be on its way: only restarts
+ * count since everything else was ready or crashed as well.
+ */
+function crashing(pending: readonly Watched[]): Watched | undefined {
+  const settled = pending.every((one) => one.crash !== undefined);
+  if (!settled) pending.forEach((one) => one.forgive());
+  return settled ? pending.find((one) => one.isCrashing()) : undefined;
+}
+
+/** Kinds whose being ready is worth telling. */
+const TOLD_KINDS: ReadonlySet<string> = new Set([
+  ...["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"],
+]);
+
+/** What of a release runs all the same. */
+function keptOf(watched: readonly Watched[]): { readonly kept?: string } {
+  const ready = watched.filter((one) => one.ready && TOLD_KINDS.has(one.ref.kind));
+  if (ready.length === 0) return {};
+  const names = ready.slice(0, MAX_NAMED).map(({ ref }) => `${ref.kind} ${ref.name}`).join(", ");
+  const more = ready.length > MAX_NAMED ? ` and ${ready.length - MAX_NAMED} more` : "";
+  return { kept: `ready: ${names}${more}` };
+}
+
 /** One object that is waited for. */
 class Watched {
   ready = false;
@@ -86,6 +123,8 @@ class Watched {
   #health: Health = { status: "NotFound", message: "not there yet" };
   #trouble: Trouble | undefined;
   #troubledSince: number | undefined;
+  #failure: string | undefined;
+  #forgiven = 0;
 
   constructor(kube: KubeClient, ref: ObjectRef, clock: Clock, options: WaitOptions) {
     this.#kube = kube;
@@ -101,7 +140,28 @@ class Watched {
     return `${this.ref.kind} ${this.ref.name}: ${this.#health.message}${trouble}`;
   }
 
-  /** Reads the object once; throws when it cannot become ready. */
+  /** Why it cannot become ready. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Set while a container of it ends again and again. */
+  get crash(): Trouble["crash"] {
+    return this.#trouble?.crash;
+  }
+
+  /** Restarts until now do not count. */
+  forgive(): void {
+    this.#forgiven = this.crash?.restarts ?? 0;
+  }
+
+  isCrashing(): boolean {
+    const { crash } = this;
+    if (crash === undefined || !crash.short) return false;
+    return crash.restarts - this.#forgiven >= MAX_SHORT_RESTARTS;
+  }
+
+  /** Reads the object once. */
   async look(): Promise<void> {
     try {
       await this.#read();
@@ -111,9 +171,9 @@ class Watched {
       this.#health = { status: "NotFound", message: "it cannot be read" };
       return;
     }
-    if (this.#health.status === "Failed") throw this.#notReady(this.#health.message);
-    if (this.#trouble?.severity === "fatal") throw this.#notReady(this.#trouble.message);
-    this.#watchTrouble();
+    if (this.#health.status === "Failed") this.#failure = this.#health.message;
+    else if (this.#trouble?.severity === "fatal") this.#failure = this.#trouble.message;
+    else this.#watchTrouble();
   }
 
   async #read(): Promise<void> {
@@ -134,34 +194,63 @@ class Watched {
       return;
     }
     this.#troubledSince ??= this.#clock.monotonic();
-    if (this.#clock.monotonic() - this.#troubledSince >= this.#grace) {
-      throw this.#notReady(this.#trouble.message);
+    const grace = this.#trouble.imageMissing ? Math.min(this.#grace, MISSING_GRACE) : this.#grace;
+    if (this.#clock.monotonic() - this.#troubledSince >= grace) {
+      this.#failure = this.#trouble.message;
     }
   }
 
-  #notReady(why: string): DeployError {
+  /** The error that says why it cannot become ready, with what its container said last. */
+  async error(all: readonly Watched[]): Promise<DeployError> {
     const { kind, name, namespace } = this.ref;
+    const why = this.#failure ?? this.#trouble?.message ?? this.#health.message;
+    const said = await this.lastWords();
     return new DeployError({
       reason: "NotReady",
-      message: `${kind} ${name} in namespace ${namespace ?? "(none)"} cannot become ready: ${why}`,
+      message: `${kind} ${name} in namespace ${namespace ?? "(none)"} cannot become ready: ` +
+        `${why}${said}`,
       disposition: "retry",
+      ...keptOf(all),
+      ...(this.#trouble?.imageMissing ? { remedy: MISSING_REMEDY } : {}),
     });
   }
+
+  /** What the container said last that is to blame, with a semicolon before it. */
+  async lastWords(): Promise<string> {
+    const { name, kind, namespace = "" } = this.ref;
+    if (kind === "Job" && this.#health.status === "Failed") {
+      const said = await lastWordsOfJob(this.#kube, namespace, name);
+      return said === "" ? "" : `; ${said}`;
+    }
+    const { crash } = this;
+    if (crash === undefined) return "";
+    const said = await lastWords(this.#kube, { namespace, ...crash });
+    return said === "" ? "" : `; it said last: ${said}`;
+  }
 }
+
+const MISSING_REMEDY =
+  "add the image to the images of its component and build the package again, or push it";
 
 /** A kind whose definition is only just being registered. */
 function isUnknownKind(error: unknown): boolean {
   return error instanceof KubeError && error.reason === "NotFound";
 }
 
-function timedOut(pending: readonly Watched[], options: WaitOptions): DeployError {
+async function timedOut(
+  pending: readonly Watched[],
+  all: readonly Watched[],
+  options: WaitOptions,
+): Promise<DeployError> {
   const named = pending.slice(0, MAX_NAMED).map((one) => one.text()).join("; ");
   const more = pending.length > MAX_NAMED ? ` and ${pending.length - MAX_NAMED} more` : "";
   const seconds = Math.round((options.wholeTimeout ?? options.timeout) / 1000);
+  const said = await pending[0]?.lastWords() ?? "";
   return new DeployError({
     reason: "TimedOut",
-    message: `not ready within ${seconds} s: ${named}${more}`,
+    message: `not ready within ${seconds} s: ${named}${more}${said}`,
     disposition: "retry",
+    ...keptOf(all),
   });
 }
 

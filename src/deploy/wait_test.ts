@@ -3,7 +3,7 @@ import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { KubeError, type KubeObject, type ObjectRef } from "../kube/mod.ts";
 import { DeployError } from "./errors.ts";
-import { TROUBLE_GRACE, type WaitOptions, waitReady } from "./wait.ts";
+import { MISSING_GRACE, TROUBLE_GRACE, type WaitOptions, waitReady } from "./wait.ts";
 
 const FIXTURES = new URL("../../test/fixtures/zarf-cluster/nodeport/", import.meta.url);
 
@@ -331,4 +331,184 @@ Deno.test("a wait that is told to stop says so, wherever it is", async (t) => {
     const { signal } = controller;
     stopped((await wait(api, [ref("ConfigMap", "a")], { signal })).error);
   });
+});
+
+/** A container that has ended so often, after so many seconds each time. */
+function crashing(name: string, restarts: number, seconds = 1, app = "web"): KubeObject {
+  const terminated = {
+    ...{ exitCode: 1, reason: "Error", startedAt: "2026-01-01T00:00:00Z" },
+    finishedAt: `2026-01-01T00:00:${String(seconds).padStart(2, "0")}Z`,
+  };
+  return {
+    ...{ apiVersion: "v1", kind: "Pod" },
+    metadata: { name, namespace: "shop", labels: { app } },
+    status: {
+      containerStatuses: [{
+        ...{ name: "c", restartCount: restarts, lastState: { terminated } },
+        state: { waiting: { reason: "CrashLoopBackOff", message: "back-off" } },
+      }],
+    },
+  } as never;
+}
+
+/** Waits for a Deployment whose container restarts every ten seconds, and for others. */
+async function crashes(
+  others: ObjectRef[],
+  more: Partial<WaitOptions>,
+  { seconds = 1, tick = (_api: ApiObjects, _second: number) => {} } = {},
+) {
+  await using api = cluster();
+  api.put(deployment());
+  api.logs.set("web-1", "starting\n\nno configuration\n");
+  const clock = new TestClock();
+  const { sleep } = clock;
+  clock.sleep = async (ms) => {
+    await sleep.call(clock, ms);
+    const second = clock.monotonic() / 1_000;
+    api.put(crashing("web-1", Math.floor(second / 10), seconds));
+    tick(api, second);
+  };
+  const refs = [ref("Deployment", "web", "apps/v1"), ...others];
+  return await wait(api, refs, { clock, timeout: 300_000, ...more }).then((found) => ({
+    ...found,
+    seconds: clock.monotonic() / 1_000,
+  }));
+}
+
+Deno.test("what replaces something that runs and ends at once is given up after two restarts", async () => {
+  const rows: [string, Partial<WaitOptions>, number, seconds: number, reason: string][] = [
+    ["ends at once", { replaces: true }, 1, 20, "NotReady"],
+    ["a first install has more time", { replaces: false }, 1, 50, "NotReady"],
+    ["so has what ran for a while", { replaces: true }, 30, 50, "NotReady"],
+  ];
+  for (const [name, more, ran, seconds, reason] of rows) {
+    const found = await crashes([], more, { seconds: ran });
+    assert.equal(reasonOf(found.error), reason, name);
+    assert.equal(found.seconds, seconds, name);
+    assert.match((found.error as Error).message, /ended with code 1 \(Error\)/, name);
+    assert.match((found.error as Error).message, /said last: starting \| no configuration$/, name);
+  }
+});
+
+Deno.test("restarts do not count while something else of the release is on its way", async () => {
+  const found = await crashes([ref("PersistentVolumeClaim", "disk")], { replaces: true }, {
+    tick: (api, second) => api.put(claim("disk", second >= 25 ? "Bound" : "Pending")),
+  });
+  assert.equal(reasonOf(found.error), "NotReady");
+  assert.equal(found.seconds, 40, "two restarts after the claim was bound");
+});
+
+Deno.test("an image that is not in the registry is given up earlier, by the name it was written with", async () => {
+  await using api = cluster();
+  api.put(deployment());
+  const waiting = { reason: "ImagePullBackOff", message: "127.0.0.1:31999/x:1-zarf-1: not found" };
+  api.put({
+    ...{ apiVersion: "v1", kind: "Pod" },
+    metadata: {
+      ...{ name: "web-1", namespace: "shop", labels: { app: "web" } },
+      annotations: { "zarf.dev/original-image-c": "docker.io/library/x:1" },
+    },
+    status: { containerStatuses: [{ name: "c", restartCount: 0, state: { waiting } }] },
+  } as never);
+  const { error, seconds } = await wait(api, [ref("Deployment", "web", "apps/v1")]);
+  assert.match(String(error), /image docker\.io\/library\/x:1 is not in the registry: 127/);
+  assert.match((error as DeployError).remedy ?? "", /add the image/);
+  assert.equal(seconds, MISSING_GRACE / 1_000);
+});
+
+/** An Event about an object, as a controller or the kubelet records it. */
+function event(uid: string, reason: string, message: string, more = {}): KubeObject {
+  return {
+    ...{
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { name: `${uid}.${reason.toLowerCase()}`, namespace: "shop" },
+    },
+    involvedObject: { uid },
+    ...{ type: "Warning", reason, message, lastTimestamp: "2026-01-01T00:00:01Z" },
+    ...more,
+  } as never;
+}
+
+Deno.test("what events warn of is told: pods that cannot be made, claims, volumes, probes", async () => {
+  const withUid = (object: KubeObject, uid: string): KubeObject => ({
+    ...object,
+    metadata: { ...object.metadata, uid },
+  });
+  const rows: [string, KubeObject[], ObjectRef, reason: string, message: RegExp][] = [
+    [
+      "a StatefulSet over its quota",
+      [
+        withUid({ ...deployment(), kind: "StatefulSet" }, "s"),
+        event("s", "FailedCreate", "exceeded quota: q"),
+        event("s", "Older", "old", { lastTimestamp: "2026-01-01T00:00:00Z" }),
+        event("other", "FailedCreate", "of another"),
+      ],
+      ref("StatefulSet", "web", "apps/v1"),
+      "NotReady",
+      /StatefulSet web .* FailedCreate: exceeded quota: q$/,
+    ],
+    [
+      "a claim",
+      [
+        withUid(claim("disk", "Pending"), "c"),
+        event("c", "FailedBinding", "no storage class is set", { type: "Normal" }),
+      ],
+      ref("PersistentVolumeClaim", "disk"),
+      "TimedOut",
+      /disk: not bound \(FailedBinding: no storage class is set\)$/,
+    ],
+    [
+      "a volume of a pod",
+      [
+        deployment(),
+        withUid(pod("web-1", "ContainerCreating"), "p"),
+        event("p", "FailedMount", 'secret "x" not found'),
+        event("p", "Pulled", "all is well", { type: "Normal", lastTimestamp: "2027" }),
+      ],
+      ref("Deployment", "web", "apps/v1"),
+      "TimedOut",
+      /0 of 3 ready \(pod web-1: FailedMount: secret "x" not found\)$/,
+    ],
+  ];
+  for (const [name, objects, waited, reason, message] of rows) {
+    await using api = cluster();
+    objects.forEach((object) => api.put(object));
+    const { error } = await wait(api, [waited]);
+    assert.equal(reasonOf(error), reason, name);
+    assert.match((error as Error).message, message, name);
+  }
+});
+
+Deno.test("an error tells what of the release runs all the same", async () => {
+  await using api = cluster();
+  const running = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
+  api.put({ ...pod("good", "x"), status: running } as never);
+  api.put(claim("bound", "Bound"));
+  const refs = [ref("Pod", "good"), ref("PersistentVolumeClaim", "bound"), ref("ConfigMap", "no")];
+  const { error } = await wait(api, refs);
+  assert.equal((error as DeployError).kept, "ready: Pod good");
+});
+
+Deno.test("a Job that failed says what its pod said last", async () => {
+  await using api = cluster();
+  const conditions = [{ type: "Failed", status: "True", message: "backoff limit" }];
+  const metadata = { name: "migrate", namespace: "shop" };
+  api.put({ apiVersion: "batch/v1", kind: "Job", metadata, status: { conditions } } as never);
+  for (const [name, exitCode] of [["m-1", 1], ["m-2", 2]] as const) {
+    const labels = { "batch.kubernetes.io/job-name": "migrate" };
+    const creationTimestamp = `2026-01-01T00:00:0${exitCode}Z`;
+    const state = { terminated: { exitCode } };
+    api.put({
+      ...{ apiVersion: "v1", kind: "Pod" },
+      metadata: { name, namespace: "shop", labels, creationTimestamp },
+      status: { containerStatuses: [{ name: "c", state }] },
+    } as never);
+    api.logs.set(name, `I am ${name}\n`);
+  }
+  const { error } = await wait(api, [ref("Job", "migrate", "batch/v1")]);
+  assert.match(
+    String(error),
+    /Job migrate .*: backoff limit; pod m-2, container c ended with code 2; it said last: I am m-2$/,
+  );
 });

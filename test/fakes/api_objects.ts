@@ -41,6 +41,8 @@ export class ApiObjects implements AsyncDisposable {
   /** Answers in the server's place where it gives something. */
   intercept: (request: SeenRequest) => Response | undefined | Promise<Response | undefined> = () =>
     undefined;
+  /** What containers have printed, by pod. */
+  readonly logs = new Map<string, string>();
   /** Called after each change, as a controller is that acts on it. */
   onChange: (object: AnyObject, type: Change["type"]) => void = () => {};
   readonly #objects = new Map<string, AnyObject>();
@@ -84,6 +86,11 @@ export class ApiObjects implements AsyncDisposable {
     const instead = await this.intercept(request);
     if (instead !== undefined) return instead;
     if (request.path === "/version") return Response.json({ gitVersion: "v1.36.3" });
+    const logOf = /\/pods\/([^/]+)\/log$/.exec(request.path)?.[1];
+    if (logOf !== undefined) {
+      const text = this.logs.get(logOf);
+      return text === undefined ? status(404, "NotFound") : new Response(text);
+    }
     const target = targetOfPath(request.path);
     if (target === undefined) return status(404, "NotFound");
     if (request.method === "GET") {
@@ -266,6 +273,7 @@ function isChosen(key: string, object: AnyObject, target: Target, query: URLSear
   const fields: Record<string, unknown> = {
     "metadata.name": name,
     "status.phase": object.status?.phase,
+    "involvedObject.uid": object["involvedObject"]?.uid,
   };
   return requirements(query.get("labelSelector")).every((one) => isMet(one, labels)) &&
     requirements(query.get("fieldSelector")).every((one) => isMet(one, fields));
