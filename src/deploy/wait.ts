@@ -10,8 +10,9 @@ import { DeployError } from "./errors.ts";
 import { type Health, statusOf } from "./health.ts";
 import { lastWords, lastWordsOfJob } from "./last_words.ts";
 import { podTrouble, type Trouble } from "./pod_trouble.ts";
+import { ObjectChanges } from "./wait_changes.ts";
 
-/** Milliseconds between two looks at what is not ready. */
+/** Milliseconds between two looks at what is not ready, unless a change makes one come earlier. */
 const POLL_INTERVAL = 1_000;
 /** How long trouble that may pass (an image that cannot be pulled) is borne, in milliseconds. */
 export const TROUBLE_GRACE = 90_000;
@@ -50,8 +51,8 @@ export interface WaitOptions {
  * has failed, when a container keeps crashing, or when an image cannot be pulled and the like for
  * longer than the grace; the error names the object and what the kubelet says.
  *
- * Objects are read again and again instead of watched: a wait has few objects, and a poll cannot go
- * silent. A lost API server is borne until the time is up.
+ * Objects are read again and again: a wait has few objects, and a poll cannot go silent. Watching
+ * them only makes the next look come earlier. A lost API server is borne until the time is up.
  *
  * @throws {DeployError} `NotReady`, `TimedOut` or `Cancelled`.
  */
@@ -63,6 +64,7 @@ export async function waitReady(
   const clock = options.clock ?? systemClock;
   const deadline = clock.monotonic() + options.timeout;
   const watched = refs.map((ref) => new Watched(kube, ref, clock, options));
+  using changes = new ObjectChanges(kube, clock);
   let said = "";
   while (true) {
     const pending = await unready(watched);
@@ -75,7 +77,8 @@ export async function waitReady(
       (options.replaces === true ? crashing(pending) : undefined);
     if (failed !== undefined) throw await failed.error(watched);
     if (clock.monotonic() >= deadline) throw await timedOut(pending, watched, options);
-    await clock.sleep(POLL_INTERVAL, options.signal);
+    changes.watch(pending);
+    await changes.wait(POLL_INTERVAL, options.signal);
   }
 }
 
@@ -115,6 +118,8 @@ function keptOf(watched: readonly Watched[]): { readonly kept?: string } {
 /** One object that is waited for. */
 class Watched {
   ready = false;
+  /** The object's `resourceVersion` when it was read last. */
+  version: string | undefined;
   readonly ref: ObjectRef;
   readonly #kube: KubeClient;
   readonly #clock: Clock;
@@ -179,6 +184,7 @@ class Watched {
   async #read(): Promise<void> {
     const abort = this.#signal === undefined ? {} : { signal: this.#signal };
     const object: KubeObject | undefined = await this.#kube.get(this.ref, abort);
+    this.version = object?.metadata.resourceVersion;
     this.#health = object === undefined
       ? { status: "NotFound", message: "not there yet" }
       : statusOf(object);
