@@ -46,6 +46,11 @@ export class Attempts {
     return attempt !== undefined && sameFile(attempt.identity, file) ? attempt : undefined;
   }
 
+  /** Whether what lay at this path was read in vain, this file or what it was before. */
+  hasFailed(path: string): boolean {
+    return this.#attempts.has(path);
+  }
+
   /** Whether it is too early to try this file again. */
   isWaiting(file: FileIdentity): boolean {
     const attempt = this.of(file);

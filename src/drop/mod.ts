@@ -12,6 +12,6 @@
  * @module
  */
 export { parseOutcome } from "./outcome.ts";
-export { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
+export { REFUSE_TIME, SETTLE_TIME, SETTLE_TIME_AGAIN } from "./settle.ts";
 export type { DropOutcome, DroppedFile, FileIdentity } from "./types.ts";
 export { DROP_FAILPOINTS, type DropOptions, DropWatcher } from "./watcher.ts";

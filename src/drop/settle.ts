@@ -1,7 +1,15 @@
 import type { FileIdentity } from "./types.ts";
 
-/** A file that has not changed for this long (milliseconds) is taken to be whole, and is read. */
-export const SETTLE_TIME = 1_000;
+/**
+ * A file that has not changed for this long (milliseconds) is taken to be whole, and is read. Linux
+ * makes whoever writes more than the disk takes pause for up to 200 (mm/page-writeback.c, MAX_PAUSE).
+ */
+export const SETTLE_TIME = 250;
+/**
+ * The same for a file that was read before in vain (milliseconds): it comes from something slow, and
+ * reading it too early once costs nothing but work.
+ */
+export const SETTLE_TIME_AGAIN = 1_000;
 /**
  * A file that was read and found wanting is refused only when it has not changed for this long
  * (milliseconds): until then somebody may still be copying it.

@@ -22,12 +22,15 @@ import {
   waiting,
 } from "./outcome.ts";
 import { type Scan, scanDirectory } from "./scan.ts";
-import { REFUSE_TIME, sameFile, SETTLE_TIME, SettleWatch } from "./settle.ts";
+import { REFUSE_TIME, sameFile, SETTLE_TIME, SETTLE_TIME_AGAIN, SettleWatch } from "./settle.ts";
 import type { DropOutcome, DroppedFile, FileIdentity, Wanting } from "./types.ts";
 
 /** Milliseconds between two looks when every file is dealt with; a change wakes earlier. */
 export const IDLE_INTERVAL = 5_000;
-/** Milliseconds between two looks while a file is being copied or waits for another try. */
+/**
+ * The most milliseconds between two looks while a file is being copied or waits for another try; one
+ * that may be whole is looked at as soon as it is taken to be.
+ */
 export const BUSY_INTERVAL = 500;
 
 /** The places in which a test may end the process while a package is taken in. */
@@ -64,6 +67,8 @@ export class DropWatcher {
   readonly #intake: Intake;
   readonly #keyRing: string;
   readonly #complained = new Map<string, string>();
+  /** Milliseconds until the next look while there is something to do. */
+  #pause = BUSY_INTERVAL;
 
   constructor(options: DropOptions) {
     this.#options = options;
@@ -79,7 +84,7 @@ export class DropWatcher {
     try {
       while (!signal.aborted) {
         const busy = await this.look(signal);
-        await this.#hints.wait(busy ? BUSY_INTERVAL : IDLE_INTERVAL, this.#clock, signal);
+        await this.#hints.wait(busy ? this.#pause : IDLE_INTERVAL, this.#clock, signal);
       }
     } finally {
       this.#hints.close();
@@ -90,6 +95,7 @@ export class DropWatcher {
   async look(signal: AbortSignal): Promise<boolean> {
     const present = new Set<string>();
     let busy = false;
+    this.#pause = BUSY_INTERVAL;
     for (const directory of this.#options.directories) {
       const scan = await this.#scan(directory);
       if (scan === undefined) continue;
@@ -180,11 +186,19 @@ export class DropWatcher {
         ...(condition === undefined ? {} : { keys: condition }),
       });
     }
-    if (unchanged < SETTLE_TIME) return this.#report(file, receiving("BeingCopied"));
+    const left = this.#settleTime(file) - unchanged;
+    if (left > 0) {
+      this.#pause = Math.min(this.#pause, Math.ceil(left));
+      return this.#report(file, receiving("BeingCopied"));
+    }
     if (attempt !== undefined && this.#attempts.isWaiting(file)) {
       return this.#report(file, waiting(attempt));
     }
     return await this.#read(file, signal);
+  }
+
+  #settleTime({ path }: FileIdentity): number {
+    return this.#attempts.hasFailed(path) ? SETTLE_TIME_AGAIN : SETTLE_TIME;
   }
 
   /**

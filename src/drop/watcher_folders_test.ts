@@ -6,7 +6,7 @@ import { buildPackage } from "../../test/fixtures/make_package.ts";
 import { Store } from "../store/mod.ts";
 import { parseOutcome } from "./outcome.ts";
 import { MAX_DEPTH } from "./scan.ts";
-import { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
+import { REFUSE_TIME, SETTLE_TIME, SETTLE_TIME_AGAIN } from "./settle.ts";
 
 const nameOf = (version: string) => `zarf-package-web-amd64-${version}.tar.zst`;
 const packageOf = (version: string) => buildPackage({ name: "web", version });
@@ -127,7 +127,7 @@ Deno.test("a file that is removed while it is read is taken in, one that is cut 
     stage.put("large.tar", large);
     await stage.look();
     stage.onProgress("large.tar", () => Deno.removeSync(path));
-    await stage.look(SETTLE_TIME);
+    await stage.look(SETTLE_TIME_AGAIN);
     assert.equal(stage.last("large.tar").phase, "Accepted");
     assert.equal(await stage.look(), false);
   }));

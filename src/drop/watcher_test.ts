@@ -7,9 +7,9 @@ import { buildPackage } from "../../test/fixtures/make_package.ts";
 import { systemClock } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { parseOutcome } from "./outcome.ts";
-import { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
+import { REFUSE_TIME, SETTLE_TIME, SETTLE_TIME_AGAIN } from "./settle.ts";
 import { MAX_RETRY_PAUSE } from "./attempts.ts";
-import { DROP_FAILPOINTS, DropWatcher } from "./watcher.ts";
+import { DROP_FAILPOINTS, DropWatcher, IDLE_INTERVAL } from "./watcher.ts";
 
 const GOOD = buildPackage({ name: "web" });
 
@@ -54,9 +54,32 @@ Deno.test("a half-copied file that paused is not refused when the rest comes in 
     await stage.look(REFUSE_TIME - SETTLE_TIME - 1);
     stage.put("web.tar.zst", GOOD);
     await stage.look(1);
-    await stage.look(SETTLE_TIME);
+    await stage.look(SETTLE_TIME_AGAIN);
     assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
     assert(!stage.said("web.tar.zst").some((one) => one.startsWith("Rejected")));
+  }));
+
+Deno.test("a file that was read too early is read again only after a longer pause", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD.subarray(0, 500));
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    for (const end of [700, 900, 1_100]) {
+      stage.put("web.tar.zst", GOOD.subarray(0, end));
+      await stage.look();
+      await stage.look(SETTLE_TIME_AGAIN - 1);
+    }
+    const readings = () =>
+      stage.said("web.tar.zst").filter((one) => one === "Receiving Reading").length;
+    assert.equal(readings(), 1, "a slow copy costs one reading in vain");
+    stage.put("web.tar.zst", GOOD);
+    await stage.look();
+    await stage.look(SETTLE_TIME_AGAIN);
+    assert.equal(stage.said("web.tar.zst").at(-1), "Accepted");
+    stage.put("web.tar.zst", buildPackage({ name: "web", version: "2.0.0" }));
+    await stage.look();
+    await stage.look(SETTLE_TIME);
+    assert.equal(readings(), 3, "what came whole in the end is forgotten");
   }));
 
 Deno.test("a file at fault is refused when it has not changed for longer, and read only once", () =>
@@ -226,6 +249,17 @@ Deno.test("running it takes a file in by itself, and ends with its signal", () =
     assert(performance.now() - dropped < 4_500, "the event wakes it before its next look");
     abort.abort();
     await running;
+  }));
+
+Deno.test("a file that may be whole is looked at as soon as it is taken to be", () =>
+  staged(async (stage) => {
+    stage.put("web.tar.zst", GOOD);
+    const abort = new AbortController();
+    const running = stage.watcher.run(abort.signal);
+    await eventually(() => stage.said("web.tar.zst").at(-1) === "Accepted");
+    abort.abort();
+    await running;
+    assert.deepEqual(stage.clock.slept.slice(0, 2), [SETTLE_TIME, IDLE_INTERVAL]);
   }));
 
 const CHILD = fileURLToPath(import.meta.resolve("./watcher_test_child.ts"));

@@ -8,7 +8,7 @@ import {
 import { splitPackage } from "../../test/fixtures/split_package.ts";
 import type { TarEntrySpec } from "../../test/fixtures/tar_writer.ts";
 import { unpackPackage, writeEntry } from "../../test/fixtures/unpack_package.ts";
-import { REFUSE_TIME, SETTLE_TIME } from "./settle.ts";
+import { REFUSE_TIME, SETTLE_TIME, SETTLE_TIME_AGAIN } from "./settle.ts";
 
 const SPEC: PackageSpec = {
   name: "web",
@@ -64,7 +64,7 @@ for (let seed = 1; seed <= 5; seed++) {
         writeEntry(`${stage.drop}/in/web`, entry);
       }
       await stage.look();
-      await stage.look(SETTLE_TIME);
+      await stage.look(SETTLE_TIME_AGAIN);
       assert.equal(stage.last("in/web").phase, "Accepted");
       assert.deepEqual(paths(stage), ["in/web"], "no part of it is taken for a package");
       assert.deepEqual(phases(stage, "web"), ["Receiving", "Accepted"]);
@@ -192,7 +192,7 @@ for (const [what, change, reason] of accidents) {
       stage.assertUntouched();
       stage.put("web/zarf.yaml", definition);
       await stage.look(REFUSE_TIME);
-      await stage.look(SETTLE_TIME);
+      await stage.look(SETTLE_TIME_AGAIN);
       assert.equal(stage.last("web").phase, "Accepted");
       assert(!phases(stage, "web").includes("Rejected"));
     }));
