@@ -18,17 +18,21 @@ export interface ImageConfig {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** An image of one layer. */
+/** An image, of one layer unless more are named. */
 export interface ImageSpec {
   /** Full references (`docker.io/library/hello:0.1.0`), at least one. */
   readonly references: readonly string[];
-  /** The layer's content. */
+  /** The content of the lowest layer. */
   readonly entries: readonly TarEntry[];
+  /** The content of those above it, the lowest first. @default none */
+  readonly layersAbove?: readonly (readonly TarEntry[])[];
   readonly config?: ImageConfig;
   /** Go's name of the processor. @default "amd64" */
   readonly architecture?: string;
   /** @default "gzip" */
   readonly compression?: "gzip" | "none";
+  /** 0, which only stores, is for what cannot be compressed. @default 9 */
+  readonly gzipLevel?: number;
 }
 
 /** A blob as the OCI image-spec describes it (descriptor.md). */
@@ -42,7 +46,10 @@ export interface Descriptor {
 export interface WrittenImage {
   readonly manifest: Descriptor;
   readonly config: Descriptor;
+  /** The lowest one. */
   readonly layer: Descriptor;
+  /** All of them, the lowest first. */
+  readonly layers: readonly Descriptor[];
 }
 
 const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
@@ -89,7 +96,9 @@ export async function writeOciArchive(
   const layout = await Deno.makeTempDir({ prefix: "holdfast-image-" });
   try {
     const written = await writeOciLayout(layout, images);
-    const blobs = new Set(written.flatMap((image) => [image.manifest, image.config, image.layer]));
+    const blobs = new Set(
+      written.flatMap((image) => [image.manifest, image.config, ...image.layers]),
+    );
     const paths = [...new Set([...blobs].map((blob) => blobPath(blob.digest)))];
     const entries = ["index.json", "oci-layout", ...paths]
       .map((path) => ({ path, file: `${layout}/${path}` }));
@@ -101,31 +110,38 @@ export async function writeOciArchive(
 }
 
 async function writeImage(directory: string, image: ImageSpec): Promise<WrittenImage> {
-  const { layer, diffId } = await writeLayer(directory, image);
-  const config = await writeBlob(directory, CONFIG_TYPE, imageConfig(image, diffId));
+  const lowest = await writeLayer(directory, image, image.entries);
+  const written = [lowest];
+  for (const entries of image.layersAbove ?? []) {
+    written.push(await writeLayer(directory, image, entries));
+  }
+  const diffIds = written.map(({ diffId }) => diffId);
+  const layers = written.map(({ layer }) => layer);
+  const config = await writeBlob(directory, CONFIG_TYPE, imageConfig(image, diffIds));
   const manifest = await writeBlob(directory, MANIFEST_TYPE, {
     schemaVersion: 2,
     mediaType: MANIFEST_TYPE,
     config,
-    layers: [layer],
+    layers,
   });
-  return { manifest, config, layer };
+  return { manifest, config, layer: lowest.layer, layers };
 }
 
 /** Streams the layer to its blob; `diffId` is the digest of the tar before compression. */
 async function writeLayer(
   directory: string,
-  image: ImageSpec,
+  { compression = "gzip", gzipLevel = 9 }: ImageSpec,
+  entries: readonly TarEntry[],
 ): Promise<{ layer: Descriptor; diffId: Digest }> {
-  const compressed = (image.compression ?? "gzip") === "gzip";
+  const compressed = compression === "gzip";
   const unpacked = new Digester();
   const packed = new Digester();
   const temporary = `${directory}/blobs/layer.tmp`;
   let size = 0;
   try {
     using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
-    const source = observed(tar(image.entries), (chunk) => unpacked.update(chunk));
-    for await (const chunk of compressed ? gzip(source) : source) {
+    const source = observed(tar(entries), (chunk) => unpacked.update(chunk));
+    for await (const chunk of compressed ? gzip(source, gzipLevel) : source) {
       packed.update(chunk);
       size += chunk.length;
       await writeAll(file, chunk);
@@ -140,7 +156,7 @@ async function writeLayer(
   }
 }
 
-function imageConfig(image: ImageSpec, diffId: Digest): Record<string, unknown> {
+function imageConfig(image: ImageSpec, diffIds: readonly Digest[]): Record<string, unknown> {
   const config = image.config ?? {};
   return {
     created: CREATED,
@@ -156,8 +172,8 @@ function imageConfig(image: ImageSpec, diffId: Digest): Record<string, unknown> 
       WorkingDir: config.workdir,
       Labels: config.labels,
     },
-    rootfs: { type: "layers", diff_ids: [diffId] },
-    history: [{ created: CREATED, created_by: "holdfast" }],
+    rootfs: { type: "layers", diff_ids: diffIds },
+    history: diffIds.map(() => ({ created: CREATED, created_by: "holdfast" })),
   };
 }
 
@@ -205,8 +221,11 @@ async function* observed(
   }
 }
 
-async function* gzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const stream = createGzip({ level: 9 });
+async function* gzip(
+  source: AsyncIterable<Uint8Array>,
+  level: number,
+): AsyncGenerator<Uint8Array> {
+  const stream = createGzip({ level });
   const fed = (async () => {
     for await (const chunk of source) {
       if (!stream.write(chunk)) await once(stream, "drain");

@@ -137,6 +137,31 @@ Deno.test("an uncompressed layer is the tar itself, so its digest is its diff id
     assert.match(await tarNames(await blob(directory, written.layer)), /^bin\/hello$/m);
   }));
 
+Deno.test("layers above the lowest follow in their order, each with its diff id and its history", () =>
+  withDir(async (directory) => {
+    const spec: ImageSpec = {
+      ...SPEC,
+      layersAbove: [[{ path: "one", content: "1" }], [{ path: "two", content: "2" }]],
+      gzipLevel: 0,
+    };
+    const archive = `${directory}/image.tar`;
+    const written = await one(writeOciLayout, directory, [spec]);
+    const manifest = await blobJson(directory, written.manifest);
+    assert.deepEqual(manifest.layers, written.layers);
+    assert.deepEqual(written.layers[0], written.layer);
+    const unpacked = [];
+    for (const layer of written.layers) unpacked.push(gunzipSync(await blob(directory, layer)));
+    const config = await blobJson(directory, written.config);
+    assert.deepEqual(config.rootfs.diff_ids, unpacked.map((tar) => `sha256:${sha256(tar)}`));
+    assert.equal(config.history.length, 3);
+    const names = [];
+    for (const tar of unpacked.slice(1)) names.push(await tarNames(tar));
+    assert.deepEqual(names, ["one\n", "two\n"]);
+    await writeOciArchive(archive, [spec]);
+    const inArchive = await tarNames(await Deno.readFile(archive));
+    for (const { digest } of written.layers) assert.ok(inArchive.includes(digest.slice(7)));
+  }));
+
 Deno.test("every reference names the image in the three ways that readers know", () =>
   withDir(async (directory) => {
     const references = [REFERENCE, "ghcr.io/x/hello:1"];
