@@ -1,4 +1,5 @@
 import { type DurableFs, systemFs } from "../std/mod.ts";
+import { EagerFile } from "./eager_file.ts";
 
 /** An open file that takes bytes. */
 export interface FileSink {
@@ -30,11 +31,8 @@ export interface StoreFs extends DurableFs {
 export const systemStoreFs: StoreFs = {
   ...systemFs,
   create: (path, mode) => {
-    const file = Deno.openSync(path, { write: true, createNew: true, mode: mode | 0o200 });
-    return {
-      write: (bytes) => writeAll(file, bytes),
-      close: () => file.close(),
-    };
+    const file = new EagerFile(path, mode | 0o200);
+    return { write: (bytes) => file.write(bytes), close: () => file.close() };
   },
   touch: (path, mode) => Deno.openSync(path, { write: true, create: true, mode }).close(),
   chmod: (path, mode) => Deno.chmodSync(path, mode),
@@ -43,11 +41,6 @@ export const systemStoreFs: StoreFs = {
   link: (from, to) => Deno.linkSync(from, to),
   symlink: (target, path) => Deno.symlinkSync(target, path),
 };
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  let done = 0;
-  while (done < bytes.length) done += file.writeSync(bytes.subarray(done));
-}
 
 /** What is at `path`, a link itself and not what it leads to; undefined when nothing is. */
 export function lookAt(path: string): Deno.FileInfo | undefined {

@@ -71,25 +71,28 @@ export class FileWriter implements EntryWriter {
     try {
       if (size !== undefined && this.#taken !== size) throw this.#sizeMismatch(size);
       this.#flush();
+      // What went wrong on the way to the disk is told here.
+      this.#guarded(() => this.#sink.close());
     } catch (error) {
       this.abort();
       throw error;
     }
-    this.#end();
+    this.#open = false;
+    this.#batch = undefined;
     failpoint(this.#options.failpoint);
     this.#options.onClose?.();
   }
 
   abort(): void {
     if (!this.#open) return;
-    this.#end();
-    removeQuietly(this.#options.path, this.#fs);
-  }
-
-  #end(): void {
     this.#open = false;
     this.#batch = undefined;
-    this.#sink.close();
+    try {
+      this.#sink.close();
+    } catch {
+      // Nobody wants what could not be written.
+    }
+    removeQuietly(this.#options.path, this.#fs);
   }
 
   #flush(): void {

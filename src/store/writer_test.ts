@@ -161,3 +161,23 @@ Deno.test("a file that is there already is not written over", () =>
     assert.throws(() => writerOf(fsWith({}), { path: `${dir}/a` }), { reason: "IoError" });
     assert.deepEqual(treeOf(dir), { a: "old" });
   }));
+
+Deno.test("what close is told of the way to the disk is the file's failure, and nothing is left", () =>
+  withDirectory((dir) => {
+    const path = `${dir}/a`;
+    const fs = fsWith({
+      create: () => ({
+        write: (bytes) => Deno.writeFileSync(path, bytes, { append: true }),
+        close: () => {
+          throw osError("EIO");
+        },
+      }),
+    });
+    let told = false;
+    const writer = writerOf(fs, { path, onClose: () => told = true });
+    writer.write(bytesOf("abc"));
+    assert.throws(() => writer.close(), { reason: "IoError", message: /file a/ });
+    assert.deepEqual(treeOf(dir), {});
+    writer.abort();
+    assert.equal(told, false);
+  }));
