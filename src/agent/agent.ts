@@ -22,6 +22,7 @@ import { whenAborted } from "./signals.ts";
 import { siteSource } from "./site.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
+import { TalosAccess } from "./talos_access.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -87,12 +88,14 @@ class Agent {
     status: new Part("status page", "starts"),
     admission: new Part("admission webhook", "waits for the cluster's certificate", true),
     rewriting: new Part("image rewriting", "waits for the cluster", true),
+    talos: new Part("Talos", "there is no socket of Talos' machine API", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),
     git: new Part("git server", "there are no git repositories", true),
     deploy: new Part("deployment", "nothing to deploy", true),
     store: new Part("store", "in order", true),
   };
+  readonly #talos: TalosAccess | undefined;
   readonly #cluster: ClusterConnection;
   readonly #facts: ClusterFacts;
   readonly #verdictFiles: VerdictFiles;
@@ -115,7 +118,11 @@ class Agent {
     this.#trust = trust;
     this.#store = store;
     this.#logger = logger;
-    this.#cluster = new ClusterConnection(settings.kubeconfig, {
+    const socket = settings["talos-socket"];
+    if (socket !== undefined && settings.kubeconfig === undefined) {
+      this.#talos = new TalosAccess({ socket, part: this.#parts.talos, logger });
+    }
+    this.#cluster = new ClusterConnection(settings.kubeconfig ?? this.#talos?.kubeconfig, {
       logger,
       part: this.#parts.cluster,
     });
@@ -154,7 +161,9 @@ class Agent {
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const all = AbortSignal.any([signal, stop.signal]);
+    using talos = this.#talos;
     const loops = [
+      talos?.run(all) ?? Promise.resolve(),
       this.#serveRegistry(all),
       this.#serveStatus(all),
       this.#serveAdmission(all),

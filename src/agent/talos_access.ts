@@ -1,0 +1,133 @@
+import * as v from "valibot";
+import {
+  type Clock,
+  describeError,
+  HoldfastError,
+  type Logger,
+  removeQuietly,
+  systemClock,
+  writeFileAtomic,
+} from "../std/mod.ts";
+import { RESOURCES, TalosClient, type TalosResource } from "../talos/mod.ts";
+import type { Part } from "./listeners.ts";
+
+/** Milliseconds between two attempts to ask machined. */
+const RETRY_INTERVAL = 2_000;
+/** Milliseconds after which a watch begins anew: a connection may be dead without a word. */
+const WATCH_TIME = 10 * 60_000;
+
+/** Why Talos gives no way to the cluster. */
+export type TalosAccessReason = "NotControlPlane" | "SecretsUnreadable";
+
+/** There is no way to the cluster by way of Talos, now or on this machine. */
+export class TalosAccessError extends HoldfastError<TalosAccessReason> {}
+
+/** What {@linkcode TalosAccess} works with. */
+export interface TalosAccessOptions {
+  /** machined's socket. */
+  readonly socket: string;
+  readonly part: Part;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+const secretsSchema = v.object({ localhostAdminKubeconfig: v.string() });
+const machineTypeSchema = v.picklist(["init", "controlplane", "worker", "unknown"]);
+
+/**
+ * The way to the cluster on a control plane of Talos: machined has a kubeconfig for the node's own
+ * API server, before Kubernetes has ever run (Talos 1.13, KubernetesSecrets.secrets.talos.dev). It is
+ * kept in a file, and in step: Talos makes a new one before the old one ends, and when its
+ * certificate authority changes.
+ */
+export class TalosAccess implements Disposable {
+  /** Path of the kubeconfig; it is there once Talos has given one. */
+  readonly kubeconfig: string;
+  readonly #options: TalosAccessOptions;
+  readonly #clock: Clock;
+  readonly #directory: string;
+  #kept = "";
+  #said = "";
+
+  constructor(options: TalosAccessOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    // Nobody else can read it, and it need not outlive the process.
+    this.#directory = Deno.makeTempDirSync({ prefix: "holdfast-access-" });
+    this.kubeconfig = `${this.#directory}/kubeconfig`;
+  }
+
+  /** Forgets the kubeconfig. */
+  [Symbol.dispose](): void {
+    removeQuietly(this.#directory);
+  }
+
+  /** Follows Talos until the signal aborts. What goes wrong is said and tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const watch = AbortSignal.any([signal, AbortSignal.timeout(WATCH_TIME)]);
+      try {
+        using client = new TalosClient(this.#options.socket);
+        await this.#follow(client, watch);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!watch.aborted) this.#complain(error);
+      }
+      if (!watch.aborted) await this.#clock.sleep(RETRY_INTERVAL, signal);
+    }
+  }
+
+  async #follow(client: TalosClient, signal: AbortSignal): Promise<void> {
+    await requireControlPlane(client, signal);
+    const { id, ...kind } = RESOURCES.kubernetesSecrets;
+    for await (const event of client.watch(kind, { signal })) {
+      if (event.type === "Present" && event.resource.id === id) this.#keep(event.resource);
+      // The last one may still be good; whoever uses it learns when it is not.
+      if (event.type === "Synced" && this.#kept === "") {
+        this.#say(true, "Talos has no kubeconfig yet; its clock may not be set");
+      }
+    }
+  }
+
+  #keep({ spec }: TalosResource): void {
+    const parsed = v.safeParse(secretsSchema, spec);
+    if (!parsed.success || parsed.output.localhostAdminKubeconfig === "") {
+      throw new TalosAccessError({
+        reason: "SecretsUnreadable",
+        message: "Talos' Kubernetes secrets hold no kubeconfig",
+        disposition: "retry",
+      });
+    }
+    const { localhostAdminKubeconfig: kubeconfig } = parsed.output;
+    if (kubeconfig !== this.#kept) writeFileAtomic(this.kubeconfig, kubeconfig);
+    this.#kept = kubeconfig;
+    this.#say(true, "the control plane's kubeconfig is there");
+  }
+
+  #complain(error: unknown): void {
+    const ok = error instanceof TalosAccessError && error.reason === "NotControlPlane";
+    this.#say(ok, describeError(error));
+  }
+
+  /** Says it on the status page, and in the log when it is news. */
+  #say(ok: boolean, text: string): void {
+    this.#options.part.set(ok, text);
+    if (text === this.#said) return;
+    this.#said = text;
+    this.#options.logger[ok ? "info" : "warn"](`Talos: ${text}`);
+  }
+}
+
+/** @throws {TalosAccessError} NotControlPlane, also while the machine does not know yet what it is. */
+async function requireControlPlane(client: TalosClient, signal: AbortSignal): Promise<void> {
+  const resource = await client.resource(RESOURCES.machineType, { signal });
+  const { output: type } = v.safeParse(machineTypeSchema, resource?.spec ?? "unknown");
+  if (type === "controlplane" || type === "init") return;
+  throw new TalosAccessError({
+    reason: "NotControlPlane",
+    message: type === "worker"
+      ? "this machine is a worker; Talos has no kubeconfig on it"
+      : "this machine does not know yet what it is",
+    disposition: "wait",
+  });
+}
