@@ -2,8 +2,12 @@ import type { KubeClient, KubeObject } from "../kube/mod.ts";
 import { type Clock, failpoint, type Logger, systemClock } from "../std/mod.ts";
 import { blobSource, type Store } from "../store/mod.ts";
 import {
+  ensureInitRecord,
   ensurePullSecrets,
   ensureState,
+  ensureZarfNamespace,
+  isInternalRegistry,
+  loadState,
   pushImages,
   registryServiceAt,
   siteAccessOf,
@@ -17,10 +21,12 @@ import {
   ensureRegistryObjects,
   registryAnswers,
   registryHolds,
+  registryOwner,
   registryTrouble,
   registryUrl,
 } from "./registry.ts";
 import { knownSeed } from "./seed.ts";
+import { ensureRegistryRelease } from "./registry_release.ts";
 import type { Seed } from "./payload.ts";
 
 /** How long the registry may take to answer once it is asked for, in milliseconds. */
@@ -83,26 +89,32 @@ export async function ensureRegistry(options: BootstrapOptions): Promise<Registr
     registryAddress: options.registryAddress,
     port: Number(options.registryAddress.slice(options.registryAddress.lastIndexOf(":") + 1)),
     ipFamily: await ipFamily(kube),
-    // The registry's storage is a directory of the node, which Pod Security's baseline forbids.
-    namespaceLabels: { "pod-security.kubernetes.io/enforce": "privileged" },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   failpoint("bootstrap.state");
   const existing = await registryUrl(kube);
-  if (existing === undefined || !await registryAnswers(existing, state)) {
-    await startRegistry(options, state);
-  }
-  const url = await waitForRegistry(options, state);
+  const isMissing = existing === undefined || !await registryAnswers(existing, state);
+  // Zarf's own, or one outside of the cluster, is waited for and never replaced.
+  if (isMissing && await mayStartRegistry(kube, state)) await startRegistry(options, state);
+  const access = await waitForRegistry(options, state);
   failpoint("bootstrap.registry-ready");
-  await finish(options, { url, state });
+  if (await registryOwner(kube) === "Holdfast") await finish(options, access);
   onStage?.("Done", "the registry answers");
-  return { url, state };
+  return access;
+}
+
+/** The registry's storage is a directory of the node, which Pod Security's baseline forbids. */
+const PRIVILEGED = { "pod-security.kubernetes.io/enforce": "privileged" };
+
+async function mayStartRegistry(kube: KubeClient, state: ZarfState): Promise<boolean> {
+  return isInternalRegistry(state) && await registryOwner(kube) !== "Zarf";
 }
 
 async function startRegistry(options: BootstrapOptions, state: ZarfState): Promise<void> {
   const { kube, store, logger, onStage, signal } = options;
   const seed = knownSeed(store);
   if (seed === undefined) throw noSeed();
+  await ensureZarfNamespace(kube, PRIVILEGED);
   const plan = {
     image: `${options.registryAddress}/${seed.image.repository}:${seed.image.tag}`,
     storageDir: `${store.dir}/registry`,
@@ -116,21 +128,27 @@ async function startRegistry(options: BootstrapOptions, state: ZarfState): Promi
   });
 }
 
-async function waitForRegistry(options: BootstrapOptions, state: ZarfState): Promise<string> {
+async function waitForRegistry(
+  options: BootstrapOptions,
+  first: ZarfState,
+): Promise<RegistryAccess> {
   const { kube, signal, onStage, pullSecrets = true, clock = systemClock } = options;
   const started = clock.monotonic();
   let lookAt = started + TROUBLE_INTERVAL;
   let trouble = "it was just started";
+  let state = first;
   for (;;) {
     signal?.throwIfAborted();
     const url = await registryUrl(kube);
     if (url !== undefined && await registryAnswers(url, state)) {
       const access = siteAccessOf(state, registryServiceAt(new URL(url).hostname));
       if (pullSecrets) await ensurePullSecrets(kube, ZARF_NAMESPACE, access);
-      return url;
+      return { url, state };
     }
     if (clock.monotonic() >= lookAt) {
       trouble = await registryTrouble(kube);
+      // Somebody may be changing the credentials.
+      state = await loadState(kube) ?? state;
       lookAt = clock.monotonic() + TROUBLE_INTERVAL;
     }
     onStage?.("Registry", `waiting for it: ${trouble}`);
@@ -148,10 +166,16 @@ async function finish(options: BootstrapOptions, access: RegistryAccess): Promis
     onStage?.("SeedPush", "the registry's own image");
     await pushSeed(store, seed, access, signal);
   }
+  await ensureRegistryRelease(kube, (options.clock ?? systemClock).now());
+  await ensureInitRecord(kube, referenceOf(seed));
   failpoint("bootstrap.seed-pushed");
   onStage?.("CleanUp", "waiting until every node has the registry's image");
   await waitForNodes(options, seed);
   await removePayload(kube, signal);
+}
+
+function referenceOf({ image: { host, repository, tag } }: Seed): string {
+  return `${host}/${repository}:${tag}`;
 }
 
 async function pushSeed(

@@ -12,6 +12,7 @@ import {
   type BootstrapOptions,
   ensureRegistry,
 } from "./bootstrap.ts";
+import { ensureZarfNamespace, newState, saveState, type ZarfState } from "../zarf/mod.ts";
 import { BootstrapError } from "./errors.ts";
 import type { Seed } from "./payload.ts";
 
@@ -43,7 +44,9 @@ function staged(action: (stage: Stage) => Promise<void>): Promise<void> {
 const END = [
   "deployments/zarf-docker-registry",
   "secrets/private-registry",
+  "secrets/sh.helm.release.v1.zarf-docker-registry.v1",
   "secrets/zarf-docker-registry-secret",
+  "secrets/zarf-package-init",
   "secrets/zarf-state",
   "services/zarf-docker-registry",
 ];
@@ -146,6 +149,76 @@ Deno.test("a registry that answers already is used by an agent that has no seed 
       assert.equal((await bootstrap({ store: other })).url, url);
     });
     assert.deepEqual(cluster.names(), END);
+  }));
+
+/** A cluster in which the real `zarf init` has put its registry. */
+async function zarfRegistry({ cluster }: Stage, more: Partial<ZarfState["registryInfo"]> = {}) {
+  const { api, registry } = cluster;
+  cluster.starts = false;
+  const path = "../../test/fixtures/zarf-cluster/nodeport/zarf-workloads.json";
+  const { items }: { items: AnyObject[] } = JSON.parse(
+    await Deno.readTextFile(new URL(path, import.meta.url)),
+  );
+  api.put({ apiVersion: "v1", kind: "Namespace", metadata: { name: "zarf" } });
+  const address = { registryAddress: "127.0.0.1:31999", port: 31_999, ipFamily: "ipv4" } as const;
+  const state = newState(address);
+  await ensureZarfNamespace(api.client);
+  await saveState(api.client, { ...state, registryInfo: { ...state.registryInfo, ...more } });
+  for (const { name, kind } of [{ name: "zarf-docker-registry", kind: "Deployment" }]) {
+    const found = items.find((one) => one.kind === kind && one.metadata.name === name);
+    assert(found);
+    api.put(found);
+  }
+  const metadata = { name: "zarf-docker-registry", namespace: "zarf" };
+  api.put(
+    { apiVersion: "v1", kind: "Service", metadata, spec: { clusterIP: registry.ip } } as AnyObject,
+  );
+  api.writes.length = 0;
+}
+
+Deno.test("a registry of Zarf's own is used as it is", () =>
+  staged(async (stage) => {
+    const { cluster, bootstrap } = stage;
+    await zarfRegistry(stage);
+    cluster.registry.up = true;
+    const { url } = await bootstrap();
+    assert.equal(url, `http://${cluster.registry.ip}:5000`);
+    assert.deepEqual(cluster.api.writes, ["PATCH secrets/private-registry"]);
+    assert.deepEqual(cluster.registry.writes, []);
+  }));
+
+for (
+  const [what, more] of [
+    ["a registry of Zarf's own", {}],
+    ["a registry outside of the cluster", { registryMode: "external", address: "r.example:5000" }],
+  ] as const
+) {
+  Deno.test(`${what} that does not answer is waited for, and not replaced`, () =>
+    staged(async (stage) => {
+      await zarfRegistry(stage, more);
+      if ("address" in more) {
+        for (const one of stage.cluster.api.all("deployments")) stage.cluster.api.remove(one);
+      }
+      const clock = new TestClock(50);
+      await assert.rejects(stage.bootstrap({ clock }), { reason: "RegistryNotReady" });
+      assert.deepEqual(stage.cluster.api.writes, []);
+    }));
+}
+
+Deno.test("credentials that change while the registry is waited for are used", () =>
+  staged(async ({ cluster, bootstrap }) => {
+    const { state } = await bootstrap();
+    const { registryInfo } = state;
+    const changed = { ...state, registryInfo: { ...registryInfo, pullPassword: "other" } };
+    cluster.registry.up = false;
+    const clock = new TestClock(50);
+    let looks = 0;
+    const onStage = (stage: string) => {
+      if (stage !== "Registry" || ++looks !== 5) return;
+      void saveState(cluster.api.client, changed).then(() => cluster.registry.up = true);
+    };
+    const now = await bootstrap({ clock, onStage });
+    assert.equal(now.state.registryInfo.pullPassword, "other");
   }));
 
 Deno.test("a registry that does not come up is given up with what its pod says", () =>

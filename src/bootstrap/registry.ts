@@ -26,7 +26,7 @@ interface ServiceObject extends KubeObject {
 }
 
 interface DeploymentObject extends KubeObject {
-  spec?: { template?: { spec?: { containers?: { image?: string }[] } } };
+  spec?: { template?: { spec?: PodObject["spec"] & { containers?: { image?: string }[] } } };
 }
 
 /** `http://<cluster IP>:5000` of the registry, or undefined when it has no Service yet. */
@@ -99,13 +99,27 @@ export async function ensureRegistryObjects(kube: KubeClient, plan: RegistryPlan
 
 /** The image that the registry's Deployment runs, or undefined when there is none. */
 export async function deployedImage(kube: KubeClient): Promise<string | undefined> {
-  const deployment = await kube.get<DeploymentObject>({
+  return (await deployedRegistry(kube))?.spec?.template?.spec?.containers?.[0]?.image;
+}
+
+/**
+ * Whose the registry of the cluster is, or undefined when there is none. Holdfast's has a directory of
+ * its node for storage, which Zarf's never has (Zarf 0.84, packages/zarf-registry).
+ */
+export async function registryOwner(kube: KubeClient): Promise<"Holdfast" | "Zarf" | undefined> {
+  const deployment = await deployedRegistry(kube);
+  if (deployment === undefined) return undefined;
+  const volumes = deployment.spec?.template?.spec?.volumes ?? [];
+  return volumes.some(({ hostPath }) => hostPath !== undefined) ? "Holdfast" : "Zarf";
+}
+
+function deployedRegistry(kube: KubeClient): Promise<DeploymentObject | undefined> {
+  return kube.get<DeploymentObject>({
     apiVersion: "apps/v1",
     kind: "Deployment",
     namespace: ZARF_NAMESPACE,
     name: REGISTRY_SERVICE,
   });
-  return deployment?.spec?.template?.spec?.containers?.[0]?.image;
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   deployedImage,
   ensureRegistryObjects,
   registryAnswers,
+  registryOwner,
   registryTrouble,
   registryUrl,
 } from "./registry.ts";
@@ -60,6 +61,17 @@ Deno.test("a registry answers when it lets the state's reader in", async () => {
   assert.equal(await registryAnswers("http://127.77.0.1:9", state), false, "nobody is there");
 });
 
+/** The Deployment that the real Zarf left in a cluster. */
+function zarfsDeployment(): AnyObject {
+  const path = "../../test/fixtures/zarf-cluster/nodeport/zarf-workloads.json";
+  const list: { items: AnyObject[] } = JSON.parse(
+    Deno.readTextFileSync(new URL(path, import.meta.url)),
+  );
+  return list.items.find(({ kind, metadata }) =>
+    kind === "Deployment" && metadata.name === "zarf-docker-registry"
+  ) ?? assert.fail("no Deployment");
+}
+
 const plan = (state: ZarfState) => ({
   image: "127.0.0.1:31999/library/registry:3",
   storageDir: "/var/lib/holdfast/registry",
@@ -111,6 +123,15 @@ Deno.test("other credentials are put into the Secret", () =>
     await ensureRegistryObjects(api.client, plan(freshState()));
     assert.deepEqual(api.writes, ["PATCH secrets/zarf-docker-registry-secret"]);
     assert.notEqual(api.find("secrets", "zarf-docker-registry-secret")?.data.htpasswd, before);
+  }));
+
+Deno.test("a registry is Holdfast's or Zarf's by its storage", () =>
+  withApi(async (api) => {
+    assert.equal(await registryOwner(api.client), undefined);
+    await ensureRegistryObjects(api.client, plan(freshState()));
+    assert.equal(await registryOwner(api.client), "Holdfast");
+    api.put(zarfsDeployment());
+    assert.equal(await registryOwner(api.client), "Zarf");
   }));
 
 const pod = (status: unknown) => ({

@@ -19,6 +19,7 @@ export {
   OWN_GIT_ADDRESS,
   serviceAt,
 } from "./git_server.ts";
+export { ensureInitRecord } from "./init_record.ts";
 export * from "./names.ts";
 export * from "./package_record.ts";
 export {

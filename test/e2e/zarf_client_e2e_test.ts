@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KubeClient, type KubeObject } from "../../src/kube/mod.ts";
-import { loadPackage } from "../../src/zarf/mod.ts";
+import { loadPackage, loadState } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { eventually, TestAgent } from "./support/agent.ts";
 import { imagesPackage } from "./support/named_images.ts";
@@ -61,6 +61,9 @@ Deno.test({
         "what it removes stays away, until the file is dropped again",
         () => removed(scene),
       );
+      await t.step("credentials that it changes hold everywhere", () => newCredentials(scene));
+      await t.step("it prunes the registry", () => pruned(scene));
+      await t.step("it destroys what Zarf is, and Holdfast begins anew", () => destroyed(scene));
     } finally {
       kube.close();
       await Deno.remove(directory, { recursive: true });
@@ -69,7 +72,9 @@ Deno.test({
 });
 
 async function inspected({ client, kube }: Scene): Promise<void> {
-  assert.deepEqual(await client.packages(), [{
+  const [init, ...packages] = await client.packages();
+  assert.deepEqual([init?.package, init?.components], ["init", ["zarf-registry"]]);
+  assert.deepEqual(packages, [{
     package: "shop",
     namespaceOverride: "",
     version: "1.0.0",
@@ -232,4 +237,58 @@ async function removed(scene: Scene): Promise<void> {
   await agent.drop(shops["1.0.0"]);
   await says(scene, "Ready");
   assert.deepEqual((await versions(scene)).found, ["1.0.0", "1.0.0", "1.0.0"]);
+}
+
+/** How long everybody may take to have new credentials, in milliseconds. */
+const FOLLOW_TIMEOUT = 20_000;
+
+async function newCredentials(scene: Scene): Promise<void> {
+  const { client, kube, cluster } = scene;
+  const before = (await loadState(kube))?.registryInfo;
+  assert(before);
+  await client.run("tools", "update-creds", "registry", "--confirm");
+  const after = (await loadState(kube))?.registryInfo;
+  assert(after);
+  for (const key of ["registry", "registry-readonly"]) {
+    const { username, password } = await client.credentials(key);
+    assert.equal(await signIn(scene, username, password), 200, key);
+  }
+  assert.equal(await signIn(scene, before.pushUsername, before.pushPassword ?? ""), 401, "old");
+  const auth = btoa(`${after.pullUsername}:${after.pullPassword}`);
+  for (const namespace of ["zarf", "shop", "tool"]) {
+    const ref = { apiVersion: "v1", kind: "Secret", namespace, name: "private-registry" };
+    const hasIt = async () => {
+      const secret = await kube.get<KubeObject & { data: Record<string, string> }>(ref);
+      const { auths } = JSON.parse(atob(secret?.data[".dockerconfigjson"] ?? ""));
+      return auths[REGISTRY].auth === auth ? true : undefined;
+    };
+    await eventually(`pull secret in ${namespace}`, hasIt, FOLLOW_TIMEOUT);
+  }
+  const [node] = cluster.nodes;
+  assert(node);
+  // It has never seen this image: it asks the registry, as whoever the state says.
+  await eventually("answer of the node registry", async () => {
+    await using forward = node.forward(REGISTRY);
+    const response = await fetch(`http://${forward.address}/v2/laptop/tool/manifests/1`);
+    await response.body?.cancel();
+    return response.status === 200 ? true : undefined;
+  }, FOLLOW_TIMEOUT);
+}
+
+async function pruned(scene: Scene): Promise<void> {
+  const { client } = scene;
+  await client.run("tools", "registry", "prune", "--confirm");
+  for (const image of ["laptop/tool:1", "library/hello:0.1.0", "library/registry:3.1.2"]) {
+    await client.run("tools", "registry", "digest", `${REGISTRY}/${image}`);
+  }
+}
+
+async function destroyed(scene: Scene): Promise<void> {
+  const { client, agent, shops, kube } = scene;
+  await client.run("destroy", "--confirm");
+  const state = { apiVersion: "v1", kind: "Namespace", name: "zarf" };
+  assert.equal(await kube.get(state), undefined);
+  await agent.drop(shops["2.0.0"]);
+  await agent.settled("/var/drop/zarf-package-shop-amd64-2.0.0.tar.zst");
+  assert.equal((await versions(scene)).listed, "2.0.0");
 }
