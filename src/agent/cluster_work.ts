@@ -13,7 +13,7 @@ import type { Part } from "./listeners.ts";
 import { lacksImages } from "./registry_check.ts";
 import { fillRegistry, type RegistryFillOptions } from "./registry_fill.ts";
 import { adoptInitPackage } from "./seed_import.ts";
-import { actionPolicyOf, type Settings } from "./settings.ts";
+import { actionPolicyOf, limitsOf, type Settings } from "./settings.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
 import { Throttle } from "./throttle.ts";
 import { findTools } from "./tools.ts";
@@ -80,7 +80,7 @@ export class ClusterWork implements PackageActions {
     }
   }
 
-  async deploy(record: PackageRecord, signal: AbortSignal): Promise<void> {
+  async deploy(record: PackageRecord, signal: AbortSignal, newer?: AbortSignal): Promise<void> {
     const { settings, store, cluster, siteSettings, git, onChange } = this.#options;
     const { kubeconfig } = cluster;
     if (kubeconfig === undefined) throw new Error("there is no way to the cluster");
@@ -93,9 +93,11 @@ export class ClusterWork implements PackageActions {
         rewrite: settings["image-mode"] === "rewrite",
         policy: actionPolicyOf(settings),
         filesRoots: settings["files-root"],
+        limits: limitsOf(settings),
       },
       record,
       signal,
+      newer,
     );
   }
 

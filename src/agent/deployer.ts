@@ -1,8 +1,16 @@
-import { type ActionPolicy, deployPackage, type JournalBook, preflight } from "../deploy/mod.ts";
+import {
+  type ActionPolicy,
+  DEFAULT_LIMITS,
+  type DeployLimits,
+  deployPackage,
+  type JournalBook,
+  preflight,
+} from "../deploy/mod.ts";
 import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
 import type { Digest } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
+import { DeployTime } from "./deploy_time.ts";
 import type { GitSite } from "./git_site.ts";
 import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
@@ -20,6 +28,8 @@ export interface DeployerOptions extends RegistryFillOptions {
   /** Where packages may put files. */
   readonly filesRoots: readonly string[];
   readonly git: Pick<GitSite, "isAble" | "target">;
+  /** How long deployments may take. */
+  readonly limits?: DeployLimits;
   /** Told after the record of the package has changed. */
   readonly onChange: () => void;
 }
@@ -29,12 +39,16 @@ export async function deployRecord(
   options: DeployerOptions,
   record: PackageRecord,
   signal: AbortSignal,
+  newer?: AbortSignal,
 ): Promise<void> {
-  const { store, kube, access } = options;
+  const { store, kube, access, limits = DEFAULT_LIMITS } = options;
   // The registry and the webhook, which the caller has brought up, are what an init package is for.
   if (record.kind === "ZarfInitConfig") return;
   // First of all: what fails from here on is not tried with the same settings again.
   const site = await options.siteSettings.begin(record);
+  // Dropped again, a package has another place in the order; both are a wish to deploy it anew.
+  const wish = `${record.sequence} ${options.siteSettings.begunWith(record.digest)}`;
+  using time = new DeployTime(store.records, record.digest, wish);
   const definition = await readDefinition(store, record);
   const tracker = new ComponentTracker({
     store,
@@ -63,14 +77,15 @@ export async function deployRecord(
       kubeVersion: await kube.version({ signal }),
       clusterIP: new URL(access.url).hostname,
       pullSecrets: options.rewrite,
+      limits: { ...limits, used: time.used },
       signal,
+      ...(newer === undefined ? {} : { newer }),
       onProgress: (progress) => tracker.progress(progress),
       actions: { policy: options.policy, trusted: record.signature === "Verified" },
       filesRoots: options.filesRoots,
       logger: options.logger.with({ package: record.name }),
       journal: journalOf(store, record.digest),
-      // Dropped again, a package has another place in the order; both are a wish to deploy it anew.
-      wish: `${record.sequence} ${options.siteSettings.begunWith(record.digest)}`,
+      wish,
     },
   );
 }

@@ -3,7 +3,9 @@ import * as v from "valibot";
 import { MUTATION_EXCLUSIONS } from "../admission/mod.ts";
 import {
   type ActionPolicy,
+  type DeployLimits,
   parseDeploySection,
+  parseGoDuration,
   readSettingsText,
   type SiteSettings,
 } from "../deploy/mod.ts";
@@ -29,6 +31,16 @@ const addressSchema = v.pipe(
   v.check((text) => Number(text.slice(text.lastIndexOf(":") + 1)) < 65_536, "has no such port"),
 );
 const pathSchema = v.pipe(v.string(), v.minLength(1, "is empty"));
+/** The longest limit, in milliseconds: thirty days. */
+const MAX_TIME = 30 * 24 * 3_600_000;
+/** A time as Go writes it. */
+const timeSchema = v.pipe(
+  v.string(),
+  v.check((text) => {
+    const ms = parseGoDuration(text);
+    return ms !== undefined && ms >= 1_000 && ms <= MAX_TIME;
+  }, "must be a time between 1s and 720h, such as 90m"),
+);
 const imageModes = ["rewrite", "mirror"] as const;
 const actionPolicies = ["trusted", "always", "never"] as const satisfies readonly ActionPolicy[];
 const logFormats = ["json", "text"] as const;
@@ -48,6 +60,8 @@ const settingsSchema = v.object({
   "trust-key": v.array(pathSchema),
   actions: v.optional(v.picklist(actionPolicies)),
   "files-root": v.array(v.pipe(pathSchema, v.startsWith("/", "is not absolute"))),
+  "package-timeout": v.optional(timeSchema, "24h"),
+  "component-timeout": v.optional(timeSchema, "8h"),
   "seed-dir": v.optional(pathSchema),
   "tools-dir": v.optional(pathSchema),
   "talos-socket": v.optional(pathSchema),
@@ -102,6 +116,11 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
     text: "directory of this node below which packages may put files",
     repeatable: true,
   },
+  "package-timeout": {
+    value: "TIME",
+    text: "how long a package's deployment may take, all attempts together",
+  },
+  "component-timeout": { value: "TIME", text: "how long a component may take in one attempt" },
   "seed-dir": { value: "DIR", text: "OCI layout of the registry image" },
   "tools-dir": { value: "DIR", text: "where helm and kubectl are" },
   "talos-socket": { value: "FILE", text: "Talos' machine API socket" },
@@ -159,6 +178,17 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
 /** Whose commands run: where nothing is said, those of trusted packages if there are trusted keys. */
 export function actionPolicyOf(settings: Pick<Settings, "actions" | "trust-key">): ActionPolicy {
   return settings.actions ?? (settings["trust-key"].length > 0 ? "trusted" : "always");
+}
+
+/** How long deployments may take. */
+export function limitsOf(
+  settings: Pick<Settings, "package-timeout" | "component-timeout">,
+): DeployLimits {
+  const ms = (text: string) => parseGoDuration(text) ?? 0;
+  return {
+    package: ms(settings["package-timeout"]),
+    component: ms(settings["component-timeout"]),
+  };
 }
 
 /** All names in the order of the help. */

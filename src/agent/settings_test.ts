@@ -3,6 +3,7 @@ import {
   actionPolicyOf,
   environmentName,
   type GivenSettings,
+  limitsOf,
   resolveSettings,
   SETTINGS,
   SettingsError,
@@ -59,6 +60,21 @@ Deno.test("what is not rewritten is named by Zarf's names, and none by default",
     () => resolve({ flags: { "drop-dir": ["/drop"], "mutation-exclusion": ["helm"] } }),
     (error) => error instanceof SettingsError && error.message.includes("mutation-exclusion"),
   );
+});
+
+Deno.test("limits of deployments are times as Go writes them, within bounds", () => {
+  const given = (flags: GivenSettings) => resolve({ flags: { "drop-dir": ["/drop"], ...flags } });
+  assert.deepEqual(limitsOf(given({}).settings), { package: 86_400_000, component: 28_800_000 });
+  const { settings } = given({ "package-timeout": "1h30m", "component-timeout": "90s" });
+  assert.deepEqual(limitsOf(settings), { package: 5_400_000, component: 90_000 });
+  assert.equal(settings["package-timeout"], "1h30m", "printed as it was given");
+  for (const time of ["0", "999ms", "721h", "soon", "-1h", ""]) {
+    assert.throws(
+      () => given({ "package-timeout": time }),
+      (error) => error instanceof SettingsError && /between 1s and 720h/.test(error.message),
+      time,
+    );
+  }
 });
 
 Deno.test("a repeatable setting is a list from every source", () => {

@@ -50,12 +50,33 @@ export async function runCommand(
   const seconds = action.maxTotalSeconds ?? defaults.maxTotalSeconds;
   const limit = seconds < 1 ? LONGEST_COMMAND : seconds * 1000;
   const deadline = context.clock.monotonic() + limit;
+  const log = new ActionLog({
+    logger: context.logger,
+    redact: redactor(context.scope.secrets()),
+    muted: mutedOf(action, defaults),
+  });
+  try {
+    return await attempts(retries, limit, deadline, (left) => {
+      const run = new Attempt(action, defaults, mark, context, log);
+      return run.run(command, left).then((result) => ({ run, result }));
+    }, context);
+  } finally {
+    log.finish();
+  }
+}
+
+async function attempts(
+  retries: number,
+  limit: number,
+  deadline: number,
+  attempt: (left: number) => Promise<{ run: Attempt; result: ActionOutcome | string }>,
+  context: CommandContext,
+): Promise<ActionOutcome | undefined> {
   let failure = "";
-  for (let attempt = 0; attempt <= retries; attempt++) {
+  for (let tries = 0; tries <= retries; tries++) {
     const left = deadline - context.clock.monotonic();
     if (left <= 0) break;
-    const run = new Attempt(action, defaults, mark, context);
-    const result = await run.run(command, left);
+    const { run, result } = await attempt(left);
     if (context.signal?.aborted) return undefined;
     if (typeof result !== "string") return result;
     if (run.timedOut) throw failed(`timed out after ${limit / 1000} s`, run.said || failure);
@@ -76,24 +97,27 @@ class Attempt {
   readonly #defaults: ZarfActionDefaults;
   readonly #mark: string;
   readonly #context: CommandContext;
+  readonly #log: ActionLog;
 
   constructor(
     action: ZarfAction,
     defaults: ZarfActionDefaults,
     mark: string,
     context: CommandContext,
+    log: ActionLog,
   ) {
     this.#action = action;
     this.#defaults = defaults;
     this.#mark = mark;
     this.#context = context;
+    this.#log = log;
   }
 
   /** What it sets, or in a few words why it failed. */
   async run(command: string, timeout: number): Promise<ActionOutcome | string> {
-    const { workspace, exec, signal, scope, logger } = this.#context;
-    const redact = redactor(scope.secrets());
-    const log = new ActionLog({ logger, redact, muted: this.#muted() });
+    const { workspace, exec, signal } = this.#context;
+    const log = this.#log;
+    log.begin();
     let printed = 0;
     const outcome = await this.#start(() =>
       exec(workspace.shell, {
@@ -148,12 +172,6 @@ class Attempt {
     }
   }
 
-  /** What becomes a sensitive variable is not to be seen on its way there. */
-  #muted(): Set<"stdout" | "stderr"> {
-    if (this.#action.mute ?? this.#defaults.mute) return new Set(["stdout", "stderr"]);
-    return new Set(this.#action.setVariables.some((one) => one.sensitive) ? ["stdout"] : []);
-  }
-
   #directory(): string {
     return normalize(`${this.#context.workspace.work}/${this.#action.dir ?? this.#defaults.dir}`);
   }
@@ -172,6 +190,12 @@ class Attempt {
     }
     return { ...environment, ...scope.environment(), [ACTION_MARK]: this.#mark };
   }
+}
+
+/** What becomes a sensitive variable is not to be seen on its way there. */
+function mutedOf(action: ZarfAction, defaults: ZarfActionDefaults): Set<"stdout" | "stderr"> {
+  if (action.mute ?? defaults.mute) return new Set(["stdout", "stderr"]);
+  return new Set(action.setVariables.some((one) => one.sensitive) ? ["stdout"] : []);
 }
 
 function failed(what: string, why: string): DeployError {

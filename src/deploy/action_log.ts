@@ -1,6 +1,6 @@
 import { type Logger, oneLine } from "../std/mod.ts";
 
-/** The most lines of one action's output that are logged; the rest is counted. */
+/** The most lines of one action's output that are logged, of all its attempts; the rest is counted. */
 export const MAX_LOGGED_LINES = 1_000;
 /** The longest part of a line that is logged, in characters. */
 const MAX_LINE = 1_000;
@@ -36,11 +36,20 @@ export class ActionLog {
     for (const line of this.#streams[stream].push(bytes)) this.#line(stream, line);
   }
 
-  /** The output has ended. */
+  /** An attempt begins: what the one before said last does not count. */
+  begin(): void {
+    this.#last.length = 0;
+  }
+
+  /** The output of an attempt has ended. */
   end(): void {
     for (const stream of ["stdout", "stderr"] as const) {
       for (const line of this.#streams[stream].end()) this.#line(stream, line);
     }
+  }
+
+  /** The action is over. */
+  finish(): void {
     if (this.#dropped > 0) {
       this.#options.logger.info(`${this.#dropped} more lines of output are not shown`);
     }

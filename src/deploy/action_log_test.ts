@@ -37,11 +37,16 @@ Deno.test("a character that comes in two pieces is whole", () => {
 
 Deno.test("what is too much is counted, and a line without end is cut", () => {
   const { log, lines, write } = logOf();
-  write("stdout", "x\n".repeat(MAX_LOGGED_LINES + 5) + "last\n");
+  write("stdout", "x\n".repeat(MAX_LOGGED_LINES + 4) + "y\n");
   log.end();
+  assert.equal(log.last, "x; x; y");
+  log.begin();
+  write("stdout", "last\n");
+  log.end();
+  log.finish();
   assert.equal(lines.length, MAX_LOGGED_LINES + 1);
   assert.equal(lines.at(-1), "info  6 more lines of output are not shown");
-  assert.equal(log.last, "x; x; last");
+  assert.equal(log.last, "last", "of the last attempt");
   const endless = logOf();
   for (let piece = 0; piece < 100; piece++) endless.write("stdout", "y".repeat(1 << 10));
   endless.log.end();

@@ -11,14 +11,13 @@ import {
   substitute,
   titleOf,
 } from "./action_text.ts";
-import { DeployError } from "./errors.ts";
+import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import type { GoTemplateText } from "./go_template.ts";
-import { partsOf } from "./install.ts";
 import type { DeployJournal } from "./journal.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { redactor } from "./redact.ts";
-import { cancelled } from "./wait.ts";
+import { anyOf, cancelled, outdated } from "./wait.ts";
 import { waitForNetwork } from "./wait_network.ts";
 import { type Kubectl, waitForObject } from "./wait_object.ts";
 
@@ -34,6 +33,8 @@ export interface ActionContext extends CommandContext {
   /** Path of kubectl. */
   readonly kubectl: string;
   readonly journal: DeployJournal;
+  /** A newer package takes its place: nothing is waited for any more. */
+  readonly newer?: AbortSignal;
   /** For actions with `template`. */
   readonly fillTemplates: FillTemplates;
   readonly onProgress: (phase: "Deploying" | "Waiting", message: string) => void;
@@ -64,6 +65,7 @@ export async function runActions(
       if (outcome !== undefined) applyOutcome(outcome, scope);
       continue;
     }
+    if (context.newer?.aborted) throw outdated();
     context.onProgress("Deploying", `${titleOf(placed)}: running`);
     await named(placed, context, () => runOne(placed, component, step, context));
   }
@@ -111,10 +113,11 @@ async function runPlacedCommand(
 
 async function runWait(placed: PlacedAction, context: ActionContext): Promise<void> {
   const { wait, maxTotalSeconds } = placed.action;
-  const { kube, clock, signal } = context;
+  const { kube, clock } = context;
+  const signal = anyOf(context.signal, context.newer);
   const timeout = (maxTotalSeconds ?? 0) > 0 ? (maxTotalSeconds ?? 0) * 1000 : DEFAULT_WAIT;
   const redact = redactor(context.scope.secrets());
-  const common = { timeout, clock, ...(signal === undefined ? {} : { signal }) };
+  const common = { timeout, clock, signal };
   const put = (texts: readonly string[]) =>
     filled(placed, texts.map((text) => substitute(text, context.scope.templates)), context);
   if (wait?.cluster !== undefined) {
@@ -169,7 +172,8 @@ async function named(
   try {
     await action();
   } catch (error) {
-    if (context.signal?.aborted || !(error instanceof HoldfastError)) throw error;
+    const isEnded = context.signal?.aborted || context.newer?.aborted;
+    if (isEnded || !(error instanceof HoldfastError)) throw error;
     const redact = redactor(context.scope.secrets());
     const reason = error instanceof DeployError ? error.reason : "ClusterCallFailed";
     const message = redact(`${nameOf(placed)}: ${error.message}`);

@@ -26,7 +26,7 @@ export async function beginDeployment(
   components: readonly ZarfComponent[],
   scope: Scope,
   journal: DeployJournal,
-  more: Pick<LocalWorkOptions, "fillingOf" | "onProgress">,
+  more: Pick<LocalWorkOptions, "fillingOf" | "onProgress" | "signal" | "stop">,
 ): Promise<Begun> {
   const { definition, digest } = pkg;
   const { name } = definition.metadata;
@@ -58,7 +58,7 @@ export async function beginDeployment(
 }
 
 function localOptions(pkg: DeployPackage, context: DeployContext, scope: Scope) {
-  const { kube, kubeconfig, tools, dataDir, signal } = context;
+  const { kube, kubeconfig, tools, dataDir, newer } = context;
   return {
     ...{ kube, kubeconfig, tools, scope },
     filesRoots: context.filesRoots ?? [],
@@ -66,6 +66,6 @@ function localOptions(pkg: DeployPackage, context: DeployContext, scope: Scope) 
     exec: context.exec ?? systemExec,
     clock: context.clock ?? systemClock,
     logger: context.logger ?? silentLogger,
-    ...(signal === undefined ? {} : { signal }),
+    ...(newer === undefined ? {} : { newer }),
   };
 }

@@ -14,7 +14,7 @@ import { ProofBook } from "./proof.ts";
 import type { DeploymentRecord } from "./record.ts";
 import type { Scope } from "./scope.ts";
 import type { Filling } from "./template_objects.ts";
-import { waitReady } from "./wait.ts";
+import { anyOf, outdated, waitReady } from "./wait.ts";
 
 /** What {@linkcode ComponentReleases} works with. */
 export interface ComponentReleasesOptions {
@@ -23,6 +23,8 @@ export interface ComponentReleasesOptions {
   readonly state: ZarfState;
   readonly scope: Scope;
   readonly journal: DeployJournal;
+  /** Time is up. */
+  readonly limit: AbortSignal;
   /** What fills in a component's Go templates, with what is set by now. */
   readonly fillingOf: (component: ZarfComponent) => Filling;
   readonly onProgress: (
@@ -40,7 +42,7 @@ export class ComponentReleases {
 
   constructor(options: ComponentReleasesOptions) {
     const { context, state, pkg } = options;
-    const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal } = context;
+    const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal, newer } = context;
     this.#options = options;
     this.#clock = context.clock ?? systemClock;
     this.#install = {
@@ -59,6 +61,8 @@ export class ComponentReleases {
       packageName: pkg.definition.metadata.name,
       timeout: context.timeout ?? DEFAULT_TIMEOUT,
       pullSecrets,
+      limit: options.limit,
+      ...(newer === undefined ? {} : { newer }),
       ...(clusterIP === undefined ? {} : { clusterIP }),
       ...(kubeVersion === undefined ? {} : { kubeVersion }),
       ...(troubleGrace === undefined ? {} : { troubleGrace }),
@@ -88,6 +92,7 @@ export class ComponentReleases {
       ),
     ];
     for (const plan of plans) {
+      if (this.#options.context.newer?.aborted) throw outdated();
       await withPrivateDirectory(`${this.#options.context.dataDir}/tmp`, async (directory) => {
         await this.#release(component.name, await plan(directory), directory, charts, check);
       });
@@ -137,7 +142,7 @@ export class ComponentReleases {
 
   /** Waits until what the component's `healthChecks` name is ready. @throws {DeployError} */
   async healthChecks(component: ZarfComponent, check: Check): Promise<void> {
-    const { clock, kube, timeout, signal, troubleGrace } = this.#install;
+    const { clock, kube, timeout, troubleGrace, signal, limit, newer } = this.#install;
     const refs = component.healthChecks.map(({ apiVersion, kind, name, namespace }) => ({
       apiVersion,
       kind,
@@ -149,7 +154,7 @@ export class ComponentReleases {
       clock,
       check,
       onProgress: (message) => this.#options.onProgress(component.name, "Waiting", message),
-      ...(signal === undefined ? {} : { signal }),
+      signal: anyOf(signal, limit, newer),
       ...(troubleGrace === undefined ? {} : { troubleGrace }),
     });
   }

@@ -7,6 +7,7 @@ import type { PostRendererCommand } from "./helm.ts";
 import type { ValuesLayer } from "./go_template.ts";
 import type { NamedImage } from "./images.ts";
 import type { JournalBook } from "./journal.ts";
+import type { DeployLimits } from "./limits.ts";
 import type { RepositoryTarget } from "./repositories.ts";
 
 /** How long one release may take until it is ready (Zarf 0.84, src/config: 15 min). */
@@ -84,7 +85,15 @@ export interface DeployContext extends SiteInputs {
   readonly actions?: ActionRights;
   /** Directories of this node below which its files may go. @default none */
   readonly filesRoots?: readonly string[];
+  /** How long it may take. @default {@linkcode DEFAULT_LIMITS} */
+  readonly limits?: DeployLimits;
+  /** The deployment is to stop at once; it goes on later. */
   readonly signal?: AbortSignal;
+  /**
+   * A newer package takes its place: it ends where nothing is cut off by it, between two steps or in a
+   * wait, and does not go on.
+   */
+  readonly newer?: AbortSignal;
   /** Takes what actions print. @default nobody does */
   readonly logger?: Logger;
   readonly clock?: Clock;

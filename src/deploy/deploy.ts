@@ -14,21 +14,22 @@ import { beginDeployment } from "./begin.ts";
 import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
 import { ComponentReleases } from "./component_releases.ts";
 import type { DeployContext, DeployOutcome, DeployPackage, DeployProgress } from "./context.ts";
-import { DeployError } from "./errors.ts";
+import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { checkFiles } from "./file_target.ts";
 import { imagesToPush } from "./images.ts";
-import { partsOf } from "./install.ts";
 import { withInjections } from "./injections.ts";
 import { DeployJournal } from "./journal.ts";
+import { othersOf } from "./others.ts";
 import { explained } from "./refusal.ts";
+import { LimitWatch } from "./limits.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import type { DeploymentRecord } from "./record.ts";
 import { publishRepositories } from "./repositories.ts";
 import { redactedError } from "./redact.ts";
 import { Scope } from "./scope.ts";
 import { Secrets } from "./secrets.ts";
-import { cancelled } from "./wait.ts";
+import { anyOf, cancelled, outdated } from "./wait.ts";
 
 /**
  * Deploys a package: images into the registry, then component by component, each chart and manifest
@@ -46,12 +47,14 @@ export async function deployPackage(
   const secrets = new Secrets(pkg, context);
   const onProgress = (progress: DeployProgress) =>
     context.onProgress?.({ ...progress, message: secrets.redact(progress.message) });
+  using limit = new LimitWatch(context.limits);
   try {
-    return await deploy(pkg, { ...context, onProgress }, secrets);
+    return await deploy(pkg, { ...context, onProgress }, secrets, limit);
   } catch (error) {
     // A Helm that is ended, a call that is given up: whatever it looks like, it was the signal.
     if (context.signal?.aborted) throw cancelled(context.signal);
-    throw redactedError(error, (text) => secrets.redact(text));
+    if (context.newer?.aborted) throw outdated();
+    throw redactedError(limit.instead(error), (text) => secrets.redact(text));
   }
 }
 
@@ -59,7 +62,9 @@ async function deploy(
   pkg: DeployPackage,
   context: DeployContext,
   secrets: Secrets,
+  limit: LimitWatch,
 ): Promise<DeployOutcome> {
+  limit.signal.throwIfAborted();
   const chosen = await choose(pkg, context);
   checkActions(chosen.components, context.actions ?? NO_ACTIONS);
   checkFiles(chosen.components, context.filesRoots ?? []);
@@ -68,12 +73,13 @@ async function deploy(
   endInterruptedActions(journal);
   const scope = new Scope(pkg.definition, chosen.variables, state, chosen.values);
   secrets.known = () => scope.secrets();
-  const deployment = new Deployment(pkg, context, state, chosen, scope, journal);
+  const deployment = new Deployment(pkg, context, state, chosen, scope, journal, limit);
   await deployment.pushImages();
   const record = await deployment.begin(chosen.components);
   const connectStrings: ConnectStrings = {};
   for (const component of chosen.components) {
-    Object.assign(connectStrings, await deployment.component(component, record));
+    const deployed = await limit.component(() => deployment.component(component, record));
+    Object.assign(connectStrings, deployed);
   }
   const components = chosen.components.map(({ name }) => name);
   await record.finish(components);
@@ -102,7 +108,11 @@ class Deployment {
   readonly #journal: DeployJournal;
   readonly #common: Pick<LocalWorkOptions, "fillingOf" | "onProgress">;
   readonly #releases: ComponentReleases;
-  readonly #chosen: Chosen;
+  /** Of the components, in order. */
+  readonly #names: readonly string[];
+  readonly #limit: LimitWatch;
+  /** Ends when the deployment is to stop or its time is up. */
+  readonly #working: AbortSignal;
   #local: LocalWork | undefined;
 
   constructor(
@@ -112,11 +122,14 @@ class Deployment {
     chosen: Chosen,
     scope: Scope,
     journal: DeployJournal,
+    limit: LimitWatch,
   ) {
     this.#pkg = pkg;
     this.#context = context;
     this.#scope = scope;
-    this.#chosen = chosen;
+    this.#names = chosen.components.map(({ name }) => name);
+    this.#limit = limit;
+    this.#working = anyOf(context.signal, limit.signal);
     this.#journal = journal;
     this.#common = {
       fillingOf: (component) => fillingOf(pkg, component, chosen.components, scope, state, context),
@@ -128,12 +141,13 @@ class Deployment {
       state,
       journal,
       scope,
+      limit: limit.signal,
       ...this.#common,
     });
   }
 
   async pushImages(): Promise<void> {
-    const { registry, signal } = this.#context;
+    const { registry } = this.#context;
     if (registry === undefined || this.#pkg.images.length === 0) return;
     await this.#journal.step("images", async () => {
       this.#say(undefined, "Images", "images go into the registry");
@@ -142,7 +156,7 @@ class Deployment {
         registryUrl: registry.url,
         credentials: registry.credentials,
         ...(registry.concurrency === undefined ? {} : { concurrency: registry.concurrency }),
-        ...(signal === undefined ? {} : { signal }),
+        signal: this.#working,
         onProgress: (progress) =>
           this.#context.onProgress?.({
             component: undefined,
@@ -163,7 +177,11 @@ class Deployment {
       components,
       this.#scope,
       this.#journal,
-      this.#common,
+      {
+        ...this.#common,
+        signal: this.#working,
+        ...(this.#context.signal === undefined ? {} : { stop: this.#context.signal }),
+      },
     );
     this.#local = local;
     return record;
@@ -179,6 +197,7 @@ class Deployment {
   async component(component: ZarfComponent, record: DeploymentRecord): Promise<ConnectStrings> {
     const { name } = component;
     const step = `component/${name}`;
+    if (this.#context.newer?.aborted) throw outdated();
     if (this.#journal.isDone(step)) {
       this.#local?.restore(component);
       this.#say(name, "Succeeded", "ready");
@@ -229,16 +248,20 @@ class Deployment {
     });
   }
 
-  /** What is stopped has not failed: it goes on. */
+  /** What is stopped has not failed: it goes on, or a newer package does. */
+  get #isEnded(): boolean {
+    return this.#context.signal?.aborted === true || this.#context.newer?.aborted === true;
+  }
+
   async #fails(component: ZarfComponent, recordIt: () => Promise<void>): Promise<void> {
-    if (this.#context.signal?.aborted) return;
+    if (this.#isEnded) return;
     await this.#journal.failed(`component/${component.name}`);
     await this.#local?.onFailure(component);
     await recordIt();
   }
 
   async #repositories(component: ZarfComponent): Promise<void> {
-    const { repositories: target, signal } = this.#context;
+    const { repositories: target } = this.#context;
     const { definition, digest } = this.#pkg;
     await publishRepositories(component, {
       target,
@@ -249,7 +272,7 @@ class Deployment {
         this.#say(component.name, "Deploying", `git repository ${name} is published`);
         return this.#journal.step(`repository/${component.name}/${name}`, action);
       },
-      ...(signal === undefined ? {} : { signal }),
+      signal: this.#working,
     });
     deployFailpoint("deploy.repositories.published");
   }
@@ -267,14 +290,18 @@ class Deployment {
     }
   }
 
-  #failed(component: string, error: unknown): unknown {
-    if (this.#context.signal?.aborted || !(error instanceof HoldfastError)) return error;
+  #failed(component: string, thrown: unknown): unknown {
+    const error = this.#limit.instead(thrown);
+    if (this.#isEnded || !(error instanceof HoldfastError)) return error;
     const failure = explained(error);
     const message = `component "${component}": ${failure.message}`;
     this.#say(component, "Failed", failure.message);
     const reason = failure instanceof DeployError ? failure.reason : "ClusterCallFailed";
     const parts = partsOf(failure);
-    const kept = [...(parts.kept === undefined ? [] : [parts.kept]), ...this.#others(component)];
+    const kept = [
+      ...(parts.kept === undefined ? [] : [parts.kept]),
+      ...othersOf(this.#names, component),
+    ];
     return new DeployError({
       ...parts,
       ...{ reason, message },
@@ -282,28 +309,7 @@ class Deployment {
     });
   }
 
-  /** What became of the other components. */
-  #others(failed: string): string[] {
-    const names = this.#chosen.components.map(({ name }) => name);
-    const at = names.indexOf(failed);
-    return [
-      ...said(names.slice(0, at), "stays deployed", "stay deployed"),
-      ...said(names.slice(at + 1), "was not begun", "were not begun"),
-    ];
-  }
-
   #say(component: string | undefined, phase: DeployProgress["phase"], message: string): void {
     this.#context.onProgress?.({ component, phase, message });
   }
-}
-
-/** How many components one message names. */
-const MAX_NAMED = 5;
-
-function said(names: readonly string[], one: string, many: string): string[] {
-  if (names.length === 0) return [];
-  if (names.length === 1) return [`component "${names[0]}" ${one}`];
-  const shown = names.slice(0, MAX_NAMED).map((name) => `"${name}"`).join(", ");
-  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
-  return [`components ${shown}${more} ${many}`];
 }

@@ -63,3 +63,15 @@ export type DeployReason =
 
 /** A deployment that did not succeed. What earlier components deployed stays. */
 export class DeployError extends HoldfastError<DeployReason> {}
+
+/** The parts of an error, to make another one of it. */
+export function partsOf<Reason extends string>(error: HoldfastError<Reason>) {
+  return {
+    reason: error.reason,
+    message: error.message,
+    disposition: error.disposition,
+    ...(error.kept === undefined ? {} : { kept: error.kept }),
+    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
+  };
+}

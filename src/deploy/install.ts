@@ -1,7 +1,7 @@
 import type { KubeClient, ObjectRef } from "../kube/mod.ts";
-import { type Clock, describeError, HoldfastError } from "../std/mod.ts";
+import { type Clock, HoldfastError } from "../std/mod.ts";
 import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
-import { DeployError } from "./errors.ts";
+import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import type { Helm } from "./helm.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
@@ -9,14 +9,12 @@ import type { PlannedRelease } from "./plan.ts";
 import { postRender, type PostRendered, serializeSettings } from "./post_render.ts";
 import type { ProofBook } from "./proof.ts";
 import { explained, failedHookJob } from "./refusal.ts";
+import { nameOf, rollBack, withKept } from "./roll_back.ts";
 import { lastWordsOfJob } from "./last_words.ts";
-import { markFailed, newestRevision, releaseHistory, repairRelease } from "./release.ts";
+import { newestRevision, releaseHistory, repairRelease } from "./release.ts";
 import type { Templates } from "./template.ts";
-import { cancelled, waitReady } from "./wait.ts";
+import { anyOf, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
-
-/** How long what was rolled back may take to be ready again, in milliseconds. */
-const ROLLBACK_TIMEOUT = 300_000;
 
 /** How long a kind is waited for that the API server does not know yet, in milliseconds. */
 export const KIND_GRACE = 30_000;
@@ -46,6 +44,8 @@ export interface InstallContext {
   readonly check?: () => void;
   /** Time is up: what does not get there is undone. */
   readonly limit?: AbortSignal;
+  /** A newer package takes its place: nothing is waited for any more. */
+  readonly newer?: AbortSignal;
   readonly onProgress: (message: string) => void;
 }
 
@@ -80,7 +80,15 @@ export async function installRelease(
   try {
     await bring(planned, options, prepared, before !== undefined, deadline, context);
   } catch (error) {
-    throw await rollBack(error, planned, { before, newest: newestRevision(history) }, context);
+    const earlier = { before, newest: newestRevision(history) };
+    const { check: _, ...alone } = context;
+    throw await rollBack(
+      error,
+      planned,
+      earlier,
+      context,
+      (objects, timeout) => waitFor(objects, namespace, timeout, false, { ...alone, timeout }),
+    );
   }
   proofs.settle(namespace, release);
   deployFailpoint("deploy.chart.ready");
@@ -105,11 +113,8 @@ async function bring(
     : preview.objects;
   if (planned.noWait) return;
   const left = Math.max(0, deadline - context.clock.monotonic());
-  await waitFor(objects, planned.namespace, left, replaces, working);
-}
-
-function anyOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
-  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+  const waiting = { ...working, signal: anyOf(working.signal, context.newer) };
+  await waitFor(objects, planned.namespace, left, replaces, waiting);
 }
 
 /** Says in the errors of what comes before Helm what of the release stays. */
@@ -238,104 +243,4 @@ async function waitFor(
 export function refOf(object: Manifest, namespace: string): ObjectRef {
   const { apiVersion, kind, metadata } = object;
   return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace || namespace };
-}
-
-/** What there was of a release before it was changed. */
-interface Earlier {
-  /** The revision that was good. */
-  readonly before: number | undefined;
-  /** The newest one, good or not. */
-  readonly newest: number;
-}
-
-/** Goes back after a failure and returns the error to throw. */
-async function rollBack(
-  error: unknown,
-  planned: PlannedRelease,
-  { before, newest }: Earlier,
-  context: InstallContext,
-): Promise<unknown> {
-  if (context.signal?.aborted) return cancelled(context.signal);
-  const failure = context.limit?.aborted ? context.limit.reason : error;
-  if (!(failure instanceof DeployError)) return failure;
-  const { namespace, release } = planned;
-  const name = nameOf(planned);
-  const changed = await disown(failure, planned, newest, context);
-  if (before === undefined) {
-    return withKept(
-      failure,
-      changed ? `${name} stays as it is; there is no earlier one` : `${name} is not there`,
-    );
-  }
-  // Then there is nothing to undo, and when what keeps it has passed it goes on.
-  if (!changed) return withKept(failure, `${name} stays at revision ${before}`);
-  const timeout = Math.min(context.timeout, ROLLBACK_TIMEOUT);
-  const options = { ...planned, settings: "", timeout };
-  try {
-    context.onProgress(`"${planned.title}" goes back to revision ${before}`);
-    await context.helm.rollback(options, before);
-    const objects = readObjects(await context.helm.manifest(options));
-    const { check: _, ...alone } = context;
-    await waitFor(objects, namespace, timeout, false, { ...alone, timeout });
-    context.proofs.settle(namespace, release);
-    // Trying again would only take down what runs: it is for whoever builds the package now.
-    return new DeployError({
-      ...partsOf(failure),
-      reason: "RolledBack",
-      disposition: "terminal",
-      kept: `${name} is back at revision ${before} and ready`,
-      remedy: "drop a mended package, or the same file again to try once more",
-    });
-  } catch (trouble) {
-    const why = describeError(trouble);
-    return withKept(
-      failure,
-      `${name} could not be brought back to revision ${before}: ${why}`,
-    );
-  }
-}
-
-/** Releases of manifests have names that nobody knows. */
-function nameOf({ title, release }: PlannedRelease): string {
-  return title === release ? `release ${release}` : `release ${release} of "${title}"`;
-}
-
-/**
- * What Helm has applied and what did not become ready is nothing to go back to.
- *
- * @returns whether Helm has changed anything; it keeps a revision before it does.
- */
-async function disown(
-  failure: DeployError,
-  { namespace, release }: PlannedRelease,
-  newest: number,
-  { kube, proofs }: InstallContext,
-): Promise<boolean> {
-  try {
-    const last = (await releaseHistory(kube, namespace, release)).at(-1);
-    const changed = last !== undefined && last.revision > newest;
-    if (changed) await markFailed(kube, namespace, last, failure.message);
-    proofs.settle(namespace, release);
-    return changed;
-  } catch {
-    // Without an API server the note stays, which says the same to the next attempt.
-    return true;
-  }
-}
-
-function withKept(error: DeployError, kept: string): DeployError {
-  const all = error.kept === undefined ? kept : `${kept}; ${error.kept}`;
-  return new DeployError({ ...partsOf(error), kept: all });
-}
-
-/** The parts of an error, to make another one of it. */
-export function partsOf<Reason extends string>(error: HoldfastError<Reason>) {
-  return {
-    reason: error.reason,
-    message: error.message,
-    disposition: error.disposition,
-    ...(error.kept === undefined ? {} : { kept: error.kept }),
-    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-    ...(error.cause === undefined ? {} : { cause: error.cause }),
-  };
 }

@@ -18,6 +18,8 @@ export interface LocalWorkOptions
   readonly deployment: string;
   readonly tools: { readonly helm: string; readonly holdfast?: PostRendererCommand };
   readonly filesRoots: readonly string[];
+  /** The deployment is to stop; what follows a failure runs on when only time is up. */
+  readonly stop?: AbortSignal;
   /** Where the package is unpacked. */
   readonly package: string;
   /** What fills in a component's Go templates, with what is set by now. */
@@ -56,9 +58,17 @@ export class LocalWork {
 
   /** Runs the actions of one stage. @throws {DeployError} see {@linkcode runActions}. */
   async run(stage: ActionStage, component: ZarfComponent): Promise<void> {
+    await this.#run(stage, component, this.#options);
+  }
+
+  async #run(
+    stage: ActionStage,
+    component: ZarfComponent,
+    options: LocalWorkOptions,
+  ): Promise<void> {
     await runActions(stage, component, {
-      ...this.#options,
-      kubeconfig: resolve(this.#options.kubeconfig),
+      ...options,
+      kubeconfig: resolve(options.kubeconfig),
       kubectl: this.#kubectl,
       workspace: this.#workspace,
       fillTemplates: async (texts) => {
@@ -73,8 +83,10 @@ export class LocalWork {
 
   /** Runs what a component has for its failure; that this fails, too, changes nothing. */
   async onFailure(component: ZarfComponent): Promise<void> {
+    const { signal: _, stop, ...options } = this.#options;
     try {
-      await this.run("onFailure", component);
+      const signal = stop === undefined ? {} : { signal: stop };
+      await this.#run("onFailure", component, { ...options, ...signal });
     } catch (error) {
       const { logger } = this.#options;
       logger.warn(`what follows a failure failed: ${describeError(error)}`, {

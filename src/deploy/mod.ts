@@ -42,6 +42,7 @@ export {
 } from "./helm.ts";
 export { imagesToPush, type NamedImage } from "./images.ts";
 export { type ComponentSource } from "./component_files.ts";
+export { DEFAULT_LIMITS, type DeployLimits } from "./limits.ts";
 export { type JournalBook, type JournalLine } from "./journal.ts";
 export { siteValues, valuesOf, valuesSchemaOf } from "./package_values.ts";
 export { planChart, planManifest, type PlannedRelease } from "./plan.ts";

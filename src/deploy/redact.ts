@@ -1,6 +1,5 @@
 import { HoldfastError } from "../std/mod.ts";
-import { DeployError } from "./errors.ts";
-import { partsOf } from "./install.ts";
+import { DeployError, partsOf } from "./errors.ts";
 
 /** What stands in the place of a secret. */
 const HIDDEN = "***";

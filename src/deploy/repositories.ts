@@ -1,7 +1,6 @@
 import type { ZarfComponent } from "../package/mod.ts";
 import { type Digest, HoldfastError } from "../std/mod.ts";
-import { DeployError } from "./errors.ts";
-import { partsOf } from "./install.ts";
+import { DeployError, partsOf } from "./errors.ts";
 
 /** A git repository that a component brings. */
 export interface ComponentRepository {

@@ -270,3 +270,17 @@ export function cancelled(signal: AbortSignal): DeployError {
     cause: signal.reason,
   });
 }
+
+/** The error of a deployment whose place a newer package takes. */
+export function outdated(): DeployError {
+  return new DeployError({
+    reason: "Cancelled",
+    message: "a newer package of the same name takes its place",
+    kept: "what was deployed until then stays, and the newer one goes on from it",
+  });
+}
+
+/** Aborts when one of these does. */
+export function anyOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}

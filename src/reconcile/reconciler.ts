@@ -25,6 +25,8 @@ export const MAX_ATTEMPTS = 3;
 const COUNTED: ReadonlySet<string> = new Set([
   "NotReady",
   "TimedOut",
+  "ObjectRefused",
+  "HookFailed",
   "ActionFailed",
   "FileFailed",
   "InjectionFailed",
@@ -37,8 +39,12 @@ export interface PackageActions {
    * registry. Throws when that cannot be had now.
    */
   lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
-  /** Deploys one package and returns when everything in it is ready. */
-  deploy(record: PackageRecord, signal: AbortSignal): Promise<void>;
+  /**
+   * Deploys one package and returns when everything in it is ready.
+   *
+   * @param newer A newer package of the name was accepted: there is no use in waiting for this one.
+   */
+  deploy(record: PackageRecord, signal: AbortSignal, newer: AbortSignal): Promise<void>;
   /** What others have made of a package that was Ready, if that can be seen now; it only reads. */
   elsewhere(record: PackageRecord, signal: AbortSignal): Promise<Elsewhere | undefined>;
   /** Whether the cluster surely lacks something of a package that was Ready; it only reads. */
@@ -68,6 +74,8 @@ export class Reconciler {
   #wake: AbortController = new AbortController();
   readonly #attempts = new Map<string, number>();
   #said = "";
+  /** What is being deployed, and what tells that a newer package has come. */
+  #current: { readonly record: PackageRecord; readonly newer: AbortController } | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -77,6 +85,10 @@ export class Reconciler {
   /** There may be something to do. */
   wake(): void {
     this.#wake.abort();
+    const current = this.#current;
+    if (current === undefined || current.newer.signal.aborted) return;
+    const { digest } = current.record;
+    if (this.#plan().supersede.some((one) => one.digest === digest)) current.newer.abort();
   }
 
   /** Runs until the signal aborts. */
@@ -185,13 +197,17 @@ export class Reconciler {
       onChange();
     };
     set("deploying", "Deploying", "the package is being deployed");
+    const newer = new AbortController();
+    this.#current = { record, newer };
     try {
-      await actions.deploy(record, signal);
+      await actions.deploy(record, signal, newer.signal);
       set("ready", READY.reason, READY.message);
       logger.info("package ready", { package: record.name, version: record.version });
       return true;
     } catch (error) {
       if (signal.aborted) throw error;
+      // Whatever it came to: the newer one is next.
+      if (newer.signal.aborted) return true;
       const reason = error instanceof HoldfastError ? error.reason : "DeployFailed";
       const terminal = dispositionOf(error) === "terminal" || this.#isLastAttempt(record, reason);
       const text = describeError(error);
@@ -200,6 +216,8 @@ export class Reconciler {
       else if (terminal) set("failed", reason, text);
       else set("deploying", reason, `${text}; it is tried again`);
       return terminal;
+    } finally {
+      this.#current = undefined;
     }
   }
 

@@ -207,7 +207,7 @@ Deno.test("what was rolled back is not tried again, and what was ready before st
     assert.equal(state("a", "1")?.state, "ready");
   }));
 
-for (const reason of ["NotReady", "TimedOut"]) {
+for (const reason of ["NotReady", "TimedOut", "ObjectRefused", "HookFailed"]) {
   Deno.test(`a package that is ${reason} again and again fails after ${MAX_ATTEMPTS} attempts`, () => {
     let attempts = 0;
     return withBench({
@@ -234,6 +234,66 @@ for (const reason of ["NotReady", "TimedOut"]) {
     });
   });
 }
+
+Deno.test("a newer package ends the deployment of the one whose place it takes, and of no other", () => {
+  const ended: string[] = [];
+  let begun = Promise.withResolvers<string>();
+  return withBench({
+    deploy: ({ name, version }, _, newer) => {
+      if (version === "2") return Promise.resolve();
+      begun.resolve(name);
+      return new Promise((_, reject) => {
+        newer.addEventListener("abort", () => {
+          ended.push(`${name}-${version}`);
+          reject(new Refused("terminal", "Cancelled"));
+        });
+      });
+    },
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("a", "1"));
+    const running = reconciler.reconcile(never);
+    assert.equal(await begun.promise, "a");
+    begun = Promise.withResolvers();
+    store.records.putPackage(newPackage("b", "1"));
+    reconciler.wake();
+    assert.deepEqual(ended, [], "another package waits for its turn");
+    assert.equal(state("b", "1")?.state, "accepted");
+    store.records.putPackage(newPackage("a", "2"));
+    reconciler.wake();
+    reconciler.wake();
+    assert.equal(await begun.promise, "b");
+    assert.deepEqual(ended, ["a-1"]);
+    assert.equal(state("a", "1")?.state, "superseded");
+    store.records.putPackage(newPackage("b", "2"));
+    reconciler.wake();
+    await running;
+    assert.deepEqual(ended, ["a-1", "b-1"]);
+    for (const name of ["a", "b"]) {
+      assert.equal(state(name, "1")?.state, "superseded");
+      assert.equal(state(name, "2")?.state, "ready");
+    }
+  });
+});
+
+Deno.test("what the cluster is to blame for is tried again without end, and others go on meanwhile", () => {
+  let attempts = 0;
+  return withBench({
+    deploy: (record) => {
+      if (record.name !== "late") return Promise.resolve();
+      attempts++;
+      return Promise.reject(new Refused("retry", "WebhookDown"));
+    },
+  }, async ({ store, reconciler, state }) => {
+    store.records.putPackage(newPackage("late", "1"));
+    for (let round = 0; round < MAX_ATTEMPTS + 2; round++) {
+      store.records.putPackage(newPackage(`good${round}`, "1"));
+      await assert.rejects(reconciler.reconcile(never));
+      assert.equal(state(`good${round}`, "1")?.state, "ready");
+    }
+    assert.equal(attempts, MAX_ATTEMPTS + 2);
+    assert.equal(state("late", "1")?.reason, "WebhookDown");
+  });
+});
 
 Deno.test("a failure that may pass is tried again and does not hold up the others", () => {
   let attempts = 0;
