@@ -22,6 +22,7 @@ import { whenAborted } from "./signals.ts";
 import { siteSource } from "./site.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
+import { RegistryTagBook } from "./tag_book.ts";
 import { TalosAccess } from "./talos_access.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
@@ -105,6 +106,7 @@ class Agent {
   readonly #upkeep: Upkeep;
   readonly #siteSettings: SiteSettingsBook;
   readonly #git: GitSite;
+  readonly #tags: RegistryTagBook;
   #follower: SeedFollower | undefined;
   #rewriting: Rewriting | undefined;
 
@@ -138,6 +140,7 @@ class Agent {
     this.#git = new GitSite({
       ...{ settings, store, logger, facts: this.#facts, part: this.#parts.git },
     });
+    this.#tags = new RegistryTagBook({ store, logger, facts: this.#facts });
     const actions = new ClusterWork({
       settings,
       store,
@@ -147,6 +150,7 @@ class Agent {
       facts: this.#facts,
       siteSettings: this.#siteSettings,
       git: this.#git,
+      tags: this.#tags,
       part: this.#parts.deploy,
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
@@ -193,6 +197,7 @@ class Agent {
         assemblingUpstream(this.#store, () => this.#follower),
         clusterUpstream(this.#facts),
       ],
+      tags: this.#tags,
       logger: this.#logger,
       metrics: this.#registryMetrics,
     });

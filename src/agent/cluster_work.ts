@@ -16,6 +16,7 @@ import { adoptInitPackage } from "./seed_import.ts";
 import { actionPolicyOf, limitsOf, type Settings } from "./settings.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
 import { Throttle } from "./throttle.ts";
+import type { RegistryTagBook } from "./tag_book.ts";
 import { findTools } from "./tools.ts";
 
 /** Milliseconds between two messages of the same stage: each is a durable write. */
@@ -29,6 +30,8 @@ export interface ClusterWorkOptions {
   readonly facts: ClusterFacts;
   readonly siteSettings: SiteSettingsBook;
   readonly git: Pick<GitSite, "isAble" | "target">;
+  /** What this node knows of tags. */
+  readonly tags: Pick<RegistryTagBook, "forget">;
   readonly logger: Logger;
   readonly part: Part;
   /** Told after the record of a package has changed. */
@@ -102,11 +105,11 @@ export class ClusterWork implements PackageActions {
   }
 
   #filling(): RegistryFillOptions {
-    const { settings, store, logger } = this.#options;
+    const { settings, store, logger, tags } = this.#options;
     if (this.#leading === undefined) {
       throw new Error("the cluster is written to only while leading");
     }
-    return { ...this.#leading, store, logger, nodeName: settings["node-name"] };
+    return { ...this.#leading, store, logger, tags, nodeName: settings["node-name"] };
   }
 
   /** The API server is asked, not a cache: what was recorded before is seen. */
@@ -133,7 +136,7 @@ export class ClusterWork implements PackageActions {
   }
 
   async repair(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    await fillRegistry(this.#filling(), record.digest, signal);
+    await fillRegistry(this.#filling(), record, signal);
   }
 
   /** An init package that was dropped may bring the registry's image. */

@@ -35,6 +35,8 @@ class Stage {
   readonly part = new Part("deployment", "nothing to deploy");
   readonly log = loggerOf("info");
   readonly changes: string[] = [];
+  /** Names of which it was said that they have a new meaning. */
+  readonly forgotten: string[] = [];
   readonly connection: ClusterConnection;
   readonly work: ClusterWork;
 
@@ -66,6 +68,7 @@ class Stage {
     });
     this.connection = new ClusterConnection(`${dir}/kubeconfig`, { logger, part: this.part });
     this.work = new ClusterWork({
+      tags: { forget: (name) => void this.forgotten.push(name) },
       settings,
       store,
       logger,

@@ -76,6 +76,7 @@ class Site {
           access: { url: "http://10.96.0.2:5000", state: STATE },
           ...{ kubeconfig: "/kubeconfig", tools: { helm: `${dir}/tools/helm` } },
           ...{ rewrite: true, policy: "always", filesRoots: [], onChange: () => {} },
+          tags: { forget: () => {} },
           git: { isAble: false, target: () => assert.fail("no package has repositories") },
           siteSettings: new SiteSettingsBook({
             ...{ store, configured: {} },

@@ -6,9 +6,11 @@ import {
 } from "../bootstrap/mod.ts";
 import { imagesToPush } from "../deploy/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
+import { MANIFEST_TYPES } from "../registry/mod.ts";
 import { describeError, type Digest, type Logger } from "../std/mod.ts";
-import { blobSource, RegistryStorage, type Store } from "../store/mod.ts";
+import { blobSource, type PackageRecord, RegistryStorage, type Store } from "../store/mod.ts";
 import { type Credentials, pushImages, type PushSource } from "../zarf/mod.ts";
+import type { RegistryTagBook } from "./tag_book.ts";
 
 /** What filling the in-cluster registry works with. */
 export interface RegistryFillOptions {
@@ -16,6 +18,8 @@ export interface RegistryFillOptions {
   readonly store: Store;
   readonly access: RegistryAccess;
   readonly nodeName: string;
+  /** What this node knows of tags. */
+  readonly tags: Pick<RegistryTagBook, "forget">;
   readonly logger: Logger;
 }
 
@@ -24,15 +28,17 @@ export interface PushTarget {
   readonly url: string;
   readonly credentials: Credentials;
   readonly source: PushSource;
+  readonly onNamed: (name: string) => void;
 }
 
 /** The in-cluster registry as the target of a push out of the store. */
-export function pushTarget({ store, access }: RegistryFillOptions): PushTarget {
+export function pushTarget({ store, access, tags }: RegistryFillOptions): PushTarget {
   const { pushUsername: username, pushPassword: password } = access.state.registryInfo;
   return {
     url: access.url,
     credentials: { username, password },
     source: blobSource(store.blobs),
+    onNamed: (name) => tags.forget(name),
   };
 }
 
@@ -76,14 +82,31 @@ export function mendRegistryStorage(store: Store, logger: Logger): void {
   }
 }
 
-/** Puts every image of a package into the registry; what is there is not sent again. */
+/**
+ * Puts back what the registry lacks of a package that was deployed before; what is there is not sent
+ * again. A tag that has another meaning there was pushed later and keeps it, and one that a package
+ * brought which was deployed later is left to that one.
+ */
 export async function fillRegistry(
   options: RegistryFillOptions,
-  owner: Digest,
+  record: PackageRecord,
   signal: AbortSignal,
 ): Promise<void> {
-  await linkImages(options, owner);
+  await linkImages(options, record.digest);
   const { url, ...target } = pushTarget(options);
-  const images = imagesToPush(options.store.records.images(owner));
-  await pushImages(images, { ...target, registryUrl: url, signal });
+  const taken = tagsOfLater(options.store, record);
+  const images = imagesToPush(options.store.records.images(record.digest)).map((image) => ({
+    ...image,
+    tags: image.tags.filter((tag) => !taken.has(`${image.repository}:${tag}`)),
+  }));
+  await pushImages(images, { ...target, registryUrl: url, keepTagsOf: MANIFEST_TYPES, signal });
+}
+
+function tagsOfLater({ records }: Store, { sequence }: PackageRecord): Set<string> {
+  const later = records.listPackages()
+    .filter((other) => other.state === "ready" && other.sequence > sequence);
+  const images = later.flatMap(({ digest }) => imagesToPush(records.images(digest)));
+  return new Set(
+    images.flatMap(({ repository, tags }) => tags.map((tag) => `${repository}:${tag}`)),
+  );
 }

@@ -68,6 +68,8 @@ export interface DeployContext extends SiteInputs {
     readonly source: PushSource;
     /** Uploads at once. */
     readonly concurrency?: number;
+    /** Told of each name that means the package's image now: `library/web:1.0`. */
+    readonly onNamed?: (name: string) => void;
   };
   /** Where git repositories go. Undefined where none can be served: packages with some are refused. */
   readonly repositories?: RepositoryTarget;

@@ -152,10 +152,8 @@ class Deployment {
     await this.#journal.step("images", async () => {
       this.#say(undefined, "Images", "images go into the registry");
       await pushImages(imagesToPush(this.#pkg.images), {
-        source: registry.source,
+        ...registry,
         registryUrl: registry.url,
-        credentials: registry.credentials,
-        ...(registry.concurrency === undefined ? {} : { concurrency: registry.concurrency }),
         signal: this.#working,
         onProgress: (progress) =>
           this.#context.onProgress?.({

@@ -3,12 +3,13 @@ import { describeError } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { type OciErrorCode, RequestError } from "./errors.ts";
 import { add } from "./metrics.ts";
-import type { RegistryMetrics, Upstream } from "./types.ts";
+import type { RegistryMetrics, TagBook, Upstream } from "./types.ts";
 
 /** What every route of the registry works with. */
 export interface Context {
   readonly store: Pick<Store, "blobs" | "records">;
   readonly upstreams: readonly Upstream[];
+  readonly tags: TagBook | undefined;
   readonly logger: Logger;
   readonly metrics: RegistryMetrics;
 }

@@ -8,13 +8,15 @@ import { serveManifest } from "./manifests.ts";
 import { countRequest, createRegistryMetrics } from "./metrics.ts";
 import { hostsOf, requireDigest } from "./names.ts";
 import { type Route, routeOf } from "./route.ts";
-import type { RegistryMetrics, Upstream } from "./types.ts";
+import type { RegistryMetrics, TagBook, Upstream } from "./types.ts";
 
 /** What a registry is made of. */
 export interface RegistryOptions {
   readonly store: Pick<Store, "blobs" | "records">;
   /** Asked in this order for what the store does not have. */
   readonly upstreams: readonly Upstream[];
+  /** Asked first what a tag means. @default nobody: the store knows best */
+  readonly tags?: TagBook;
   readonly logger: Logger;
   /** Counted into; @default counters that nobody sees. */
   readonly metrics?: RegistryMetrics;
@@ -27,8 +29,8 @@ const ALLOW = "GET, HEAD";
 
 /** The node registry: a handler that never throws and changes nothing. */
 export function createRegistry(options: RegistryOptions): RegistryHandler {
-  const { store, upstreams, logger, metrics = createRegistryMetrics() } = options;
-  const context: Context = { store, upstreams, logger, metrics };
+  const { store, upstreams, tags, logger, metrics = createRegistryMetrics() } = options;
+  const context: Context = { store, upstreams, tags, logger, metrics };
   return async (request) => {
     const { route, response } = await answer(context, request);
     // Set on every answer: old Docker clients look for it (distribution-spec, "Legacy").

@@ -1,6 +1,7 @@
 /**
  * The node registry: the pulling half of the OCI distribution API, served on loopback from the
- * store, then from the upstreams (the in-cluster registry, a peer).
+ * store, then from the upstreams (the in-cluster registry, a peer). What a tag means is asked of a
+ * book of tags first, where there is one.
  *
  * It promises that it changes nothing, that a body of a digest is that digest's bytes or a broken
  * connection, and that it works without a cluster. Images have their plain names, Zarf's

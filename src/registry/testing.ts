@@ -3,7 +3,7 @@ import { type DescriptorRecord, type ImageRecord, Store } from "../store/mod.ts"
 import { createRegistry } from "./handler.ts";
 import { createRegistryMetrics } from "./metrics.ts";
 import { serveRegistry } from "./serve.ts";
-import type { RegistryMetrics, Upstream } from "./types.ts";
+import type { RegistryMetrics, TagBook, Upstream } from "./types.ts";
 
 /** The media type of image manifests. */
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -25,11 +25,15 @@ export interface TestRegistry {
 export async function withRegistry(
   action: (registry: TestRegistry) => Promise<void>,
   upstreams: readonly Upstream[] = [],
+  tags?: TagBook,
 ): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "holdfast-registry-" });
   const store = Store.open(dir);
   const metrics = createRegistryMetrics();
-  const handler = createRegistry({ store, upstreams, logger: silentLogger, metrics });
+  const handler = createRegistry({
+    ...{ store, upstreams, logger: silentLogger, metrics },
+    ...(tags === undefined ? {} : { tags }),
+  });
   const server = serveRegistry(handler, { hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${server.port}`;
   try {

@@ -36,6 +36,31 @@ export interface Upstream {
   ): Promise<FetchedBlob | undefined>;
 }
 
+/** What a tag means: the descriptor of its manifest. */
+export interface KnownTag {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Knows of tags that were given another meaning after the store got them. */
+export interface TagBook {
+  /**
+   * What a tag means now, where that is known; undefined leaves it to the store and the upstreams. It
+   * takes a bounded time and never rejects.
+   *
+   * @param ns the registry host that a mirror request names.
+   * @param stored what the store says.
+   */
+  current(
+    repository: string,
+    tag: string,
+    ns: string | undefined,
+    stored: Digest | undefined,
+  ): Promise<KnownTag | undefined>;
+}
+
 /** What the status room prints of the registry; all counters only grow. */
 export interface RegistryMetrics {
   /** Requests by route (`manifests`, `blobs` …) and status code: `requests.blobs["200"]`. */

@@ -32,6 +32,14 @@ export interface PushOptions {
   readonly signal?: AbortSignal;
   /** For the pauses between attempts. @default the machine's */
   readonly clock?: Clock;
+  /**
+   * A tag that means another image there is left alone, and the image put under its digest only.
+   * distribution denies a tag whose media type is not accepted, so all that may be there are named:
+   * `application/vnd.oci.image.index.v1+json, …`. @default every tag gets its new meaning
+   */
+  readonly keepTagsOf?: string;
+  /** Told of each name that means what was pushed now: `library/web:1.0`. */
+  readonly onNamed?: (name: string) => void;
   readonly onProgress?: (progress: PushProgress) => void;
 }
 
@@ -164,26 +172,37 @@ class Push {
 
   /** Puts one manifest under one name, unless that name means it already. */
   async manifest(manifest: PlannedManifest): Promise<void> {
+    await this.#retry(() => this.#name(manifest), this.#options.signal);
+  }
+
+  async #name(manifest: PlannedManifest): Promise<void> {
     const { repository, reference, digest, mediaType } = manifest;
+    const { keepTagsOf, signal, source, onNamed } = this.#options;
     const path = `/v2/${repository}/manifests/${reference}`;
-    const { signal } = this.#options;
     const abort = signal === undefined ? {} : { signal };
-    await this.#retry(async () => {
-      const headers = { accept: mediaType };
-      const found = await this.#client.send({ method: "HEAD", path, headers, ...abort });
-      if (found.status === 200 && found.headers["docker-content-digest"] === digest) return;
-      const bytes = await this.#options.source.manifestBytes(digest);
-      if (digestOf(bytes) !== digest) throw unusable(digest, "its bytes have another digest");
-      const answer = await this.#client.send({
-        method: "PUT",
-        path,
-        headers: { "content-type": mediaType },
-        body: { size: bytes.length, stream: streamOf(bytes) },
-        ...abort,
-      });
-      if (answer.status !== 201) throw refusal(`manifest ${digest}`, repository, answer);
-      this.#manifestsSent++;
-    }, signal);
+    const headers = { accept: keepTagsOf ?? mediaType };
+    const found = await this.#client.send({ method: "HEAD", path, headers, ...abort });
+    const isThere = found.status === 200;
+    if (isThere && found.headers["docker-content-digest"] === digest) {
+      return onNamed?.(`${repository}:${reference}`);
+    }
+    if (keepTagsOf !== undefined && reference !== digest) {
+      if (isThere) return await this.#name({ ...manifest, reference: digest });
+      // Who cannot say what a tag means may not be made to forget it.
+      if (found.status !== 404) throw refusal(`tag ${reference}`, repository, found);
+    }
+    const bytes = await source.manifestBytes(digest);
+    if (digestOf(bytes) !== digest) throw unusable(digest, "its bytes have another digest");
+    const answer = await this.#client.send({
+      method: "PUT",
+      path,
+      headers: { "content-type": mediaType },
+      body: { size: bytes.length, stream: streamOf(bytes) },
+      ...abort,
+    });
+    if (answer.status !== 201) throw refusal(`manifest ${digest}`, repository, answer);
+    this.#manifestsSent++;
+    onNamed?.(`${repository}:${reference}`);
   }
 
   #retry<T>(action: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

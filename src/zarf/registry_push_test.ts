@@ -146,7 +146,8 @@ class Peer implements AsyncDisposable {
     const name = `${repository}:${reference}`;
     if (kind === "manifests" && method === "HEAD") {
       const [type, found] = this.manifests.get(name) ?? [];
-      if (found === undefined || headers.get("accept") !== type) return [404];
+      const accepted = headers.get("accept")?.split(", ") ?? [];
+      if (found === undefined || !accepted.includes(type ?? "")) return [404];
       return [200, "", { "docker-content-digest": found }];
     }
     if (kind === "manifests") {
@@ -257,6 +258,47 @@ Deno.test("a tag that means another image is moved, and of another type is put a
   await push(peer, source, old);
   assert.equal((await push(peer, source, fresh)).manifestsSent, 1);
   assert.deepEqual(peer.manifests.get("app:1"), [MANIFEST, fresh]);
+});
+
+Deno.test("a tag that may not be moved keeps its meaning, and the image is there by its digest", async () => {
+  const keepTagsOf = `${MANIFEST}, ${INDEX}`;
+  for (const type of [MANIFEST, INDEX]) {
+    await using peer = new Peer();
+    const source = new Content();
+    const [old, fresh] = [source.image("old"), source.image("new")];
+    peer.manifests.set("app:1", [type, fresh]);
+    const named: string[] = [];
+    const options = { keepTagsOf, onNamed: (name: string) => void named.push(name) };
+    assert.equal((await push(peer, source, old, options)).manifestsSent, 1);
+    assert.deepEqual(peer.manifests.get("app:1"), [type, fresh]);
+    assert.deepEqual(peer.manifests.get(`app:${old}`), [MANIFEST, old]);
+    assert.deepEqual(named, [`app:${old}`]);
+    assert.equal((await push(peer, source, old, options)).manifestsSent, 0);
+    peer.manifests.delete("app:1");
+    assert.equal((await push(peer, source, old, options)).manifestsSent, 1);
+    assert.deepEqual(peer.manifests.get("app:1"), [MANIFEST, old], "nobody else has it");
+    assert.equal(named.at(-1), "app:1");
+  }
+});
+
+Deno.test("a tag that may not be moved is asked for until the registry says what it means", async () => {
+  await using peer = new Peer({ at: /^HEAD manifest/, times: 2, answer: [500, ""] });
+  const source = new Content();
+  const [old, fresh] = [source.image("old"), source.image("new")];
+  peer.manifests.set("app:1", [MANIFEST, fresh]);
+  await push(peer, source, old, { keepTagsOf: MANIFEST });
+  assert.deepEqual(peer.manifests.get("app:1"), [MANIFEST, fresh]);
+});
+
+Deno.test("every name that means the image now is told, sent or not", async () => {
+  await using peer = new Peer();
+  const source = new Content();
+  const digest = source.image("x");
+  for (const _ of ["sent", "there already"]) {
+    const named: string[] = [];
+    await push(peer, source, digest, { onNamed: (name) => named.push(name) });
+    assert.deepEqual(named, ["app:1"]);
+  }
 });
 
 Deno.test("trouble that passes costs one more attempt and nothing else", async (t) => {

@@ -68,6 +68,7 @@ export class RegistryPeer implements AsyncDisposable {
     const headers = {
       "docker-content-digest": digest,
       "content-type": "application/vnd.oci.image.manifest.v1+json",
+      "content-length": String(found.length),
     };
     return new Response(method === "HEAD" ? null : found as BodyInit, { headers });
   }
