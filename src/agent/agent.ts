@@ -27,7 +27,7 @@ import { TalosAccess } from "./talos_access.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
-import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
+import { assemblingUpstream, clusterUpstream, patient, seedRegistry } from "./upstreams.ts";
 import { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
 import { serveWebhook } from "./webhook.ts";
@@ -195,7 +195,7 @@ class Agent {
       store: this.#store,
       upstreams: [
         assemblingUpstream(this.#store, () => this.#follower),
-        clusterUpstream(this.#facts),
+        patient(clusterUpstream(this.#facts)),
       ],
       tags: this.#tags,
       logger: this.#logger,

@@ -31,9 +31,13 @@ export function seedNames(reference: string): Omit<Seed["image"], "descriptor"> 
   return { host: parsed.host, repository: parsed.path, tag, zarfTag: zarf };
 }
 
+/** Of which image the last directory was, among the store's values. */
+const DIRECTORY_KEY = "seed-directory";
+
 /**
- * Takes the registry's image from an OCI layout directory into the store, unless it is there. The
- * first image with a name is the one.
+ * Takes the registry's image from an OCI layout directory into the store, unless it was taken before:
+ * another one may have come in its place since, from an init package. The first image with a name is
+ * the one.
  *
  * @throws {BootstrapError} `SeedUnreadable` when the directory holds no usable layout.
  */
@@ -49,11 +53,17 @@ export async function importSeedDirectory(
     throw unreadable(`${directory}/index.json names no image`);
   }
   const descriptor = { mediaType: named.mediaType, digest: named.digest, size: named.size };
-  if (knownSeed(store)?.image.descriptor.digest === descriptor.digest) return;
+  const known = knownSeed(store)?.image.descriptor.digest;
+  const isTaken = store.records.getValue(DIRECTORY_KEY) === descriptor.digest;
+  if (known === descriptor.digest || (known !== undefined && isTaken)) {
+    if (!isTaken) store.records.setValue(DIRECTORY_KEY, descriptor.digest);
+    return;
+  }
   await copyBlob(store, directory, descriptor);
   const blobs = manifestBlobs(store, descriptor);
   for (const blob of blobs) await copyBlob(store, directory, blob);
   rememberSeed(store, { image: { ...seedNames(reference), descriptor }, blobs });
+  store.records.setValue(DIRECTORY_KEY, descriptor.digest);
   logger.info("the registry's image is in the store", { image: reference });
 }
 

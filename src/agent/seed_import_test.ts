@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ImageSpec, writeOciLayout } from "../../extension/build/oci_image.ts";
+import { seedIn } from "../../test/fakes/seed_cluster.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { BootstrapError, knownSeed } from "../bootstrap/mod.ts";
 import { digestOf, silentLogger } from "../std/mod.ts";
@@ -91,6 +92,18 @@ Deno.test("another image in the directory takes the place of the one before", ()
     await writeOciLayout(layout, [image([REFERENCE], "old")]);
     await take();
     const [written] = await writeOciLayout(layout, [image([REFERENCE], "new")]);
+    await take();
+    assert.equal(knownSeed(store)?.image.descriptor.digest, written?.manifest.digest);
+  }));
+
+Deno.test("a directory that was taken in does not take back what came in its place since", () =>
+  staged(async ({ store, layout, take }) => {
+    await writeOciLayout(layout, [image([REFERENCE], "directory")]);
+    await take();
+    const newer = await seedIn(store);
+    await take();
+    assert.deepEqual(knownSeed(store), newer);
+    const [written] = await writeOciLayout(layout, [image([REFERENCE], "another")]);
     await take();
     assert.equal(knownSeed(store)?.image.descriptor.digest, written?.manifest.digest);
   }));

@@ -1,7 +1,12 @@
 import type { SeedFollower, SeedRegistry } from "../bootstrap/mod.ts";
 import { parseImageReference, zarfTag } from "../refs/mod.ts";
-import { type FetchedManifest, httpUpstream, type Upstream } from "../registry/mod.ts";
-import { isDigest } from "../std/mod.ts";
+import {
+  type FetchedManifest,
+  httpUpstream,
+  RegistryError,
+  type Upstream,
+} from "../registry/mod.ts";
+import { type Clock, isDigest, retry, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 
@@ -66,6 +71,30 @@ export function clusterUpstream(facts: ClusterFacts): Upstream {
     tagFor: (repository, tag, ns) =>
       zarfTag(parseImageReference(`${ns}/${repository}:${tag}`)) ?? tag,
   });
+}
+
+/** How often a registry that fails is asked, and the longest pause between, in milliseconds. */
+const ATTEMPTS = 6;
+const LONGEST_PAUSE = 1_000;
+
+/**
+ * The same upstream, asked again for some seconds when it fails: the registry may be starting anew or
+ * be replaced, and a refusal would cost the kubelet's back-off. What it takes to time out is not
+ * waited for twice.
+ */
+export function patient(upstream: Upstream, clock: Clock = systemClock): Upstream {
+  const again = <T>(ask: () => Promise<T>, signal: AbortSignal) =>
+    retry(ask, {
+      ...{ attempts: ATTEMPTS, max: LONGEST_PAUSE, signal, clock },
+      retryable: (error) => error instanceof RegistryError && error.reason === "UpstreamFailed",
+    });
+  return {
+    name: upstream.name,
+    manifest: (repository, reference, ns, signal) =>
+      again(() => upstream.manifest(repository, reference, ns, signal), signal),
+    blob: (repository, digest, signal) =>
+      again(() => upstream.blob(repository, digest, signal), signal),
+  };
 }
 
 /** How long a manifest or the start of a blob of the seed image may take, in milliseconds. */

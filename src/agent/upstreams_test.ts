@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { RegistryPeer } from "../../test/fakes/registry_peer.ts";
 import { seedIn } from "../../test/fakes/seed_cluster.ts";
-import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
+import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import type { SeedFollower } from "../bootstrap/mod.ts";
+import { RegistryError, type RegistryReason, type Upstream } from "../registry/mod.ts";
 import { digestOf } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
-import { assemblingUpstream, clusterUpstream, seedRegistry } from "./upstreams.ts";
+import { assemblingUpstream, clusterUpstream, patient, seedRegistry } from "./upstreams.ts";
 
 const never = new AbortController().signal;
 
@@ -128,3 +129,59 @@ Deno.test("a node that joined late reads the registry's own image through the sa
     assert.equal(text, '{"schemaVersion":2}');
     assert.equal(await seed?.blob("library/registry", digestOf("none")), undefined);
   }));
+
+/** An upstream that fails so often, then answers. */
+function failing(times: number, reason: RegistryReason) {
+  const seen = { asked: 0 };
+  const answer = <T>(value: T) => {
+    if (++seen.asked <= times) {
+      return Promise.reject(new RegistryError({ reason, message: "x", disposition: "retry" }));
+    }
+    return Promise.resolve(value);
+  };
+  const bytes = new TextEncoder().encode("{}");
+  const upstream: Upstream = {
+    name: "cluster",
+    manifest: () => answer({ mediaType: "m", digest: digestOf(bytes), bytes }),
+    blob: () => answer(undefined),
+  };
+  return { upstream, seen };
+}
+
+const PATIENCE: readonly [
+  times: number,
+  reason: RegistryReason,
+  asked: number,
+  answers: boolean,
+][] = [
+  [0, "UpstreamFailed", 1, true],
+  [3, "UpstreamFailed", 4, true],
+  [5, "UpstreamFailed", 6, true],
+  [9, "UpstreamFailed", 6, false],
+  [1, "UpstreamTimeout", 1, false],
+  [1, "UpstreamInvalid", 1, false],
+];
+
+for (const [times, reason, asked, answers] of PATIENCE) {
+  Deno.test(`an upstream that says ${reason} ${times} times is asked ${asked} times`, async () => {
+    const clock = new TestClock();
+    for (const kind of ["manifest", "blob"] as const) {
+      const { upstream, seen } = failing(times, reason);
+      const one = patient(upstream, clock);
+      const asking = kind === "manifest"
+        ? one.manifest("a", "1", undefined, never)
+        : one.blob("a", digestOf("b"), never);
+      assert.equal(await asking.then(() => true, () => false), answers);
+      assert.equal(seen.asked, asked);
+    }
+    const total = clock.slept.reduce((sum, ms) => sum + ms, 0) / 2;
+    assert.ok(total < 5_000, `${total} ms`);
+  });
+}
+
+Deno.test("nobody who has gone away is asked for", async () => {
+  const { upstream, seen } = failing(9, "UpstreamFailed");
+  const gone = AbortSignal.abort();
+  await assert.rejects(patient(upstream).manifest("a", "1", undefined, gone));
+  assert.equal(seen.asked, 0);
+});

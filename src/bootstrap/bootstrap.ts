@@ -16,11 +16,14 @@ import {
 } from "../zarf/mod.ts";
 import { acknowledgedNodes, allAcknowledged } from "./acknowledge.ts";
 import { BootstrapError } from "./errors.ts";
-import { PUBLISH_FAILPOINTS, publishPayload, removePayload } from "./publisher.ts";
+import { PUBLISH_FAILPOINTS, publishPayload, readIndex, removePayload } from "./publisher.ts";
 import {
+  deployedImage,
   ensureRegistryObjects,
+  parseRegistryImage,
   registryAnswers,
   registryHolds,
+  registryImage,
   registryOwner,
   registryTrouble,
   registryUrl,
@@ -116,7 +119,7 @@ async function startRegistry(options: BootstrapOptions, state: ZarfState): Promi
   if (seed === undefined) throw noSeed();
   await ensureZarfNamespace(kube, PRIVILEGED);
   const plan = {
-    image: `${options.registryAddress}/${seed.image.repository}:${seed.image.tag}`,
+    image: registryImage(options.registryAddress, seed.image),
     storageDir: `${store.dir}/registry`,
     state,
   };
@@ -161,7 +164,8 @@ async function waitForRegistry(
 async function finish(options: BootstrapOptions, access: RegistryAccess): Promise<void> {
   const { kube, store, onStage, signal } = options;
   const seed = knownSeed(store);
-  if (seed === undefined) return;
+  // This node may have an older one, or a newer one that the registry does not run yet.
+  if (seed === undefined || await runsAnother(kube, seed)) return await removePayload(kube, signal);
   if (!await registryHolds(access.url, access.state, seed.image)) {
     onStage?.("SeedPush", "the registry's own image");
     await pushSeed(store, seed, access, signal);
@@ -169,13 +173,21 @@ async function finish(options: BootstrapOptions, access: RegistryAccess): Promis
   await ensureRegistryRelease(kube, (options.clock ?? systemClock).now());
   await ensureInitRecord(kube, referenceOf(seed));
   failpoint("bootstrap.seed-pushed");
-  onStage?.("CleanUp", "waiting until every node has the registry's image");
-  await waitForNodes(options, seed);
+  // Without a payload there is nothing that a node could still take from it.
+  if (await readIndex(kube) !== undefined) {
+    onStage?.("CleanUp", "waiting until every node has the registry's image");
+    await waitForNodes(options, seed);
+  }
   await removePayload(kube, signal);
 }
 
 function referenceOf({ image: { host, repository, tag } }: Seed): string {
   return `${host}/${repository}:${tag}`;
+}
+
+async function runsAnother(kube: KubeClient, { image }: Seed): Promise<boolean> {
+  const running = parseRegistryImage(await deployedImage(kube) ?? "")?.digest;
+  return running !== undefined && running !== image.descriptor.digest;
 }
 
 async function pushSeed(

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { AnyObject } from "../../test/fakes/api_objects.ts";
 import { node, SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
 import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
-import { silentLogger } from "../std/mod.ts";
+import { digestOf, silentLogger } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { SEED_ANNOTATION } from "./acknowledge.ts";
 import {
@@ -78,7 +78,8 @@ Deno.test("from nothing to a registry that answers and holds its own image", () 
     ]);
     const deployment = cluster.api.find("deployments", "zarf-docker-registry");
     const { containers } = deployment?.spec.template.spec ?? {};
-    assert.equal(containers[0].image, "127.0.0.1:31999/library/registry:3");
+    const { digest } = seed.image.descriptor;
+    assert.equal(containers[0].image, `127.0.0.1:31999/library/registry:3@${digest}`);
     const zarf = cluster.api.find("namespaces", "zarf");
     assert.equal(zarf?.metadata.labels?.["pod-security.kubernetes.io/enforce"], "privileged");
   }));
@@ -336,3 +337,18 @@ for (const name of BOOTSTRAP_FAILPOINTS) {
       assert.equal(now, credentials, "credentials that exist never change");
     }));
 }
+
+Deno.test("where the registry runs another image than this node has, its names are left alone", () =>
+  staged(async ({ cluster, seed, bootstrap }) => {
+    await bootstrap();
+    const deployment = cluster.api.find("deployments", "zarf-docker-registry");
+    assert(deployment);
+    const other = `127.0.0.1:31999/library/registry:3@${digestOf("newer")}`;
+    deployment.spec.template.spec.containers[0].image = other;
+    cluster.api.put(deployment);
+    const { repository, tag } = seed.image;
+    cluster.registry.tags.delete(`${repository}:${tag}`);
+    cluster.registry.writes.length = 0;
+    await bootstrap();
+    assert.deepEqual(cluster.registry.writes, []);
+  }));

@@ -7,6 +7,7 @@ export type BootstrapReason =
   | "PayloadInvalid"
   | "PayloadIncomplete"
   | "RegistryNotReady"
+  | "RegistryReplacementFailed"
   | "RegistryRefused";
 
 /** A failure of the bootstrap; everything that was done before it is kept and used again. */

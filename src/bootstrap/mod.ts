@@ -6,6 +6,7 @@
  * - Everything is level-based: a kill at any moment and a new start end in the same state.
  * - What is published is paced by what the API server bears.
  * - Nothing that was assembled is used before its digest is right.
+ * - A registry is replaced while it goes on answering; one that does not start replaces nothing.
  *
  * @module
  */
@@ -25,7 +26,20 @@ export {
   registryDeployment,
   type RegistryPlan,
   registrySecret,
+  type RegistryWishes,
 } from "./registry_objects.ts";
-export { registryIsHere, registryUrl } from "./registry.ts";
+export {
+  parseRegistryImage,
+  type RegistryImage,
+  registryImage,
+  registryIsHere,
+  registryUrl,
+} from "./registry.ts";
+export {
+  REPLACE_FAILPOINTS,
+  type Replaced,
+  type ReplaceOptions,
+  replaceRegistry,
+} from "./replace_registry.ts";
 export { knownSeed, manifestBlobs, rememberSeed } from "./seed.ts";
 export { SeedFollower, type SeedFollowerOptions, type SeedRegistry } from "./seed_follower.ts";

@@ -1,5 +1,5 @@
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
-import { failpoint } from "../std/mod.ts";
+import { type Digest, failpoint, isDigest } from "../std/mod.ts";
 import {
   askRegistry,
   REGISTRY_PORT,
@@ -25,7 +25,8 @@ interface ServiceObject extends KubeObject {
   spec?: { clusterIP?: string };
 }
 
-interface DeploymentObject extends KubeObject {
+/** A Deployment, as far as the registry's matters. */
+export interface DeploymentObject extends KubeObject {
   spec?: { template?: { spec?: PodObject["spec"] & { containers?: { image?: string }[] } } };
 }
 
@@ -99,7 +100,8 @@ export async function ensureRegistryObjects(kube: KubeClient, plan: RegistryPlan
 
 /** The image that the registry's Deployment runs, or undefined when there is none. */
 export async function deployedImage(kube: KubeClient): Promise<string | undefined> {
-  return (await deployedRegistry(kube))?.spec?.template?.spec?.containers?.[0]?.image;
+  const deployment = await deployedRegistry(kube);
+  return deployment?.spec?.template?.spec?.containers?.[0]?.image;
 }
 
 /**
@@ -113,13 +115,35 @@ export async function registryOwner(kube: KubeClient): Promise<"Holdfast" | "Zar
   return volumes.some(({ hostPath }) => hostPath !== undefined) ? "Holdfast" : "Zarf";
 }
 
-function deployedRegistry(kube: KubeClient): Promise<DeploymentObject | undefined> {
+/** The registry's Deployment. */
+export function deployedRegistry(kube: KubeClient): Promise<DeploymentObject | undefined> {
   return kube.get<DeploymentObject>({
     apiVersion: "apps/v1",
     kind: "Deployment",
     namespace: ZARF_NAMESPACE,
     name: REGISTRY_SERVICE,
   });
+}
+
+/** The names in an image as {@linkcode registryImage} makes them. */
+export interface RegistryImage {
+  readonly repository: string;
+  readonly tag: string;
+  /** Absent where an earlier version has deployed it. */
+  readonly digest?: Digest;
+}
+
+/** The image of a seed as the kubelet pulls it: `127.0.0.1:31999/library/registry:3@sha256:…`. */
+export function registryImage(address: string, { repository, tag, descriptor }: Seed["image"]) {
+  return `${address}/${repository}:${tag}@${descriptor.digest}`;
+}
+
+/** Reads {@linkcode registryImage}; undefined for anything else. */
+export function parseRegistryImage(image: string): RegistryImage | undefined {
+  const [, repository, tag, digest = ""] =
+    /^[^/]+\/([^@]+):([^:/@]+)(?:@(sha256:[0-9a-f]{64}))?$/.exec(image) ?? [];
+  if (repository === undefined || tag === undefined) return undefined;
+  return { repository, tag, ...(isDigest(digest) ? { digest } : {}) };
 }
 
 /**
@@ -140,7 +164,8 @@ export async function registryIsHere(
     );
 }
 
-async function registryPods(kube: KubeClient): Promise<PodObject[]> {
+/** All of the registry's pods. */
+export async function registryPods(kube: KubeClient): Promise<PodObject[]> {
   const { items } = await kube.list<PodObject>(
     { apiVersion: "v1", kind: "Pod", namespace: ZARF_NAMESPACE },
     { labelSelector: `release=${REGISTRY_SERVICE}` },
@@ -148,18 +173,34 @@ async function registryPods(kube: KubeClient): Promise<PodObject[]> {
   return items;
 }
 
-interface PodObject extends KubeObject {
+/** A Pod, as far as the registry's matters. */
+export interface PodObject extends KubeObject {
   spec?: { nodeName?: string; volumes?: { hostPath?: { path?: string } }[] };
   status?: {
     phase?: string;
     conditions?: { type: string; status: string; message?: string }[];
-    containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[];
+    containerStatuses?: {
+      restartCount?: number;
+      state?: { waiting?: { reason?: string; message?: string } };
+      lastState?: { terminated?: { reason?: string; message?: string; exitCode?: number } };
+    }[];
   };
+}
+
+/** Whether a pod is there to stay and serves. */
+export function isServing({ metadata, status }: PodObject): boolean {
+  return metadata.deletionTimestamp === undefined &&
+    status?.conditions?.some((one) => one.type === "Ready" && one.status === "True") === true;
 }
 
 /** Why the registry's pod does not run yet, as far as the cluster says. */
 export async function registryTrouble(kube: KubeClient): Promise<string> {
-  const status = (await registryPods(kube))[0]?.status;
+  return podTrouble((await registryPods(kube))[0]);
+}
+
+/** Why a pod does not run yet, as far as the cluster says. */
+export function podTrouble(pod: PodObject | undefined): string {
+  const status = pod?.status;
   if (status === undefined) return "its pod was not created";
   const waiting = status.containerStatuses?.[0]?.state?.waiting;
   if (waiting?.reason !== undefined) {

@@ -3,9 +3,12 @@ import { compareSync } from "bcryptjs";
 import { newState } from "../zarf/mod.ts";
 import {
   credentialsMark,
+  NEXT_LABELS,
+  nextRegistryPod,
   registryDeployment,
   registrySecret,
   registryService,
+  type RegistryWishes,
 } from "./registry_objects.ts";
 
 const state = newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" });
@@ -115,4 +118,69 @@ Deno.test("the mark of the credentials changes with them and does not hold them"
   assert.equal(credentialsMark(state), credentialsMark(state));
   assert.notEqual(credentialsMark(state), credentialsMark(other));
   assert(!credentialsMark(state).includes(state.registryInfo.pushPassword));
+});
+
+/** The container of a registry that somebody wishes something of. */
+function wished(wishes: RegistryWishes) {
+  const { template } = (registryDeployment({
+    image: "127.0.0.1:31999/library/registry:3.1.2",
+    storageDir: "/var/lib/holdfast/registry",
+    state,
+    wishes,
+  }) as unknown as Deployment).spec;
+  const [container] = template.spec.containers;
+  assert(container);
+  return { ...template.spec, container: container as typeof container & { resources: unknown } };
+}
+
+Deno.test("what is wished of the registry's pod is there beside what it has by itself", () => {
+  const usual = wished({});
+  const toleration = { key: "edge", operator: "Exists" };
+  const { container, tolerations } = wished({
+    requests: { cpu: "1" },
+    limits: { memory: "8Gi" },
+    tolerations: [toleration],
+    env: [{ name: "A", value: "b" }, { name: "C", valueFrom: { fieldRef: { fieldPath: "d" } } }],
+    tracesExporter: "otlp",
+  });
+  assert.deepEqual(container.resources, {
+    requests: { cpu: "1", memory: "64Mi" },
+    limits: { memory: "8Gi" },
+  });
+  assert.deepEqual(tolerations, [...usual.tolerations, toleration]);
+  const values = new Map(container.env.map((one) => [one.name, one]));
+  assert.deepEqual(values.get("A"), { name: "A", value: "b" });
+  assert.deepEqual(values.get("C"), {
+    name: "C",
+    valueFrom: { fieldRef: { fieldPath: "d" } },
+  });
+  assert.equal(values.get("OTEL_TRACES_EXPORTER")?.value, "otlp");
+  assert.equal(values.size, usual.container.env.length + 2);
+});
+
+Deno.test("nobody can wish for a registry that lets everybody in or stores elsewhere", () => {
+  const { env } = wished({}).container;
+  const others = env.map(({ name }) => ({ name, value: "other" }));
+  assert.deepEqual(wished({ env: others }).container.env, env);
+});
+
+Deno.test("the pod beside the old one is the Deployment's, on one node", () => {
+  const plan = { image: "i", storageDir: "/d", state };
+  const pod = nextRegistryPod(plan, "node-1") as unknown as {
+    metadata: { labels: Record<string, string> };
+    spec: { containers: unknown; affinity: unknown };
+  };
+  const { template } = (registryDeployment(plan) as unknown as Deployment).spec;
+  assert.deepEqual(pod.spec.containers, template.spec.containers);
+  for (const [name, value] of Object.entries(template.metadata.labels)) {
+    assert.equal(pod.metadata.labels[name], value);
+  }
+  const { selector } = (registryService(NEXT_LABELS) as unknown as {
+    spec: { selector: Record<string, string> };
+  }).spec;
+  for (const [name, value] of Object.entries(selector)) {
+    assert.equal(pod.metadata.labels[name], value);
+  }
+  assert.equal(template.metadata.labels["holdfast.dev/registry"], undefined);
+  assert.match(JSON.stringify(pod.spec.affinity), /required.*"metadata.name".*"node-1"/);
 });

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { RegistryPeer } from "../../test/fakes/registry_peer.ts";
+import { digestOf } from "../std/mod.ts";
 import { newState, type ZarfState } from "../zarf/mod.ts";
 import {
   deployedImage,
   ensureRegistryObjects,
+  parseRegistryImage,
   registryAnswers,
+  registryImage,
   registryOwner,
   registryTrouble,
   registryUrl,
@@ -172,3 +175,18 @@ for (const [what, found, text] of troubles) {
       assert.equal(await registryTrouble(api.client), text);
     }));
 }
+
+Deno.test("the image of the registry is read as it was named", () => {
+  const digest = digestOf("image");
+  const image = { repository: "library/registry", tag: "3" };
+  const descriptor = { mediaType: "", digest, size: 1 };
+  const named = registryImage("127.0.0.1:31999", {
+    ...{ ...image, host: "docker.io", zarfTag: "3-zarf-1", descriptor },
+  });
+  assert.equal(named, `127.0.0.1:31999/library/registry:3@${digest}`);
+  assert.deepEqual(parseRegistryImage(named), { ...image, digest });
+  assert.deepEqual(parseRegistryImage("127.0.0.1:31999/library/registry:3"), image);
+  for (const other of ["", "registry", "127.0.0.1:31999/library/registry", `${named}0`]) {
+    assert.equal(parseRegistryImage(other), undefined, other);
+  }
+});

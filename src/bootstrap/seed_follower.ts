@@ -5,7 +5,7 @@ import { acknowledgeSeed } from "./acknowledge.ts";
 import { assemblePayload } from "./follower.ts";
 import { parseIndex, type Seed } from "./payload.ts";
 import { CONFIG_MAPS, type ConfigMap, INDEX_KEY } from "./publisher.ts";
-import { deployedImage } from "./registry.ts";
+import { deployedImage, parseRegistryImage } from "./registry.ts";
 import { knownSeed, manifestBlobs, rememberSeed } from "./seed.ts";
 import { INDEX_NAME } from "./payload.ts";
 
@@ -38,8 +38,8 @@ export interface SeedFollowerOptions {
 
 /**
  * Keeps the registry's image on this node, so that the registry can start here with nothing else
- * running: from the payload while there is one, from the registry for a node that joined later. Says
- * on the Node object that it is here.
+ * running: from the payload while there is one, from the registry for a node that joined later and
+ * when the registry runs another one. Says on the Node object that it is here.
  */
 export class SeedFollower {
   readonly #options: SeedFollowerOptions;
@@ -112,11 +112,13 @@ export class SeedFollower {
   async #fetchIfMissing(): Promise<void> {
     const { kube, store, nodeName, nameImage } = this.#options;
     const registry = this.#options.registry();
-    if (knownSeed(store) !== undefined || registry === undefined) return;
-    const parsed = /^[^/]+\/([^@]+):([^:/]+)$/.exec(await deployedImage(kube) ?? "");
-    const [, repository, tag] = parsed ?? [];
-    if (repository === undefined || tag === undefined) return;
-    const manifest = await registry.manifest(repository, tag);
+    if (registry === undefined) return;
+    const running = parseRegistryImage(await deployedImage(kube) ?? "");
+    if (running === undefined) return;
+    const known = knownSeed(store)?.image.descriptor.digest;
+    if (known !== undefined && (running.digest ?? known) === known) return;
+    const { repository, tag } = running;
+    const manifest = await registry.manifest(repository, running.digest ?? tag);
     if (manifest === undefined) return;
     const { digest, mediaType, bytes } = manifest;
     const descriptor = { digest, mediaType, size: bytes.length };

@@ -141,7 +141,7 @@ function registryOf(source: Store, seed: Seed, spoil = (bytes: Uint8Array) => by
   return {
     manifest: (name, reference) =>
       Promise.resolve(
-        name === repository && reference === tag
+        name === repository && [tag, descriptor.digest].includes(reference)
           ? { ...descriptor, bytes: read(descriptor.digest) }
           : undefined,
       ),
@@ -218,28 +218,58 @@ for (const image of ["registry:3", "127.0.0.1:31999/library/registry@sha256:1", 
   });
 }
 
-Deno.test("a node that has the image asks nobody for it", () =>
+for (const names of ["by its tag", "by its digest"]) {
+  Deno.test(`a node that has the image which the registry runs, named ${names}, fetches nothing`, () =>
+    withDirectory(async (dir) => {
+      using store = Store.open(dir);
+      const seed = await seedIn(store, noise(10));
+      const { digest } = seed.image.descriptor;
+      const image = "127.0.0.1:31999/library/registry:3";
+      const stay = await afterLooks(
+        store,
+        seed,
+        names === "by its tag" ? image : `${image}@${digest}`,
+      );
+      assert.equal(stay.asked, 0);
+      assert.deepEqual(knownSeed(store), seed);
+    }));
+}
+
+Deno.test("when the registry runs another image, a node that has the old one fetches it", () =>
   withDirectory(async (dir) => {
-    using store = Store.open(dir);
-    await using api = new ApiObjects();
-    const seed = await seedIn(store, noise(10));
-    const registry = registryOf(store, seed);
-    api.put(deployment("127.0.0.1:31999/library/registry:3"));
-    const clock = new TestClock();
-    const abort = new AbortController();
-    const follower = new SeedFollower({
-      kube: api.client,
-      store,
-      nodeName: "node-1",
-      logger: silentLogger,
-      registry: () => registry,
-      nameImage: () => seed.image,
-      clock,
-    });
-    const running = follower.run(abort.signal);
-    await eventually(() => clock.slept.filter((ms) => ms === 30_000).length > 3);
-    abort.abort();
-    await running;
-    assert.equal(api.peer.seen.some(({ path }) => path.includes("deployments")), false);
-    assert.deepEqual(knownSeed(store), seed);
+    using store = Store.open(`${dir}/node`);
+    using other = Store.open(`${dir}/other`);
+    const old = await seedIn(store, noise(10));
+    const next = await seedIn(other, noise(20, 7));
+    const { digest } = next.image.descriptor;
+    assert.notEqual(old.image.descriptor.digest, digest);
+    const image = `127.0.0.1:31999/library/registry:3@${digest}`;
+    const stay = await afterLooks(store, next, image, other);
+    assert.ok(stay.asked > 0);
+    assert.deepEqual(knownSeed(store), next);
+    assert.equal(stay.acknowledged, digest);
   }));
+
+/** Lets a follower look some times while the registry runs `image`; `seed` is what it has. */
+async function afterLooks(store: Store, seed: Seed, image: string, source: Store = store) {
+  await using api = new ApiObjects();
+  api.put(node("node-1"));
+  api.put(deployment(image));
+  let asked = 0;
+  const registry = registryOf(source, seed);
+  const clock = new TestClock();
+  const abort = new AbortController();
+  const follower = new SeedFollower({
+    ...{ kube: api.client, store, nodeName: "node-1", logger: silentLogger, clock },
+    registry: () => ({
+      ...registry,
+      manifest: (repository, reference) => (asked++, registry.manifest(repository, reference)),
+    }),
+    nameImage: () => seed.image,
+  });
+  const running = follower.run(abort.signal);
+  await eventually(() => clock.slept.filter((ms) => ms === 30_000).length > 3);
+  abort.abort();
+  await running;
+  return { asked, acknowledged: acknowledged(api) };
+}
