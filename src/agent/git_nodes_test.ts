@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { eventually } from "../../test/fakes/testing.ts";
 import { GitNodes } from "./git_nodes.ts";
-import { gitEndpoints, gitNodeOf, nodeAddress, serviceAddress } from "./git_objects.ts";
+import { gitEndpoints, gitNodeOf, nodeAddress } from "./git_objects.ts";
 
 function node(name: string, ...addresses: string[]) {
   const all = addresses.map((address) => ({ type: "InternalIP", address }));
@@ -100,20 +100,4 @@ Deno.test("a node's address is of the family of the Service", () => {
     ...{ nodeName: "one", address: "2001:db8::1", port: 1, repositories: {} },
   });
   assert.equal(slice["addressType"], "IPv6");
-});
-
-Deno.test("a Service is reached by its cluster IP, where no certificate is for its name", () => {
-  const name = "zarf-gitea-http.zarf.svc.cluster.local:3000";
-  const rows: [ip: string | undefined, address: string, expected: string][] = [
-    ["10.96.0.9", `http://${name}`, "http://10.96.0.9:3000"],
-    ["10.96.0.9", `http://${name}/git/`, "http://10.96.0.9:3000/git"],
-    ["fd00::9", `http://${name}`, "http://[fd00::9]:3000"],
-    ["10.96.0.9", `https://${name}`, `https://${name}`],
-    ["None", `http://${name}`, `http://${name}`],
-    [undefined, `http://${name}`, `http://${name}`],
-  ];
-  for (const [clusterIP, address, expected] of rows) {
-    const service = clusterIP === undefined ? undefined : { spec: { clusterIP } };
-    assert.equal(serviceAddress(service, address), expected, `${clusterIP} ${address}`);
-  }
 });

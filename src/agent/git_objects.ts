@@ -108,13 +108,3 @@ export function nodeAddress(node: unknown, service: unknown): string | undefined
     type === "InternalIP" && address.includes(":") === isV6
   )?.address;
 }
-
-/** The address of a Service with its name replaced by its cluster IP; without one it stays. */
-export function serviceAddress(service: unknown, address: string): string {
-  const parsed = v.safeParse(ServiceSchema, service);
-  const ip = parsed.success ? parsed.output.spec.clusterIP : "None";
-  const url = new URL(address);
-  // A certificate is for the name.
-  if (ip !== "None" && url.protocol === "http:") url.hostname = ip.includes(":") ? `[${ip}]` : ip;
-  return url.href.replace(/\/+$/, "");
-}

@@ -12,10 +12,16 @@ import type { KubeClient } from "../kube/mod.ts";
 import { gitRepositoryName } from "../refs/mod.ts";
 import { describeError, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
-import { ensureGitServer, isOwnGitServer, serviceAt, type ZarfState } from "../zarf/mod.ts";
+import {
+  ensureGitServer,
+  isGitea,
+  isOwnGitServer,
+  serviceAt,
+  serviceUrl,
+  type ZarfState,
+} from "../zarf/mod.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { GitNodes } from "./git_nodes.ts";
-import { serviceAddress } from "./git_objects.ts";
 import { keepListening, type Part } from "./listeners.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { Occasion, whenAborted } from "./signals.ts";
@@ -146,7 +152,7 @@ export class GitSite {
         repositories: removed.join(" "),
       });
     }
-    if (isOwnGitServer(this.#options.facts.current.access?.gitServer?.address ?? "")) {
+    if (this.#access() !== undefined) {
       await this.#nodes?.announce(kube, repositories.names());
     }
   }
@@ -161,10 +167,14 @@ export class GitSite {
     return this.#repositories;
   }
 
-  /** Nobody may read where the site's repositories are elsewhere now. */
+  /**
+   * Nobody may read where the site's repositories are elsewhere now; but what was sent here before an
+   * init package brought a Gitea is still asked for here.
+   */
   #access(): GitAccess | undefined {
     const server = this.#options.facts.current.access?.gitServer;
-    if (server === undefined || !isOwnGitServer(server.address)) return undefined;
+    if (server === undefined) return undefined;
+    if (!isOwnGitServer(server.address) && !isGitea(server.address)) return undefined;
     const { pushUsername: owner, pullUsername: username, pullPassword: password } = server;
     return { owner, reader: { username, password } };
   }
@@ -180,17 +190,13 @@ export class GitSite {
   }
 }
 
-/** Nodes do not resolve the cluster's names: a Service is reached by its cluster IP. */
 async function pushTarget(
   kube: KubeClient,
   { address, pushUsername: username, pushPassword: password, pullUsername }: ZarfState["gitServer"],
 ): Promise<GitPushTarget> {
-  const named = serviceAt(address);
-  if (named === undefined) return { base: address.replace(/\/+$/, ""), username, password };
-  const { namespace, name } = named;
-  const service = await kube.get({ apiVersion: "v1", kind: "Service", namespace, name });
-  const base = serviceAddress(service, address);
-  return { base, username, password, reader: pullUsername };
+  const base = await serviceUrl(kube, address);
+  const isInCluster = serviceAt(address) !== undefined;
+  return { base, username, password, ...(isInCluster ? { reader: pullUsername } : {}) };
 }
 
 function noGit(): GitError {

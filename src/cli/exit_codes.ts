@@ -1,6 +1,6 @@
 import { SettingsError } from "../agent/mod.ts";
 import { PackageError } from "../package/mod.ts";
-import { ZarfUseError } from "./zarf_command.ts";
+import { ZarfUseError } from "./zarf_use_error.ts";
 
 /** What the process ends with (design.md §5). */
 export const EXIT = {

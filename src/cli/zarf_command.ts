@@ -1,19 +1,11 @@
 import { parseArgs } from "node:util";
 import { parseGoDuration, waitForNetwork, waitForObject } from "../deploy/mod.ts";
 import { KubeClient } from "../kube/mod.ts";
-import { exec, HoldfastError } from "../std/mod.ts";
+import { exec } from "../std/mod.ts";
 import { CLI_VERSION, loadState, type ZarfState } from "../zarf/mod.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** A command of Zarf that is not served here, or is given what it does not take. */
-export class ZarfUseError extends HoldfastError<"ZarfCommandRefused"> {
-  constructor(message: string) {
-    super({ reason: "ZarfCommandRefused", message, remedy: REMEDY });
-  }
-}
-
-const REMEDY = "actions have of zarf: tools kubectl, tools helm, tools wait-for, " +
-  "tools get-creds KEY, version";
+import { zarfInternal } from "./zarf_internal.ts";
+import { ZarfUseError } from "./zarf_use_error.ts";
 
 /**
  * What packages' actions call `zarf` for; `tools kubectl` and `tools helm` are answered before it
@@ -39,6 +31,9 @@ export async function zarfCommand(
       case "gc":
         return await getCredentials(rest, environment, terminal);
     }
+  }
+  if (group === "internal") {
+    return await zarfInternal(argv.slice(1), environment, terminal, () => clientOf(environment));
   }
   const named = ["zarf", group, group === "tools" || group === "t" ? command : ""]
     .filter((word) => word !== "").join(" ");

@@ -50,7 +50,7 @@ Deno.test("every command that is not served is refused by name, and says what is
   const rows: [argv: string[], name: string][] = [
     [["package", "deploy", "x"], "zarf package"],
     [["init"], "zarf init"],
-    [["internal", "create-read-only-gitea-user"], "zarf internal"],
+    [["internal", "agent"], "zarf internal agent"],
     [["tools", "yq", "."], "zarf tools yq"],
     [["t", "sbom"], "zarf t sbom"],
     [["tools"], "zarf tools"],

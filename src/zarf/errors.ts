@@ -8,6 +8,8 @@ export type ZarfReason =
   | "PackageRecordInvalid"
   /** The namespace `zarf` got no ServiceAccount in time. */
   | "ServiceAccountMissing"
+  /** The Gitea of an init package does not do what it is told. */
+  | "GitServerRefused"
   /** The registry answered with an error that another attempt cannot change. */
   | "RegistryRefused"
   /** The registry could not be reached, or failed in a way that may pass. */

@@ -1,8 +1,7 @@
 import type { KubeClient } from "../kube/mod.ts";
-import { ZarfError } from "./errors.ts";
 import { ZARF_NAMESPACE } from "./names.ts";
 import { PASSWORD_LENGTH, type RandomBytes, randomPassword, systemRandom } from "./random.ts";
-import { hasGitServer, loadState, saveState, type ZarfState } from "./state.ts";
+import { hasGitServer, loadState, noState, saveState, type ZarfState } from "./state.ts";
 
 /** The Service of the agents that serve git repositories; Zarf's Gitea has `zarf-gitea-http`. */
 export const GIT_SERVICE = "holdfast-git";
@@ -28,24 +27,19 @@ export async function ensureGitServer(
   kube: KubeClient,
   random: RandomBytes = systemRandom,
 ): Promise<ZarfState> {
-  const state = await loadState(kube);
-  if (state === undefined) {
-    throw new ZarfError({
-      reason: "StateInvalid",
-      message: "there is no Zarf state that could name a git server",
-      disposition: "retry",
-    });
-  }
+  const state = await loadState(kube) ?? noState();
   if (hasGitServer(state)) return state;
+  // A Gitea that is being installed has been given them already.
+  const { pushUsername, pushPassword, pullUsername, pullPassword } = state.gitServer;
   const changed = {
     ...state,
     gitServer: {
       ...state.gitServer,
       address: OWN_GIT_ADDRESS,
-      pushUsername: "zarf-git-user",
-      pushPassword: randomPassword(PASSWORD_LENGTH, random),
-      pullUsername: "zarf-git-read-user",
-      pullPassword: randomPassword(PASSWORD_LENGTH, random),
+      pushUsername: pushUsername || "zarf-git-user",
+      pushPassword: pushPassword || randomPassword(PASSWORD_LENGTH, random),
+      pullUsername: pullUsername || "zarf-git-read-user",
+      pullPassword: pullPassword || randomPassword(PASSWORD_LENGTH, random),
     },
   };
   await saveState(kube, changed);

@@ -20,6 +20,16 @@ export {
   serviceAt,
 } from "./git_server.ts";
 export { ensureInitRecord } from "./init_record.ts";
+export { Gitea, type GiteaOptions } from "./gitea.ts";
+export {
+  GITEA_ADDRESS,
+  GITEA_SERVICE,
+  hasGiteaArtifacts,
+  isGitea,
+  keepArtifactToken,
+  prepareGitea,
+  useGitea,
+} from "./gitea_state.ts";
 export * from "./names.ts";
 export * from "./package_record.ts";
 export {
@@ -47,6 +57,7 @@ export {
   registryServiceAt,
   registryServiceOf,
 } from "./registry_service.ts";
+export { serviceUrl } from "./service_url.ts";
 export {
   type MutationPolicy,
   type SiteAccess,

@@ -182,6 +182,15 @@ export async function saveState(kube: KubeClient, state: ZarfState): Promise<voi
   }, { force: true });
 }
 
+/** @throws {ZarfError} `StateInvalid`: there is no state that could be changed. */
+export function noState(): never {
+  throw new ZarfError({
+    reason: "StateInvalid",
+    message: "there is no Zarf state that could name a git server",
+    disposition: "retry",
+  });
+}
+
 function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);
