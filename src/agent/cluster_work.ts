@@ -6,7 +6,7 @@ import type { PackageRecord, Store } from "../store/mod.ts";
 import { type DeployedPackage, loadPackage } from "../zarf/mod.ts";
 import type { ClusterConnection } from "./cluster.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
-import { deployRecord } from "./deployer.ts";
+import { deployedImages, deployRecord } from "./deployer.ts";
 import type { GitSite } from "./git_site.ts";
 import { lead, type LeadStage } from "./lead.ts";
 import type { Part } from "./listeners.ts";
@@ -93,6 +93,7 @@ export class ClusterWork implements PackageActions {
       {
         ...this.#filling(),
         ...{ kubeconfig, tools, siteSettings, git, onChange },
+        registryAddress: settings["registry-address"],
         rewrite: settings["image-mode"] === "rewrite",
         policy: actionPolicyOf(settings),
         filesRoots: settings["files-root"],
@@ -131,12 +132,13 @@ export class ClusterWork implements PackageActions {
   damaged(record: PackageRecord): Promise<boolean> {
     const { store, facts } = this.#options;
     const { registry } = facts.current;
-    if (registry === undefined || record.kind === "ZarfInitConfig") return Promise.resolve(false);
-    return lacksImages(registry, store.records.images(record.digest));
+    if (registry === undefined) return Promise.resolve(false);
+    return lacksImages(registry, deployedImages(store, record));
   }
 
   async repair(record: PackageRecord, signal: AbortSignal): Promise<void> {
-    await fillRegistry(this.#filling(), record, signal);
+    const images = deployedImages(this.#options.store, record);
+    await fillRegistry(this.#filling(), record, images, signal);
   }
 
   /** An init package that was dropped may bring the registry's image. */

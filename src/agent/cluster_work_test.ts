@@ -3,7 +3,7 @@ import type { AnyObject } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
 import { SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
-import { transformImage } from "../refs/mod.ts";
+import { parseImageReference, transformImage } from "../refs/mod.ts";
 import { digestOf } from "../std/mod.ts";
 import { type NewPackage, Store } from "../store/mod.ts";
 import { ensureZarfNamespace, newState, savePackage, siteAccessOf } from "../zarf/mod.ts";
@@ -260,19 +260,63 @@ Deno.test("without its tools nothing is begun, and the part says what is missing
     assert.deepEqual(stage.cluster.api.writes, []);
   }));
 
-Deno.test("an init package is deployed once there is a registry, without more", () =>
+Deno.test("an init package is recorded as Zarf's, and what Holdfast is itself is not installed", () =>
   staged(async (stage) => {
     stage.admit();
-    const init = { ...added, kind: "ZarfInitConfig", digest: digestOf("init"), name: "init" };
-    stage.store.records.putPackage(init);
+    const agent = "ghcr.io/zarf-dev/zarf/agent:v0.84.0";
+    const components = [
+      { name: "k3s", files: [{ source: "k3s", target: "/usr/sbin/k3s" }] },
+      {
+        name: "zarf-injector",
+        required: true,
+        files: [{ source: "i", target: "###ZARF_TEMP###/zarf-injector" }],
+      },
+      {
+        name: "zarf-agent",
+        required: true,
+        charts: [{ name: "zarf-agent", version: "1", namespace: "zarf", localPath: "chart" }],
+        images: [agent],
+      },
+    ];
+    const constants = [{ name: "AGENT_IMAGE", value: "zarf-dev/zarf/agent" }];
+    const variables = [{ name: "AGENT_AFFINITY", default: "{}" }];
+    const { store } = stage;
+    const path = store.packagePath(digestOf("init"));
+    Deno.mkdirSync(path, { recursive: true });
+    const metadata = { name: "init", version: "v0.84.0" };
+    const init = { kind: "ZarfInitConfig", metadata, components, constants, variables };
+    Deno.writeTextFileSync(`${path}/zarf.yaml`, JSON.stringify(init));
+    const descriptor = { mediaType: "m", digest: digestOf("agent"), size: 1 };
+    const { host, path: repository, tag } = parseImageReference(agent);
+    store.records.putPackage({
+      ...{ ...added, ...metadata, kind: "ZarfInitConfig", digest: digestOf("init") },
+      ...{
+        manifests: [descriptor],
+        images: [{ reference: agent, host, repository, tag, descriptor }],
+      },
+    });
     await stage.work.lead(async (signal) => {
-      const record = stage.store.records.getPackage(init.digest);
+      const record = store.records.getPackage(digestOf("init"));
       assert(record);
-      const before = stage.cluster.api.writes.length;
       await stage.work.deploy(record, signal);
-      assert.equal(stage.cluster.api.writes.length, before);
-      assert.equal(await stage.work.damaged(record), false);
     }, never);
+    const record = store.records.getPackage(digestOf("init"));
+    assert.deepEqual(record?.components.map(({ name, message }) => `${name}: ${message}`), [
+      "zarf-injector: provided by Holdfast",
+      "zarf-agent: provided by Holdfast; not used: AGENT_AFFINITY",
+    ]);
+    const secret = stage.cluster.api.find("secrets", "zarf-package-init");
+    const { data, deployedComponents } = JSON.parse(atob(secret?.data.data));
+    assert.deepEqual(
+      deployedComponents.map(({ name, status }: Record<string, string>) => `${name} ${status}`),
+      // The registry was recorded when it was brought up, before the package came.
+      ["zarf-registry Succeeded", "zarf-injector Succeeded", "zarf-agent Succeeded"],
+    );
+    assert.equal(data.kind, "ZarfInitConfig");
+    assert.equal(data.components.length, 3, "it is recorded as it was packed");
+    assert.equal(stage.cluster.registry.tags.has("zarf-dev/zarf/agent:v0.84.0"), false);
+    assert(record);
+    assert.equal(await stage.work.damaged(record), false);
   }));
 
 /** A cluster that has a state. */

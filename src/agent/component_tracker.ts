@@ -45,6 +45,16 @@ export class ComponentTracker {
     this.#save(component === undefined ? message : `component ${component}: ${message}`);
   }
 
+  /** Says of components that are deployed what is special about them. */
+  note(notes: ReadonlyMap<string, string>): void {
+    if (notes.size === 0) return;
+    this.#components = this.#components.map((one) => ({
+      ...one,
+      message: notes.get(one.name) ?? one.message,
+    }));
+    this.#save("everything is deployed");
+  }
+
   #save(message: string): void {
     const { store, digest, onChange } = this.#options;
     store.records.setPackageState(digest, "deploying", {

@@ -8,10 +8,12 @@ import {
 } from "../deploy/mod.ts";
 import { parseDefinition, type ZarfPackage } from "../package/mod.ts";
 import type { Digest } from "../std/mod.ts";
-import type { PackageRecord, Store } from "../store/mod.ts";
+import type { ImageRecord, PackageRecord, Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
 import { DeployTime } from "./deploy_time.ts";
 import type { GitSite } from "./git_site.ts";
+import { imagesOf } from "./init_package.ts";
+import { InitWork } from "./init_work.ts";
 import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
 import { holdfastCommand, postRendererCommand, type Tools } from "./tools.ts";
@@ -20,6 +22,8 @@ import { holdfastCommand, postRendererCommand, type Tools } from "./tools.ts";
 export interface DeployerOptions extends RegistryFillOptions {
   readonly kubeconfig: string;
   readonly tools: Tools;
+  /** Host and port by which the kubelet pulls: `127.0.0.1:31999`. */
+  readonly registryAddress: string;
   /** Whether images of pods are renamed. */
   readonly rewrite: boolean;
   readonly siteSettings: SiteSettingsBook;
@@ -42,26 +46,30 @@ export async function deployRecord(
   newer?: AbortSignal,
 ): Promise<void> {
   const { store, kube, access, limits = DEFAULT_LIMITS } = options;
-  // The registry and the webhook, which the caller has brought up, are what an init package is for.
-  if (record.kind === "ZarfInitConfig") return;
   // First of all: what fails from here on is not tried with the same settings again.
   const site = await options.siteSettings.begin(record);
   // Dropped again, a package has another place in the order; both are a wish to deploy it anew.
   const wish = `${record.sequence} ${options.siteSettings.begunWith(record.digest)}`;
   using time = new DeployTime(store.records, record.digest, wish);
-  const definition = await readDefinition(store, record);
+  const packed = readDefinition(store, record);
   const tracker = new ComponentTracker({
     store,
     digest: record.digest,
     onChange: options.onChange,
   });
-  const { components } = preflight(definition, { ...site, git: options.git.isAble });
+  const chosen = preflight(packed, { ...site, git: options.git.isAble });
+  const { components } = chosen;
+  const all = store.records.images(record.digest);
+  const init = packed.kind === "ZarfInitConfig"
+    ? new InitWork({ ...options, ...chosen, definition: packed, images: all, signal })
+    : undefined;
+  const { definition, images } = init ?? { definition: packed, images: all };
   tracker.begin(components.map((component) => component.name));
   const hasRepositories = components.some(({ repos }) => repos.length > 0);
   const repositories = hasRepositories ? await options.git.target(kube, signal) : undefined;
-  await linkImages(options, record.digest);
+  await linkImages(options, images);
   await deployPackage(
-    { definition, digest: record.digest, images: store.records.images(record.digest) },
+    { definition, digest: record.digest, images },
     {
       ...site,
       kube,
@@ -80,6 +88,7 @@ export async function deployRecord(
       limits: { ...limits, used: time.used },
       signal,
       ...(newer === undefined ? {} : { newer }),
+      ...(init === undefined ? {} : { around: init }),
       onProgress: (progress) => tracker.progress(progress),
       actions: { policy: options.policy, trusted: record.signature === "Verified" },
       filesRoots: options.filesRoots,
@@ -88,10 +97,21 @@ export async function deployRecord(
       wish,
     },
   );
+  if (init !== undefined) tracker.note(init.notes);
 }
 
-async function readDefinition(store: Store, record: PackageRecord): Promise<ZarfPackage> {
-  return parseDefinition(await Deno.readFile(`${store.packagePath(record.digest)}/zarf.yaml`));
+/** The images that a package which is deployed has in the registry. */
+export function deployedImages(store: Store, record: PackageRecord): ImageRecord[] {
+  const images = store.records.images(record.digest);
+  if (record.kind !== "ZarfInitConfig") return images;
+  const definition = readDefinition(store, record);
+  const names = new Set(record.components.map(({ name }) => name));
+  const components = definition.components.filter(({ name }) => names.has(name));
+  return imagesOf(definition, components, images);
+}
+
+function readDefinition(store: Store, record: PackageRecord): ZarfPackage {
+  return parseDefinition(Deno.readFileSync(`${store.packagePath(record.digest)}/zarf.yaml`));
 }
 
 /** The journal of a package's deployments in the store. */

@@ -77,6 +77,7 @@ class Site {
           ...{ kubeconfig: "/kubeconfig", tools: { helm: `${dir}/tools/helm` } },
           ...{ rewrite: true, policy: "always", filesRoots: [], onChange: () => {} },
           tags: { forget: () => {} },
+          registryAddress: "127.0.0.1:31999",
           git: { isAble: false, target: () => assert.fail("no package has repositories") },
           siteSettings: new SiteSettingsBook({
             ...{ store, configured: {} },

@@ -7,8 +7,14 @@ import {
 import { imagesToPush } from "../deploy/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
 import { MANIFEST_TYPES } from "../registry/mod.ts";
-import { describeError, type Digest, type Logger } from "../std/mod.ts";
-import { blobSource, type PackageRecord, RegistryStorage, type Store } from "../store/mod.ts";
+import { describeError, type Logger } from "../std/mod.ts";
+import {
+  blobSource,
+  type ImageRecord,
+  type PackageRecord,
+  RegistryStorage,
+  type Store,
+} from "../store/mod.ts";
 import { type Credentials, pushImages, type PushSource } from "../zarf/mod.ts";
 import type { RegistryTagBook } from "./tag_book.ts";
 
@@ -46,15 +52,18 @@ export function pushTarget({ store, access, tags }: RegistryFillOptions): PushTa
  * Where the registry runs on this node, hands it a package's blobs as hard links, so that a push finds
  * them there. It never fails: what cannot be linked is pushed.
  */
-export async function linkImages(options: RegistryFillOptions, owner: Digest): Promise<void> {
+export async function linkImages(
+  options: RegistryFillOptions,
+  images: readonly ImageRecord[],
+): Promise<void> {
   const { kube, store, nodeName, logger } = options;
   const directory = `${store.dir}/registry`;
   try {
     if (!await registryIsHere(kube, nodeName, directory)) return;
     const owning = { uid: REGISTRY_UID, gid: REGISTRY_GID };
     const storage = new RegistryStorage(directory, store.blobs, owning);
-    const bytes = storage.link(imagesToPush(store.records.images(owner)));
-    logger.info("images are linked into the registry's storage", { package: owner, bytes });
+    const bytes = storage.link(imagesToPush(images));
+    logger.info("images are linked into the registry's storage", { images: images.length, bytes });
   } catch (error) {
     logger.warn(
       `images cannot be linked into the registry and are pushed: ${describeError(error)}`,
@@ -86,16 +95,19 @@ export function mendRegistryStorage(store: Store, logger: Logger): void {
  * Puts back what the registry lacks of a package that was deployed before; what is there is not sent
  * again. A tag that has another meaning there was pushed later and keeps it, and one that a package
  * brought which was deployed later is left to that one.
+ *
+ * @param deployed The images of the package that were deployed.
  */
 export async function fillRegistry(
   options: RegistryFillOptions,
   record: PackageRecord,
+  deployed: readonly ImageRecord[],
   signal: AbortSignal,
 ): Promise<void> {
-  await linkImages(options, record.digest);
+  await linkImages(options, deployed);
   const { url, ...target } = pushTarget(options);
   const taken = tagsOfLater(options.store, record);
-  const images = imagesToPush(options.store.records.images(record.digest)).map((image) => ({
+  const images = imagesToPush(deployed).map((image) => ({
     ...image,
     tags: image.tags.filter((tag) => !taken.has(`${image.repository}:${tag}`)),
   }));

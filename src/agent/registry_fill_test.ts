@@ -65,6 +65,12 @@ class Stage {
     return this.store.records.images(digest)[0]?.descriptor.digest;
   }
 
+  /** Brings a package's images back. */
+  fill(record: PackageRecord): Promise<void> {
+    const images = this.store.records.images(record.digest);
+    return fillRegistry(this.options, record, images, never);
+  }
+
   /** What both tags mean in the registry. */
   get meanings(): (string | undefined)[] {
     return TAGS.map((tag) => this.registry.tags.get(`library/web:${tag}`));
@@ -99,7 +105,7 @@ function staged(action: (stage: Stage) => Promise<void>): Promise<void> {
 Deno.test("an empty registry is filled under both names, and what tags meant is forgotten", () =>
   staged(async (stage) => {
     const web = await stage.take("web");
-    await fillRegistry(stage.options, web, never);
+    await stage.fill(web);
     assert.deepEqual(stage.meanings, [stage.image(web), stage.image(web)]);
     assert.deepEqual(stage.forgotten.sort(), ["library/web:1", "library/web:1-zarf-7"]);
   }));
@@ -108,7 +114,7 @@ Deno.test("a tag that somebody pushed later is not taken back, and the image is 
   staged(async (stage) => {
     const web = await stage.take("web");
     const later = stage.pushElse('{"laptop":true}');
-    await fillRegistry(stage.options, web, never);
+    await stage.fill(web);
     assert.deepEqual(stage.meanings, [later, later]);
     assert.ok(stage.registry.tags.has(`library/web:${stage.image(web)}`));
     assert.ok(!stage.forgotten.some((name) => name === "library/web:1"));
@@ -132,7 +138,7 @@ Deno.test("of two packages with one tag the one that was deployed later has it a
             };
             for (const name of order as (keyof typeof records)[]) {
               if (name === "first" || state === "ready") {
-                await fillRegistry(stage.options, records[name], never);
+                await stage.fill(records[name]);
               }
             }
             const image = stage.image(records[winner]);

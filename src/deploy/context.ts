@@ -45,6 +45,14 @@ export interface SiteInputs {
   readonly skipValuesSchema?: boolean;
 }
 
+/** What the caller does around components, where a package needs more than is written in it. */
+export interface ComponentWork {
+  /** Before anything of the component is done. What it throws is the component's failure. */
+  before(component: string, say: (message: string) => void): Promise<void>;
+  /** When everything of it is ready. */
+  after(component: string): Promise<void>;
+}
+
 /** What a deployment works with. */
 export interface DeployContext extends SiteInputs {
   readonly kube: KubeClient;
@@ -87,6 +95,8 @@ export interface DeployContext extends SiteInputs {
   readonly actions?: ActionRights;
   /** Directories of this node below which its files may go. @default none */
   readonly filesRoots?: readonly string[];
+  /** @default nothing */
+  readonly around?: ComponentWork;
   /** How long it may take. @default {@linkcode DEFAULT_LIMITS} */
   readonly limits?: DeployLimits;
   /** The deployment is to stop at once; it goes on later. */

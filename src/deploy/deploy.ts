@@ -232,6 +232,8 @@ class Deployment {
     record: DeploymentRecord,
   ): Promise<void> {
     this.#say(component.name, "Deploying", "started");
+    const { around } = this.#context;
+    await around?.before(component.name, (text) => this.#say(component.name, "Deploying", text));
     await this.#local?.run("before", component);
     await this.#local?.files(component);
     await this.#repositories(component);
@@ -244,6 +246,7 @@ class Deployment {
       await this.#local?.run("after", component);
       await this.#releases.healthChecks(component, check);
     });
+    await around?.after(component.name);
   }
 
   /** What is stopped has not failed: it goes on, or a newer package does. */

@@ -355,7 +355,8 @@ Deno.test("nothing is touched before there is a Zarf state, or for what cannot b
     return true;
   });
   const pkg = site.write({ web: { web: text("web") } });
-  const definition = { ...pkg.definition, kind: "ZarfInitConfig" } as typeof pkg.definition;
+  const metadata = { ...pkg.definition.metadata, yolo: true };
+  const definition = { ...pkg.definition, metadata };
   await assert.rejects(
     deployPackage({ ...pkg, definition }, site.context()),
     (error) => error instanceof DeployError && error.reason === "Unsupported",
@@ -363,6 +364,29 @@ Deno.test("nothing is touched before there is a Zarf state, or for what cannot b
   assert.deepEqual(site.api.writes, []);
   assert.deepEqual(site.helm.calls, []);
   assert.deepEqual(site.journal, []);
+});
+
+Deno.test("the caller's own work is done around each component, and its failure is the component's", async () => {
+  await using site = await Site.ready();
+  const done: string[] = [];
+  const around = {
+    before: (name: string, say: (message: string) => void) => {
+      done.push(`before ${name}`);
+      say("something of the caller's");
+      return name === "two" && done.length < 9
+        ? Promise.reject(new DeployError({ reason: "RolledBack", message: "it went back" }))
+        : Promise.resolve();
+    },
+    after: (name: string) => Promise.resolve(void done.push(`after ${name}`)),
+  };
+  const components = { one: { web: text("web") }, two: { web: text("two") } };
+  await assert.rejects(site.deploy(components, { around }), {
+    reason: "RolledBack",
+    message: 'component "two": it went back',
+  });
+  assert.deepEqual(done, ["before one", "after one", "before two"]);
+  assert.ok(site.progress.some(({ message }) => message === "something of the caller's"));
+  assert.deepEqual(await site.recorded(), ["one Succeeded: Succeeded", "two Failed: "]);
 });
 
 Deno.test("a deployment that is stopped says so and records no failure", async (t) => {

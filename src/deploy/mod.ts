@@ -12,6 +12,7 @@
  */
 export { type ActionPolicy, type ActionRights } from "./action_policy.ts";
 export {
+  type ComponentWork,
   DEFAULT_TIMEOUT,
   type DeployContext,
   type DeployOutcome,

@@ -1,5 +1,8 @@
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 
+/** The component of Zarf's init package that makes a cluster (Zarf 0.84, packages/distros/k3s). */
+const DISTRIBUTION = "k3s";
+
 /** What the place where a package is deployed can do. */
 export interface Abilities {
   /** Whether git repositories can be brought to their readers. @default false */
@@ -18,9 +21,11 @@ export function unsupported(
   { git = false }: Abilities = {},
 ): string[] {
   const found: string[] = [];
-  if (definition.kind !== "ZarfPackageConfig") found.push(`the package is a ${definition.kind}`);
   if (definition.metadata.yolo) found.push("the package is a YOLO package, which has no images");
   for (const component of components) {
+    if (definition.kind === "ZarfInitConfig" && component.name === DISTRIBUTION) {
+      found.push(`component "${component.name}" installs a Kubernetes, and this one stays`);
+    }
     for (const feature of featuresOf(component, git)) {
       found.push(`component "${component.name}" ${feature}`);
     }

@@ -68,12 +68,20 @@ Deno.test("repositories are fine where there is git", () => {
   );
 });
 
-Deno.test("an init package and a YOLO package are refused", () => {
-  const component = { name: "web", required: true };
-  const init = definition([component], { kind: "ZarfInitConfig" });
-  assert.match(unsupported(init).join(), /ZarfInitConfig/);
-  const yolo = definition([component], { metadata: { name: "a", yolo: true } });
+Deno.test("a YOLO package is refused", () => {
+  const yolo = definition([{ name: "web", required: true }], {
+    metadata: { name: "a", yolo: true },
+  });
   assert.match(unsupported(yolo).join(), /YOLO/);
+});
+
+Deno.test("of an init package the component that makes a cluster is refused, when it is chosen", () => {
+  const init = (required: boolean, kind = "ZarfInitConfig") =>
+    definition([{ name: "k3s", required }, { name: "zarf-registry", required: true }], { kind });
+  assert.throws(() => preflight(init(true)), /component "k3s" installs a Kubernetes/);
+  assert.throws(() => preflight(init(false), { components: "k3s" }), /installs a Kubernetes/);
+  assert.deepEqual(preflight(init(false)).components.map(({ name }) => name), ["zarf-registry"]);
+  assert.equal(preflight(init(true, "ZarfPackageConfig")).components.length, 2);
 });
 
 Deno.test("a package is refused as a whole, and not for what only a deselected component uses", () => {
