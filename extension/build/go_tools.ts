@@ -83,6 +83,8 @@ export const TOOLS = {
   load: { name: "load", module: "test/cluster/tools/load", package: ".", cpuMinutes: 1 },
   /** Clones with go-git, as Flux does. */
   gogit: { name: "gogit", module: "test/cluster/tools/gogit", package: ".", cpuMinutes: 1 },
+  /** How objects stand by the rules that Zarf waits by, asked line by line. */
+  kstatus: { name: "kstatus", module: "test/cluster/tools/kstatus", package: ".", cpuMinutes: 1 },
   /** Zarf's own names for images and git repositories, asked line by line. */
   transform: {
     name: "transform",

@@ -1,4 +1,5 @@
-import * as v from "valibot";
+import type { KubeObject } from "../kube/mod.ts";
+import { type Condition, Fields, UnreadableField } from "./health_fields.ts";
 
 /** How an object stands. `NotFound` is never an answer for an object that is there. */
 export type HealthStatus = "Current" | "InProgress" | "Failed" | "Terminating" | "NotFound";
@@ -9,237 +10,216 @@ export interface Health {
   readonly message: string;
 }
 
-const number = v.optional(v.nullable(v.number()));
-const text = v.optional(v.nullable(v.string()));
+/** An object, read. */
+interface Seen {
+  readonly fields: Fields;
+  readonly conditions: readonly Condition[];
+}
 
-const ConditionSchema = v.looseObject({
-  type: v.string(),
-  status: v.string(),
-  reason: text,
-  message: text,
-});
-
-const ContainerStatusSchema = v.looseObject({
-  name: v.string(),
-  restartCount: number,
-  state: v.optional(v.looseObject({
-    waiting: v.optional(v.looseObject({ reason: text, message: text })),
-  })),
-});
-
-/** An object from the API server, as far as its readiness can be read from it. */
-export const HealthObjectSchema = v.looseObject({
-  apiVersion: v.string(),
-  kind: v.string(),
-  metadata: v.looseObject({ generation: number, deletionTimestamp: text }),
-  spec: v.optional(v.nullable(v.looseObject({
-    replicas: number,
-    progressDeadlineSeconds: number,
-    type: text,
-    clusterIP: text,
-    updateStrategy: v.optional(v.looseObject({
-      type: text,
-      rollingUpdate: v.optional(v.nullable(v.looseObject({ partition: number }))),
-    })),
-  }))),
-  status: v.optional(v.nullable(v.looseObject({
-    observedGeneration: number,
-    replicas: number,
-    updatedReplicas: number,
-    readyReplicas: number,
-    availableReplicas: number,
-    fullyLabeledReplicas: number,
-    currentRevision: text,
-    updateRevision: text,
-    desiredNumberScheduled: number,
-    currentNumberScheduled: number,
-    updatedNumberScheduled: number,
-    numberAvailable: number,
-    numberReady: number,
-    phase: text,
-    startTime: v.optional(v.unknown()),
-    conditions: v.optional(v.nullable(v.array(ConditionSchema))),
-    containerStatuses: v.optional(v.nullable(v.array(ContainerStatusSchema))),
-  }))),
-});
-
-/** {@linkcode HealthObjectSchema}'s result. */
-export type HealthObject = v.InferOutput<typeof HealthObjectSchema>;
-type Condition = v.InferOutput<typeof ConditionSchema>;
-type Rule = (object: HealthObject) => Health;
+type Rule = (object: Seen) => Health;
 
 /**
- * Whether an object is what its specification asks for, by the rules of kstatus
+ * Whether an object is what its specification asks for, by the rules of kstatus 0.37
  * (sigs.k8s.io/cli-utils, pkg/kstatus/status/core.go and generic.go), which Zarf waits by: first the
  * generation and the generic conditions, then the rule of its kind, then its `Ready` condition; an
- * object that says nothing is current. An object with a status of another shape is in progress.
+ * object that says nothing is current. Where kstatus gives up, with a status of another shape, it has
+ * failed. Pods differ (docs/zarf-differences.md, Readiness).
  */
-export function statusOf(object: unknown): Health {
-  const parsed = v.safeParse(HealthObjectSchema, object);
-  if (!parsed.success) return inProgress("its status cannot be read");
-  const generic = genericStatus(parsed.output);
-  if (generic !== undefined) return generic;
-  const rule = RULES[`${groupOf(parsed.output.apiVersion)}/${parsed.output.kind}`];
-  return rule?.(parsed.output) ?? readyStatus(parsed.output);
+export function statusOf(object: Pick<KubeObject, "apiVersion" | "kind">): Health {
+  try {
+    const fields = new Fields(object);
+    const generic = genericStatus(fields);
+    if (generic !== undefined) return generic;
+    const rule = RULES[`${groupOf(object.apiVersion)}/${object.kind}`] ?? readyStatus;
+    return rule({ fields, conditions: fields.conditions() });
+  } catch (error) {
+    if (error instanceof UnreadableField) return failed(`it cannot be read: ${error.message}`);
+    throw error;
+  }
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
-  "apps/Deployment": deploymentStatus,
+  "/Service": serviceStatus,
+  "/Pod": podStatus,
+  "/Secret": () => current("it is there"),
+  "/ConfigMap": () => current("it is there"),
+  "/PersistentVolumeClaim": ({ fields }) =>
+    fields.text("status.phase") === "Bound" ? current("bound") : inProgress("not bound"),
   "apps/StatefulSet": statefulSetStatus,
   "apps/DaemonSet": daemonSetStatus,
+  "apps/Deployment": deploymentStatus,
   "apps/ReplicaSet": replicaSetStatus,
-  "batch/Job": jobStatus,
-  "batch/CronJob": () => current("it is scheduled"),
-  "/Pod": podStatus,
-  "/PersistentVolumeClaim": (object) =>
-    object.status?.phase === "Bound" ? current("bound") : inProgress("not bound"),
-  "/Service": serviceStatus,
+  "extensions/DaemonSet": daemonSetStatus,
+  "extensions/Deployment": deploymentStatus,
+  "extensions/ReplicaSet": replicaSetStatus,
   "policy/PodDisruptionBudget": () => current("computed"),
+  "batch/CronJob": () => current("it is scheduled"),
+  "batch/Job": jobStatus,
   "apiextensions.k8s.io/CustomResourceDefinition": definitionStatus,
 };
 
-function genericStatus(object: HealthObject): Health | undefined {
-  const { generation, deletionTimestamp } = object.metadata;
-  if (deletionTimestamp) return { status: "Terminating", message: "it is being deleted" };
-  const observed = object.status?.observedGeneration;
-  if (typeof observed === "number" && typeof generation === "number" && observed !== generation) {
-    return inProgress("its controller has not seen the change yet");
+function genericStatus(fields: Fields): Health | undefined {
+  if (fields.requiredText("metadata.deletionTimestamp")) {
+    return { status: "Terminating", message: "it is being deleted" };
   }
-  const reconciling = condition(object, "Reconciling");
-  if (reconciling?.status === "True") return inProgress(textOf(reconciling, "reconciling"));
-  const stalled = condition(object, "Stalled");
-  if (stalled?.status === "True") return failed(textOf(stalled, "stalled"));
-  return undefined;
+  const generation = fields.requiredInt("metadata.generation");
+  if (generation !== undefined) {
+    const observed = fields.requiredInt("status.observedGeneration") ?? generation;
+    if (observed !== generation) return inProgress("its controller has not seen the change yet");
+  }
+  const decides = fields.conditions().find(({ type, status }) =>
+    (type === "Reconciling" || type === "Stalled") && status === "True"
+  );
+  if (decides === undefined) return undefined;
+  return decides.type === "Stalled"
+    ? failed(textOf(decides, "stalled"))
+    : inProgress(textOf(decides, "reconciling"));
 }
 
-function readyStatus(object: HealthObject): Health {
-  const ready = condition(object, "Ready");
+function readyStatus({ conditions }: Seen): Health {
+  const ready = conditions.find(({ type, status }) =>
+    type === "Ready" && ["True", "False", "Unknown"].includes(status)
+  );
   if (ready === undefined || ready.status === "True") return current("ready");
   return inProgress(textOf(ready, "not ready"));
 }
 
-function deploymentStatus(object: HealthObject): Health {
-  const progressing = condition(object, "Progressing");
-  if (progressing?.reason === "ProgressDeadlineExceeded") {
-    return failed(textOf(progressing, "it made no progress within its deadline"));
+function deploymentStatus({ fields, conditions }: Seen): Health {
+  const exceeded = conditions.find(({ type, reason }) =>
+    type === "Progressing" && reason === "ProgressDeadlineExceeded"
+  );
+  if (exceeded !== undefined) {
+    return failed(textOf(exceeded, "it made no progress within its deadline"));
   }
-  const wanted = object.spec?.replicas ?? 1;
-  const { replicas, updated, ready, available } = counts(object);
+  const { wanted, replicas, updated, ready, available } = countsOf(fields);
   const message = `${ready} of ${wanted} ready`;
-  if (object.status?.observedGeneration === undefined) return inProgress(message);
   if (replicas < wanted || updated < wanted) return inProgress(message);
   if (replicas > wanted) return inProgress(`${replicas - wanted} old pods still to end`);
   if (available < updated || ready < wanted) return inProgress(message);
-  // Go's 2^31-1 means "no deadline": then no Progressing condition is written (core.go).
-  const deadline = object.spec?.progressDeadlineSeconds;
-  const hasDeadline = deadline !== undefined && deadline !== null && deadline !== 2 ** 31 - 1;
-  if (hasDeadline && progressing?.reason !== "NewReplicaSetAvailable") {
+  // Go's 2^31-1 means "no deadline": then no Progressing condition is written.
+  const deadline = fields.int("spec.progressDeadlineSeconds", NO_DEADLINE);
+  const rolledOut = conditions.some(({ type, status, reason }) =>
+    type === "Progressing" && status === "True" && reason === "NewReplicaSetAvailable"
+  );
+  if (deadline !== NO_DEADLINE && !rolledOut) {
     return inProgress(`${message}, its rollout has not ended`);
   }
-  return condition(object, "Available")?.status === "True"
+  return has(conditions, "Available", "True")
     ? current(message)
     : inProgress(`${message}, not available for long enough yet`);
 }
 
-function statefulSetStatus(object: HealthObject): Health {
-  const strategy = object.spec?.updateStrategy;
-  if (strategy?.type === "OnDelete") return current("it is updated when its pods are deleted");
-  const wanted = object.spec?.replicas ?? 1;
-  const { replicas, updated, ready } = counts(object);
+const NO_DEADLINE = 2 ** 31 - 1;
+
+function statefulSetStatus({ fields }: Seen): Health {
+  if (fields.text("spec.updateStrategy.type") === "OnDelete") {
+    return current("it is updated when its pods are deleted");
+  }
+  const { wanted, replicas, updated, ready } = countsOf(fields);
   const message = `${ready} of ${wanted} ready`;
   if (replicas < wanted || ready < wanted) return inProgress(message);
   if (replicas > wanted) return inProgress(`${replicas - wanted} pods still to end`);
-  const partition = strategy?.rollingUpdate?.partition ?? 0;
-  if (partition > 0) {
-    return updated >= wanted - partition ? current(message) : inProgress(`${message}, updating`);
-  }
-  return object.status?.currentRevision === object.status?.updateRevision
+  const updating = inProgress(`${message}, updating`);
+  const partition = fields.int("spec.updateStrategy.rollingUpdate.partition", -1);
+  if (partition !== -1) return updated < wanted - partition ? updating : current(message);
+  if (fields.int("status.currentReplicas", 0) < wanted) return updating;
+  return fields.text("status.currentRevision") === fields.text("status.updateRevision")
     ? current(message)
-    : inProgress(`${message}, updating`);
+    : updating;
 }
 
-function daemonSetStatus(object: HealthObject): Health {
-  const status = object.status ?? {};
-  const wanted = status.desiredNumberScheduled;
-  if (status.observedGeneration === undefined || typeof wanted !== "number") {
-    return inProgress("its controller has not seen it yet");
-  }
-  const message = `${status.numberReady ?? 0} of ${wanted} ready`;
+function daemonSetStatus({ fields }: Seen): Health {
+  const seen = fields.requiredInt("metadata.generation") !== undefined &&
+    fields.requiredInt("status.observedGeneration") !== undefined;
+  const wanted = fields.int("status.desiredNumberScheduled", -1);
+  if (!seen || wanted === -1) return inProgress("its controller has not seen it yet");
+  const message = `${fields.int("status.numberReady", 0)} of ${wanted} ready`;
   const all = [
-    status.currentNumberScheduled,
-    status.updatedNumberScheduled,
-    status.numberAvailable,
-    status.numberReady,
-  ];
-  return all.every((count) => (count ?? 0) >= wanted) ? current(message) : inProgress(message);
+    "currentNumberScheduled",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberReady",
+  ].every((name) => fields.int(`status.${name}`, 0) >= wanted);
+  return all ? current(message) : inProgress(message);
 }
 
-function replicaSetStatus(object: HealthObject): Health {
-  const failure = condition(object, "ReplicaFailure");
-  if (failure?.status === "True") return inProgress(textOf(failure, "its pods cannot be created"));
-  const wanted = object.spec?.replicas ?? 1;
-  const { replicas, ready, available } = counts(object);
-  const labelled = object.status?.fullyLabeledReplicas ?? 0;
+function replicaSetStatus({ fields, conditions }: Seen): Health {
+  const failure = conditions.find(({ type, status }) =>
+    type === "ReplicaFailure" && status === "True"
+  );
+  if (failure !== undefined) return inProgress(textOf(failure, "its pods cannot be created"));
+  const { wanted, replicas, ready, available } = countsOf(fields);
+  const labelled = fields.int("status.fullyLabeledReplicas", 0);
   const message = `${ready} of ${wanted} ready`;
   const whole = labelled >= wanted && available >= wanted && ready >= wanted && replicas <= wanted;
   return whole ? current(message) : inProgress(message);
 }
 
 /** A job that has started counts as current, as kstatus has it: nobody waits for a long job. */
-function jobStatus(object: HealthObject): Health {
-  const broken = condition(object, "Failed");
-  if (broken?.status === "True") return failed(textOf(broken, "the job failed"));
-  if (condition(object, "Complete")?.status === "True") return current("completed");
-  return object.status?.startTime ? current("running") : inProgress("not started");
+function jobStatus({ fields, conditions }: Seen): Health {
+  const end = conditions.find(({ type, status }) =>
+    (type === "Complete" || type === "Failed") && status === "True"
+  );
+  if (end?.type === "Complete") return current("completed");
+  if (end !== undefined) return failed(textOf(end, "the job failed"));
+  return fields.text("status.startTime") === "" ? inProgress("not started") : current("running");
 }
 
-function podStatus(object: HealthObject): Health {
-  switch (object.status?.phase) {
+/**
+ * kstatus takes a pod that failed for current, and one whose container waits to be restarted, or that
+ * no node has taken for 15 s, for failed.
+ */
+function podStatus({ fields, conditions }: Seen): Health {
+  switch (fields.text("status.phase")) {
     case "Succeeded":
       return current("completed");
     case "Failed":
       return failed("the pod failed");
     case "Running":
-      return condition(object, "Ready")?.status === "True"
-        ? current("ready")
-        : inProgress("running, not ready");
+      return has(conditions, "Ready", "True") ? current("ready") : inProgress("running, not ready");
     default: {
-      const scheduled = condition(object, "PodScheduled");
+      const unscheduled = conditions.find(({ type, status }) =>
+        type === "PodScheduled" && status === "False"
+      );
       return inProgress(
-        scheduled?.status === "False" ? textOf(scheduled, "not scheduled") : "starting",
+        unscheduled === undefined ? "starting" : textOf(unscheduled, "not scheduled"),
       );
     }
   }
 }
 
-function serviceStatus(object: HealthObject): Health {
-  const waits = object.spec?.type === "LoadBalancer" && !object.spec.clusterIP;
+function serviceStatus({ fields }: Seen): Health {
+  const waits = fields.text("spec.type") === "LoadBalancer" && fields.text("spec.clusterIP") === "";
   return waits ? inProgress("it has no cluster IP yet") : current("ready");
 }
 
-function definitionStatus(object: HealthObject): Health {
-  const names = condition(object, "NamesAccepted");
-  if (names?.status === "False") return failed(textOf(names, "its names are taken"));
-  const established = condition(object, "Established");
-  if (established?.status === "True") return current("established");
-  if (established?.status === "False" && established.reason !== "Installing") {
-    return failed(textOf(established, "not established"));
+function definitionStatus({ conditions }: Seen): Health {
+  for (const condition of conditions) {
+    const { type, status, reason } = condition;
+    if (type === "NamesAccepted" && status === "False") {
+      return failed(textOf(condition, "its names are taken"));
+    }
+    if (type !== "Established") continue;
+    if (status === "True") return current("established");
+    if (status === "False" && reason !== "Installing") {
+      return failed(textOf(condition, "not established"));
+    }
   }
   return inProgress("not established yet");
 }
 
-function counts(object: HealthObject) {
-  const status = object.status ?? {};
+function countsOf(fields: Fields) {
   return {
-    replicas: status.replicas ?? 0,
-    updated: status.updatedReplicas ?? 0,
-    ready: status.readyReplicas ?? 0,
-    available: status.availableReplicas ?? 0,
+    wanted: fields.int("spec.replicas", 1),
+    replicas: fields.int("status.replicas", 0),
+    updated: fields.int("status.updatedReplicas", 0),
+    ready: fields.int("status.readyReplicas", 0),
+    available: fields.int("status.availableReplicas", 0),
   };
 }
 
-function condition(object: HealthObject, type: string): Condition | undefined {
-  return object.status?.conditions?.find((candidate) => candidate.type === type);
+function has(conditions: readonly Condition[], type: string, status: string): boolean {
+  return conditions.some((one) => one.type === type && one.status === status);
 }
 
 function textOf(found: Condition, fallback: string): string {

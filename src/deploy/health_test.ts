@@ -3,7 +3,7 @@ import { type HealthStatus, statusOf } from "./health.ts";
 
 type Row = [
   name: string,
-  object: Record<string, unknown>,
+  object: { readonly apiVersion: string; readonly kind: string; readonly metadata: object },
   status: HealthStatus,
   message?: RegExp,
 ];
@@ -115,6 +115,7 @@ const ROWS: Row[] = [
     object("apps/v1", "StatefulSet", { replicas: 2 }, {
       replicas: 2,
       readyReplicas: 2,
+      currentReplicas: 2,
       currentRevision: "a",
       updateRevision: "a",
     }),
@@ -125,6 +126,7 @@ const ROWS: Row[] = [
     object("apps/v1", "StatefulSet", { replicas: 2 }, {
       replicas: 2,
       readyReplicas: 2,
+      currentReplicas: 2,
       currentRevision: "a",
       updateRevision: "b",
     }),
@@ -378,8 +380,32 @@ for (const [name, given, status, message] of ROWS) {
   });
 }
 
-Deno.test("a status of a shape that nobody knows is no reason to say ready", () => {
-  for (const odd of [undefined, null, 7, {}, object("v1", "Pod", {}, { conditions: "odd" })]) {
-    assert.equal(statusOf(odd).status, "InProgress");
+Deno.test("a status of a shape that nobody knows is no reason to wait, nor to say ready", () => {
+  const thing = (status: unknown, meta = {}) => object("x/v1", "Thing", {}, status, meta);
+  for (
+    const [odd, why] of [
+      [thing({ conditions: "odd" }), /status\.conditions is no list/],
+      [thing({ conditions: ["odd"] }), /a condition is no object/],
+      [
+        thing({ conditions: [{ type: "Ready", status: true }] }),
+        /status of a condition is no text/,
+      ],
+      [thing("odd"), /what holds status\.observedGeneration is no object/],
+      [thing("odd", { generation: undefined }), /what holds status\.conditions is no object/],
+      [thing({ observedGeneration: "2" }), /status\.observedGeneration is no whole number/],
+      [thing({ observedGeneration: 1.5 }), /no whole number/],
+      [thing({}, { deletionTimestamp: 7 }), /metadata\.deletionTimestamp is no text/],
+    ] as const
+  ) {
+    const { status, message } = statusOf(odd);
+    assert.equal(status, "Failed", JSON.stringify(odd));
+    assert.match(message, why);
   }
+});
+
+Deno.test("of other fields what has an odd type counts as absent", () => {
+  const odd = { ...deployment(1, whole(1)), spec: { replicas: "3" } };
+  assert.match(statusOf(odd).message, /1 of 1/);
+  assert.equal(statusOf(object("v1", "Service", "odd", {})).status, "Current");
+  assert.equal(statusOf(object("x/v1", "Thing", {}, { conditions: null })).status, "Current");
 });

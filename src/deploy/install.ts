@@ -12,6 +12,7 @@ import { explained, failedHookJob } from "./refusal.ts";
 import { nameOf, rollBack, withKept } from "./roll_back.ts";
 import { lastWordsOfJob } from "./last_words.ts";
 import { newestRevision, releaseHistory, repairRelease } from "./release.ts";
+import { releaseStatusOf } from "./release_health.ts";
 import type { Templates } from "./template.ts";
 import { anyOf, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
@@ -231,6 +232,7 @@ async function waitFor(
     timeout,
     wholeTimeout: context.timeout,
     replaces,
+    judge: releaseStatusOf,
     clock,
     onProgress,
     ...(check === undefined ? {} : { check }),

@@ -1,4 +1,5 @@
 import {
+  type CallOptions,
   isTransient,
   type KubeClient,
   KubeError,
@@ -8,6 +9,7 @@ import {
 import { type Clock, systemClock } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { type Health, statusOf } from "./health.ts";
+import { lookUpKind } from "./kind_lookup.ts";
 import { lastWords, lastWordsOfJob } from "./last_words.ts";
 import { podTrouble, type Trouble } from "./pod_trouble.ts";
 import { ObjectChanges } from "./wait_changes.ts";
@@ -38,6 +40,8 @@ export interface WaitOptions {
   readonly troubleGrace?: number;
   /** Whether what ran before can be brought back, so that there is no use in waiting. @default false */
   readonly replaces?: boolean;
+  /** How an object stands. @default {@linkcode statusOf} */
+  readonly judge?: (object: KubeObject) => Health;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
   /** Called at every look; what it throws ends the wait. */
@@ -51,6 +55,7 @@ export interface WaitOptions {
  * has failed, when a container keeps crashing, or when an image cannot be pulled and the like for
  * longer than the grace; the error names the object and what the kubelet says.
  *
+ * An object may come to be while it is waited for, and so may its kind (see {@linkcode lookUpKind}).
  * Objects are read again and again: a wait has few objects, and a poll cannot go silent. Watching
  * them only makes the next look come earlier. A lost API server is borne until the time is up.
  *
@@ -120,7 +125,9 @@ class Watched {
   ready = false;
   /** The object's `resourceVersion` when it was read last. */
   version: string | undefined;
-  readonly ref: ObjectRef;
+  ref: ObjectRef;
+  readonly #judge: (object: KubeObject) => Health;
+  #isKindKnown = false;
   readonly #kube: KubeClient;
   readonly #clock: Clock;
   readonly #grace: number;
@@ -134,6 +141,7 @@ class Watched {
   constructor(kube: KubeClient, ref: ObjectRef, clock: Clock, options: WaitOptions) {
     this.#kube = kube;
     this.ref = ref;
+    this.#judge = options.judge ?? statusOf;
     this.#clock = clock;
     this.#grace = options.troubleGrace ?? TROUBLE_GRACE;
     this.#signal = options.signal;
@@ -185,13 +193,20 @@ class Watched {
     const abort = this.#signal === undefined ? {} : { signal: this.#signal };
     const object: KubeObject | undefined = await this.#kube.get(this.ref, abort);
     this.version = object?.metadata.resourceVersion;
-    this.#health = object === undefined
-      ? { status: "NotFound", message: "not there yet" }
-      : statusOf(object);
+    this.#health = object === undefined ? await this.#absence(abort) : this.#judge(object);
     this.ready = this.#health.status === "Current";
     this.#trouble = object === undefined || this.ready
       ? undefined
       : await podTrouble(this.#kube, object, this.ref.namespace ?? "");
+  }
+
+  /** Why there is no such object. */
+  async #absence(call: CallOptions): Promise<Health> {
+    const found = this.#isKindKnown ? this.ref : await lookUpKind(this.#kube, this.ref, call);
+    if (typeof found === "string") return { status: "NotFound", message: found };
+    this.#isKindKnown = found !== undefined;
+    this.ref = found ?? this.ref;
+    return { status: "NotFound", message: "not there yet" };
   }
 
   #watchTrouble(): void {

@@ -36,5 +36,6 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
   await ensureTool(TOOLS.conformance, say);
   await ensureTool(TOOLS.zarf, say);
   await ensureTool(TOOLS.gogit, say);
+  await ensureTool(TOOLS.kstatus, say);
   await sourceCrds();
 }
