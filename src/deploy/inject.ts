@@ -93,7 +93,7 @@ class Injection {
   readonly #data: ZarfDataInjection;
   readonly #context: InjectContext;
   readonly #choice: PodChoice;
-  /** Pods that have everything, by their UID. */
+  /** Incarnations of containers that have everything. */
   readonly #served = new Set<string>();
   readonly #failures = new Map<string, number>();
 
@@ -122,39 +122,50 @@ class Injection {
   async #pods(): Promise<TargetPod[]> {
     const { kube, signal, journal, step } = this.#context;
     const pods = await targetPods(kube, this.#choice, { signal });
-    for (const { uid, standing } of pods) {
+    for (const { incarnation, standing } of pods) {
       // It went on because of a marker whose sending was interrupted.
-      if (standing === "past" && journal.isBegun(`${step}/${uid}/marker`)) this.#served.add(uid);
+      if (standing === "past" && journal.isBegun(`${step}/${incarnation}/marker`)) {
+        this.#served.add(incarnation);
+      }
     }
     return pods;
   }
 
   async #serve(pod: TargetPod): Promise<void> {
-    const { journal, step } = this.#context;
-    const podStep = `${step}/${pod.uid}`;
-    if (this.#served.has(pod.uid) || pod.standing !== "waiting") return;
+    if (this.#served.has(pod.incarnation) || pod.standing !== "waiting") return;
     this.#context.onProgress("Deploying", `data goes into pod ${pod.name}`);
-    await journal.begin(podStep);
-    deployFailpoint("deploy.injection.begin");
     const failure = await this.#send(pod);
-    if (failure !== undefined) {
-      await journal.failed(podStep);
-      return await this.#bear(pod, failure);
+    if (failure === undefined) this.#served.add(pod.incarnation);
+    else await this.#bear(pod, failure);
+  }
+
+  /**
+   * Sends the data and then the marker, each journalled. Once the marker has been on its way the data
+   * is complete and never sent again: the pod may be using it.
+   */
+  async #send(pod: TargetPod): Promise<Failure | undefined> {
+    const { journal, step, marker } = this.#context;
+    const [dataStep, markerStep] = ["data", "marker"].map((part) =>
+      `${step}/${pod.incarnation}/${part}`
+    ) as [string, string];
+    if (!journal.isBegun(markerStep)) {
+      await journal.begin(dataStep);
+      deployFailpoint("deploy.injection.begin");
+      const failure = await this.#sendData(pod);
+      if (failure !== undefined) return failure;
+      await journal.done(dataStep);
+      deployFailpoint("deploy.injection.sent");
     }
-    deployFailpoint("deploy.injection.sent");
-    await journal.begin(`${podStep}/marker`);
-    const marker = ReadableStream.from([markerTar(this.#context.marker)]);
-    const unmarked = await this.#untar(pod, marker);
-    // It may have got there nevertheless: then the pod goes on, and has everything.
-    if (unmarked !== undefined) return await this.#bear(pod, unmarked);
+    await journal.begin(markerStep);
+    const failure = await this.#untar(pod, ReadableStream.from([markerTar(marker)]));
+    if (failure !== undefined) return failure;
     deployFailpoint("deploy.injection.marked");
-    await journal.done(`${podStep}/marker`);
-    await journal.done(podStep);
-    this.#served.add(pod.uid);
+    await journal.done(markerStep);
+    return undefined;
   }
 
   /** Why the data did not get there, if so. */
-  async #send(pod: TargetPod): Promise<Failure | undefined> {
+  async #sendData(pod: TargetPod): Promise<Failure | undefined> {
     const made = await this.#run(pod, ["mkdir", "-p", this.#data.target.path]);
     if (made !== undefined) return made;
     const data = new DataTar(this.#context.source);
@@ -192,10 +203,12 @@ class Injection {
   /** Bears what passes: a pod that went away, or on, is none to serve any more. */
   async #bear(pod: TargetPod, { why, final = false }: Failure): Promise<void> {
     const still = (await this.#pods())
-      .some(({ uid, standing }) => uid === pod.uid && standing === "waiting");
+      .some(({ incarnation, standing }) =>
+        incarnation === pod.incarnation && standing === "waiting"
+      );
     if (!still) return;
-    const count = (this.#failures.get(pod.uid) ?? 0) + 1;
-    this.#failures.set(pod.uid, count);
+    const count = (this.#failures.get(pod.incarnation) ?? 0) + 1;
+    this.#failures.set(pod.incarnation, count);
     if (!final && count < MAX_ATTEMPTS) return;
     const { container } = this.#choice;
     throw new DeployError({
@@ -220,17 +233,19 @@ class Injection {
       const more = open.length > MAX_NAMED ? ` and ${open.length - MAX_NAMED} more` : "";
       return `${named.join("; ")}${more}`;
     }
-    if (!pods.some(({ uid }) => this.#served.has(uid))) throw this.#tooEarly(pods);
+    if (!pods.some(({ incarnation }) => this.#served.has(incarnation))) throw this.#tooEarly(pods);
     return await this.#yetToCome(pods);
   }
 
   /** A pod that went on without having been served shares its volume with one that was. */
-  #isSettled({ uid, standing, runs }: TargetPod): boolean {
-    return runs && (standing === "past" || this.#served.has(uid));
+  #isSettled({ incarnation, standing, runs }: TargetPod): boolean {
+    return runs && (standing === "past" || this.#served.has(incarnation));
   }
 
-  #said({ uid, runs, text }: TargetPod): string {
-    return this.#served.has(uid) && !runs ? `it has its data and does not run yet (${text})` : text;
+  #said({ incarnation, runs, text }: TargetPod): string {
+    return this.#served.has(incarnation) && !runs
+      ? `it has its data and does not run yet (${text})`
+      : text;
   }
 
   #tooEarly([pod]: readonly TargetPod[]): DeployError {

@@ -35,7 +35,13 @@ class Scene implements AsyncDisposable {
     Deno.writeTextFileSync(`${this.dir}/source/below/file`, "content");
   }
 
-  put(name: string, state: Json = { running: {} }, more: Json = {}, owner?: Owner): void {
+  put(
+    name: string,
+    state: Json = { running: {} },
+    more: Json = {},
+    owner?: Owner,
+    restartCount = 0,
+  ): void {
     Deno.mkdirSync(`${this.dir}/${name}`, { recursive: true });
     this.api.put(
       {
@@ -51,7 +57,7 @@ class Scene implements AsyncDisposable {
         spec: { initContainers: [{ name: "loader", args: [`/data/${MARKER}`] }] },
         status: {
           phase: "Pending",
-          initContainerStatuses: [{ name: "loader", state }],
+          initContainerStatuses: [{ name: "loader", restartCount, state }],
           ...more,
         },
       } as KubeObject,
@@ -154,10 +160,10 @@ for (const compress of [false, true]) {
     assert.deepEqual(
       scene.lines.slice(1, 5).map(({ step, state }) => `${state} ${step}`),
       [
-        "begin injection/web/0/uid-one",
-        "begin injection/web/0/uid-one/marker",
-        "done injection/web/0/uid-one/marker",
-        "done injection/web/0/uid-one",
+        "begin injection/web/0/uid-one/0/data",
+        "done injection/web/0/uid-one/0/data",
+        "begin injection/web/0/uid-one/0/marker",
+        "done injection/web/0/uid-one/0/marker",
       ],
     );
     assert.ok(scene.said.includes("Deploying: data goes into pod one"), scene.said.join());
@@ -299,12 +305,21 @@ Deno.test("interrupted before its marker a pod gets everything anew, after it no
   // Now after the marker has gone, before the journal knows.
   const append = {
     append: (line: JournalLine) => {
-      if (line.state === "done") throw died;
+      if (line.state === "done" && line.step.endsWith("marker")) throw died;
       scene.lines.push(line);
     },
   };
   await assert.rejects(scene.run({ journal: new DeployJournal(append) }), died);
   assert.ok(scene.has("one", "below/file") && scene.has("one", MARKER));
+  scene.calls.length = 0;
+  // The kubelet has not said yet that the container went on.
+  scene.put("one");
+  scene.instead = () => {
+    scene.pass("one");
+    return { code: 1, timedOut: false, stdout: "", stderr: "container not found\n" };
+  };
+  await scene.run();
+  assert.deepEqual(scene.calls, ["one tar"], "what the pod uses is not sent again");
   scene.calls.length = 0;
   await scene.run();
   assert.deepEqual(scene.calls, [], "the pod went on because of the marker");
@@ -320,6 +335,19 @@ Deno.test("a marker that got there although its transfer failed counts", async (
   };
   await scene.run();
   assert.equal(scene.calls.length, 3);
+});
+
+Deno.test("a container that was started again gets its data again", async () => {
+  await using scene = new Scene();
+  scene.put("one");
+  scene.goesOn = false;
+  const onProgress = (_: string, message: string) => {
+    if (!message.includes("does not run yet")) return;
+    scene.goesOn = true;
+    scene.put("one", { running: {} }, {}, undefined, 1);
+  };
+  await scene.run({ onProgress });
+  assert.equal(scene.calls.length, 6);
 });
 
 Deno.test("a container that does not wait for the marker is named", async () => {

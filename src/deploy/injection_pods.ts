@@ -3,6 +3,7 @@ import type { CallOptions, KubeClient, KubeObject, ObjectRef } from "../kube/mod
 
 const ContainerSchema = v.looseObject({
   name: v.string(),
+  restartCount: v.optional(v.number(), 0),
   state: v.optional(v.looseObject({
     running: v.optional(v.unknown()),
     terminated: v.optional(v.looseObject({ exitCode: v.number() })),
@@ -47,7 +48,8 @@ export type PodStanding =
 export interface TargetPod {
   readonly name: string;
   readonly namespace: string;
-  readonly uid: string;
+  /** Of the container: another one when it was started again. */
+  readonly incarnation: string;
   readonly standing: PodStanding;
   /** Whether its containers, all init containers being done, run or have ended well. */
   readonly runs: boolean;
@@ -100,7 +102,8 @@ export function targetOf(pod: KubeObject, { container, marker }: PodChoice): Tar
   const { name, namespace, uid } = metadata;
   const state = found?.state;
   return {
-    ...{ name, namespace, uid },
+    ...{ name, namespace },
+    incarnation: `${uid}/${found?.restartCount ?? 0}`,
     standing: state?.running !== undefined
       ? "waiting"
       : state?.terminated?.exitCode === 0
