@@ -1,7 +1,7 @@
 import { gnuTarHeader, TAR_END_BYTES, tarPadding } from "../package/mod.ts";
 
-/** How much of a file is held at once, in bytes. */
-const CHUNK = 256 << 10;
+/** How much of a file is held at once, in bytes; larger pieces pile up until they are collected. */
+const CHUNK = 64 << 10;
 
 /**
  * What is below a directory as a tar that GNU tar and busybox read, as `tar -c -C DIRECTORY .` makes
