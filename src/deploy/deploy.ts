@@ -238,7 +238,8 @@ class Deployment {
     await this.#local?.files(component);
     await this.#repositories(component);
     const injections = {
-      ...{ pkg: this.#pkg, context: this.#context, scope: this.#scope, journal: this.#journal },
+      ...{ pkg: this.#pkg, scope: this.#scope, journal: this.#journal },
+      context: { ...this.#context, signal: this.#working },
       onProgress: this.#common.onProgress,
     };
     await withInjections(component, injections, async (check) => {

@@ -554,3 +554,19 @@ Deno.test("a wait ends at once when a newer package has come", async () => {
   });
   assert.equal((await running).reason, "Cancelled");
 });
+
+Deno.test("data that no pod asks for fails its component, also by the component's limit", async () => {
+  await using site = await Site.ready();
+  const target = { namespace: "shop", selector: "app=a", container: "c", path: "/data" };
+  const pkg = site.package([{ name: "a", dataInjections: [{ source: "s", target }] }], {
+    "components/a/data/0/data/file": "x",
+  });
+  const timedOut = await site.failure(pkg);
+  assert.equal(timedOut.reason, "TimedOut");
+  assert.match(timedOut.message, /^component "a": data injection into container c of app=a/);
+  assert.ok(site.api.find("configmaps", "a"), "its manifests are applied");
+  assert.deepEqual(await site.recorded(), ["a Failed 1"]);
+  const limits = { package: 60_000, component: 300 };
+  const ended = await site.failure(pkg, { timeout: 2 ** 40, limits });
+  assert.equal(ended.reason, "DeadlineExceeded");
+});

@@ -12,6 +12,8 @@ import {
   wantedPods,
 } from "./injection_pods.ts";
 import type { DeployJournal } from "./journal.ts";
+import { worst } from "./pod_trouble.ts";
+import { TroubleWatch } from "./trouble_watch.ts";
 import { cancelled } from "./wait.ts";
 
 /** Milliseconds between two looks at the pods (Zarf 0.84, src/pkg/cluster/data.go). */
@@ -43,6 +45,8 @@ export interface InjectContext {
   readonly marker: string;
   /** Milliseconds for one transfer, and for all pods from when everything is applied. */
   readonly timeout: number;
+  /** How long trouble of the pods is borne, in milliseconds. */
+  readonly troubleGrace?: number;
   /** When it is given up by {@linkcode Clock.monotonic}; Infinity until everything is applied. */
   readonly deadline: () => number;
   readonly clock: Clock;
@@ -96,11 +100,13 @@ class Injection {
   /** Incarnations of containers that have everything. */
   readonly #served = new Set<string>();
   readonly #failures = new Map<string, number>();
+  readonly #troubles: TroubleWatch;
 
   constructor(data: ZarfDataInjection, context: InjectContext) {
     const { namespace, selector, container } = data.target;
     this.#data = data;
     this.#context = context;
+    this.#troubles = new TroubleWatch(context.clock, context.troubleGrace);
     this.#choice = { namespace, selector, container, marker: context.marker };
     this.name =
       `data injection into container ${container} of ${selector} in namespace ${namespace}`;
@@ -228,10 +234,13 @@ class Injection {
       return `no pod with ${selector} in namespace ${namespace} names the file ${marker}`;
     }
     const open = pods.filter((pod) => !this.#isSettled(pod));
+    const trouble = worst(open.map(({ object }) => object));
+    if (this.#troubles.isHopeless(trouble)) throw this.#hopeless(trouble?.message ?? "");
     if (open.length > 0) {
       const named = open.slice(0, MAX_NAMED).map((pod) => `pod ${pod.name}: ${this.#said(pod)}`);
       const more = open.length > MAX_NAMED ? ` and ${open.length - MAX_NAMED} more` : "";
-      return `${named.join("; ")}${more}`;
+      const why = trouble === undefined ? "" : ` (${trouble.message})`;
+      return `${named.join("; ")}${more}${why}`;
     }
     if (!pods.some(({ incarnation }) => this.#served.has(incarnation))) throw this.#tooEarly(pods);
     return await this.#yetToCome(pods);
@@ -246,6 +255,14 @@ class Injection {
     return this.#served.has(incarnation) && !runs
       ? `it has its data and does not run yet (${text})`
       : text;
+  }
+
+  #hopeless(why: string): DeployError {
+    return new DeployError({
+      reason: "NotReady",
+      message: `${this.name}: its pods cannot become ready: ${why}`,
+      disposition: "retry",
+    });
   }
 
   #tooEarly([pod]: readonly TargetPod[]): DeployError {

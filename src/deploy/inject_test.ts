@@ -388,6 +388,19 @@ Deno.test("a pod that has its data and does not run is waited for", async () => 
   assert.equal(scene.calls.length, 3, "it is sent once");
 });
 
+Deno.test("pods that cannot come up end it before its time", async () => {
+  await using scene = new Scene();
+  scene.put("one", { waiting: { reason: "CreateContainerConfigError", message: "no secret" } });
+  const deadline = () => scene.clock.monotonic() + 1_000;
+  const error = await scene.failure({ deadline, troubleGrace: 10_000 });
+  assert.equal(error.reason, "NotReady");
+  assert.match(
+    error.message,
+    /container loader of app=a in namespace n: its pods cannot .*no secret/,
+  );
+  assert.equal(scene.clock.monotonic(), 10_000);
+});
+
 Deno.test("told to stop it stops", async () => {
   await using scene = new Scene();
   const error = await scene.failure({ onProgress: () => scene.stop.abort() });

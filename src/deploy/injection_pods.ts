@@ -55,6 +55,8 @@ export interface TargetPod {
   readonly runs: boolean;
   /** What is missing, in a few words. */
   readonly text: string;
+  /** As the API server gives it. */
+  readonly object: KubeObject;
   /** What made it. */
   readonly controller: Controller | undefined;
 }
@@ -113,6 +115,7 @@ export function targetOf(pod: KubeObject, { container, marker }: PodChoice): Tar
     text: found === undefined
       ? `it has no container ${container} yet`
       : state?.waiting?.reason ?? status?.phase ?? "not started",
+    object: pod,
     controller: metadata.ownerReferences?.find((owner) => owner.controller),
   };
 }

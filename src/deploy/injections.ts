@@ -97,7 +97,7 @@ class Injections {
   }
 
   async #run(data: ZarfDataInjection, at: number, sources: readonly string[]): Promise<void> {
-    const { context: { kube }, journal, onProgress } = this.#options;
+    const { context: { kube, troubleGrace }, journal, onProgress } = this.#options;
     try {
       await inject(data, {
         kube,
@@ -107,6 +107,7 @@ class Injections {
         source: sources[at] ?? "",
         marker: this.#marker(),
         timeout: this.#timeout,
+        ...(troubleGrace === undefined ? {} : { troubleGrace }),
         deadline: () => this.#deadline,
         clock: this.#clock,
         signal: this.#signal,

@@ -12,14 +12,11 @@ import { type Health, statusOf } from "./health.ts";
 import { lookUpKind } from "./kind_lookup.ts";
 import { lastWords, lastWordsOfJob } from "./last_words.ts";
 import { podTrouble, type Trouble } from "./pod_trouble.ts";
+import { TroubleWatch } from "./trouble_watch.ts";
 import { ObjectChanges } from "./wait_changes.ts";
 
 /** Milliseconds between two looks at what is not ready, unless a change makes one come earlier. */
 const POLL_INTERVAL = 1_000;
-/** How long trouble that may pass (an image that cannot be pulled) is borne, in milliseconds. */
-export const TROUBLE_GRACE = 90_000;
-/** The same for an image that its registry does not have: it comes only if somebody brings it. */
-export const MISSING_GRACE = 30_000;
 /**
  * How often a container may be restarted that ends at once each time, where there is an earlier
  * revision to go back to and nothing else of the release is on its way.
@@ -36,7 +33,7 @@ export interface WaitOptions {
   readonly timeout: number;
   /** The whole limit that this wait is part of, for the message. @default `timeout` */
   readonly wholeTimeout?: number;
-  /** @default {@linkcode TROUBLE_GRACE} */
+  /** How long trouble is borne, in milliseconds. @default 90 s */
   readonly troubleGrace?: number;
   /** Whether what ran before can be brought back, so that there is no use in waiting. @default false */
   readonly replaces?: boolean;
@@ -129,12 +126,10 @@ class Watched {
   readonly #judge: (object: KubeObject) => Health;
   #isKindKnown = false;
   readonly #kube: KubeClient;
-  readonly #clock: Clock;
-  readonly #grace: number;
+  readonly #troubles: TroubleWatch;
   readonly #signal: AbortSignal | undefined;
   #health: Health = { status: "NotFound", message: "not there yet" };
   #trouble: Trouble | undefined;
-  #troubledSince: number | undefined;
   #failure: string | undefined;
   #forgiven = 0;
 
@@ -142,8 +137,7 @@ class Watched {
     this.#kube = kube;
     this.ref = ref;
     this.#judge = options.judge ?? statusOf;
-    this.#clock = clock;
-    this.#grace = options.troubleGrace ?? TROUBLE_GRACE;
+    this.#troubles = new TroubleWatch(clock, options.troubleGrace);
     this.#signal = options.signal;
   }
 
@@ -185,8 +179,7 @@ class Watched {
       return;
     }
     if (this.#health.status === "Failed") this.#failure = this.#health.message;
-    else if (this.#trouble?.severity === "fatal") this.#failure = this.#trouble.message;
-    else this.#watchTrouble();
+    else if (this.#troubles.isHopeless(this.#trouble)) this.#failure = this.#trouble?.message;
   }
 
   async #read(): Promise<void> {
@@ -207,18 +200,6 @@ class Watched {
     this.#isKindKnown = found !== undefined;
     this.ref = found ?? this.ref;
     return { status: "NotFound", message: "not there yet" };
-  }
-
-  #watchTrouble(): void {
-    if (this.#trouble?.severity !== "persistent") {
-      this.#troubledSince = undefined;
-      return;
-    }
-    this.#troubledSince ??= this.#clock.monotonic();
-    const grace = this.#trouble.imageMissing ? Math.min(this.#grace, MISSING_GRACE) : this.#grace;
-    if (this.#clock.monotonic() - this.#troubledSince >= grace) {
-      this.#failure = this.#trouble.message;
-    }
   }
 
   /** The error that says why it cannot become ready, with what its container said last. */

@@ -3,7 +3,8 @@ import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { KubeError, type KubeObject, type ObjectRef } from "../kube/mod.ts";
 import { DeployError } from "./errors.ts";
-import { MISSING_GRACE, TROUBLE_GRACE, type WaitOptions, waitReady } from "./wait.ts";
+import { MISSING_GRACE, TROUBLE_GRACE } from "./trouble_watch.ts";
+import { type WaitOptions, waitReady } from "./wait.ts";
 import { CHANGE_BATCH } from "./wait_changes.ts";
 
 const FIXTURES = new URL("../../test/fixtures/zarf-cluster/nodeport/", import.meta.url);
