@@ -22,7 +22,7 @@ export {
 } from "./context.ts";
 export { deployPackage } from "./deploy.ts";
 export { DeployError, type DeployReason } from "./errors.ts";
-export { DEPLOY_FAILPOINTS, type DeployFailpoint } from "./failpoints.ts";
+export { DEPLOY_FAILPOINTS, type DeployFailpoint, INJECTION_FAILPOINTS } from "./failpoints.ts";
 export { type FileContext, placeFiles } from "./files.ts";
 export { parseGoDuration } from "./go_duration.ts";
 export {

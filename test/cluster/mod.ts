@@ -14,6 +14,7 @@ export { layoutOf } from "./layout.ts";
 export { ClusterNode } from "./node.ts";
 export type { ExitStatus, NodeExecOptions, NodeProcess, SpawnOptions } from "./node_process.ts";
 export {
+  BUSYBOX_PREREQUISITES,
   checkPrerequisites,
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,

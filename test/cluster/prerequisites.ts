@@ -53,6 +53,11 @@ export const CLUSTER_PREREQUISITES: readonly Prerequisite[] = [
 /** What a disk that can lose its power needs (test/powercut). */
 export const DISK_PREREQUISITES: readonly Prerequisite[] = commands(DISK_COMMANDS);
 
+/** What pods with a shell need (test/e2e/support/busybox_image.ts). */
+export const BUSYBOX_PREREQUISITES: readonly Prerequisite[] = commands({
+  busybox: "busybox-static",
+});
+
 /** The Debian packages that are missing, by the files that they would bring. */
 export function missingPackages(
   exists: (path: string) => boolean = isFile,

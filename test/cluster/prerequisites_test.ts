@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DISK_PREREQUISITES, missingPackages } from "./prerequisites.ts";
+import { BUSYBOX_PREREQUISITES, DISK_PREREQUISITES, missingPackages } from "./prerequisites.ts";
 
 Deno.test("missing files are named by the Debian packages that bring them, each once", async (t) => {
   const cases: { name: string; lacks: RegExp; expected: string[] }[] = [
@@ -44,4 +44,9 @@ Deno.test("a cluster does without the programs of a disk that can lose its power
     "util-linux",
   ]);
   assert.deepEqual(missingPackages((path) => !path.endsWith("/runc"), DISK_PREREQUISITES), []);
+});
+
+Deno.test("a busybox for pods comes from the package whose busybox needs no libraries", () => {
+  assert.deepEqual(missingPackages(() => false, BUSYBOX_PREREQUISITES), ["busybox-static"]);
+  assert.deepEqual(missingPackages((path) => path === "/bin/busybox", BUSYBOX_PREREQUISITES), []);
 });

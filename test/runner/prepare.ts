@@ -1,6 +1,7 @@
 import { build } from "../../extension/build/main.ts";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import {
+  BUSYBOX_PREREQUISITES,
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
   ensureClusterTools,
@@ -28,7 +29,11 @@ export async function prepareUnit(say: (line: string) => void): Promise<void> {
 
 /** Installs and builds whatever the end-to-end tests start and the machine does not have yet. */
 export async function prepareE2e(say: (line: string) => void): Promise<void> {
-  const prerequisites = [...CLUSTER_PREREQUISITES, ...DISK_PREREQUISITES];
+  const prerequisites = [
+    ...CLUSTER_PREREQUISITES,
+    ...DISK_PREREQUISITES,
+    ...BUSYBOX_PREREQUISITES,
+  ];
   const installed = await installSystemPackages(prerequisites);
   if (installed.length > 0) say(`installed ${installed.join(" ")}`);
   await build(undefined, say);
