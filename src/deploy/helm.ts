@@ -1,6 +1,6 @@
 import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
-import { POST_RENDER_SETTINGS } from "./post_render.ts";
+import { POST_RENDER_COPY, POST_RENDER_SETTINGS } from "./post_render.ts";
 import { withoutMisleading } from "./refusal.ts";
 
 /** Revisions that Helm keeps of a release (Zarf 0.84, helm/chart.go). */
@@ -50,6 +50,8 @@ export interface ReleaseOptions {
   readonly serverSide: "true" | "false" | "auto";
   /** Milliseconds for each hook and deletion. */
   readonly timeout: number;
+  /** Whether hooks that come after the objects wait until these are ready. @default false */
+  readonly waits?: boolean;
 }
 
 /** The variable that the generated plugin takes its command from. */
@@ -59,12 +61,23 @@ const EXECUTABLE = "HOLDFAST_EXECUTABLE";
 const SET_FILE = "HOLDFAST_SET";
 
 /** Files that Helm is told of in its environment. */
-type HelmFiles = Partial<Pick<ReleaseOptions, "settings" | "setFile">>;
+type HelmFiles = Partial<Pick<ReleaseOptions, "settings" | "setFile">> & {
+  /** Where the post-renderer leaves what it is given. */
+  readonly copy?: string;
+};
+
+/** How a chart is rendered without installing it. */
+export interface RenderHelmOptions extends ReleaseOptions {
+  /** What the chart takes for the cluster's version. */
+  readonly kubeVersion?: string;
+  /** Whether what the chart has in `crds/` is printed, too. @default false */
+  readonly includeCrds?: boolean;
+}
 
 /**
  * The real Helm 4 as a child process, with private directories, the kubeconfig by file and no secret
- * in an argument. It does not wait for readiness (only for hooks): that is done by this room, which
- * can say what is missing.
+ * in an argument. It does not wait for readiness (only for hooks, and for objects that hooks come
+ * after): that is done by this room, which can say what is missing.
  */
 export class Helm {
   readonly #options: HelmOptions;
@@ -97,7 +110,7 @@ export class Helm {
       String(HISTORY_MAX),
       "--timeout",
       `${Math.ceil(options.timeout / 1000)}s`,
-      "--wait=hookOnly",
+      `--wait=${options.waits === true ? "legacy" : "hookOnly"}`,
       `--server-side=${options.serverSide}`,
       "--hide-notes",
       "--post-renderer",
@@ -112,22 +125,13 @@ export class Helm {
   /**
    * Renders a chart without a cluster.
    *
-   * @param options `includeCrds` also prints what the chart has in `crds/`.
    * @throws {DeployError} `PackageBroken` with Helm's reason, `ChartFailed` when it took too long.
    */
-  async render(
-    options: ReleaseOptions & { readonly kubeVersion?: string; readonly includeCrds?: boolean },
-  ): Promise<string> {
+  async render(options: RenderHelmOptions): Promise<string> {
     const args = [
-      "template",
-      options.release,
-      options.chart,
-      "--namespace",
-      options.namespace,
+      ...templateArgs(options),
       ...(options.kubeVersion === undefined ? [] : ["--kube-version", options.kubeVersion]),
       ...(options.includeCrds === true ? ["--include-crds"] : []),
-      ...options.valuesFiles.flatMap((file) => ["--values", file]),
-      ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
     ];
     const result = await this.#run(args, RENDER_TIMEOUT, options);
     if (result.code === 0) return result.stdout;
@@ -137,6 +141,19 @@ export class Helm {
       reason: "PackageBroken",
       message: `chart ${options.chart.split("/").at(-1)} cannot be rendered: ${reasonOf(result)}`,
     });
+  }
+
+  /**
+   * Renders a chart as an installation would, `lookup` and `.Capabilities` included.
+   *
+   * @returns undefined when it cannot be rendered, or the cluster not be asked.
+   */
+  async renderForCluster(options: ReleaseOptions): Promise<string | undefined> {
+    const copy = `${options.settings}.rendered`;
+    const args = [...templateArgs(options), "--dry-run=server", "--post-renderer", "holdfast"];
+    const result = await this.#run(args, RENDER_TIMEOUT, { ...options, copy });
+    // Helm goes on to ask for every kind and fails where the chart itself brings the definition.
+    return readIfThere(copy) ?? (result.code === 0 ? result.stdout : undefined);
   }
 
   /**
@@ -157,7 +174,7 @@ export class Helm {
    * @throws {DeployError} `ChartFailed`.
    */
   async rollback(
-    options: Pick<ReleaseOptions, "release" | "namespace" | "timeout">,
+    options: Pick<ReleaseOptions, "release" | "namespace" | "timeout" | "serverSide">,
     revision: number,
   ): Promise<void> {
     const args = [
@@ -171,6 +188,7 @@ export class Helm {
       "--timeout",
       `${Math.ceil(options.timeout / 1000)}s`,
       "--wait=hookOnly",
+      `--server-side=${options.serverSide}`,
       "--cleanup-on-fail",
     ];
     this.#check(await this.#run(args, options.timeout + GRACE), options);
@@ -187,7 +205,7 @@ export class Helm {
     });
   }
 
-  #environment({ settings, setFile }: HelmFiles): Record<string, string> {
+  #environment({ settings, setFile, copy }: HelmFiles): Record<string, string> {
     const { home, kubeconfig, postRenderer } = this.#options;
     return {
       HOME: home,
@@ -200,6 +218,7 @@ export class Helm {
       [EXECUTABLE]: postRenderer.command,
       ...(settings === undefined ? {} : { [POST_RENDER_SETTINGS]: settings }),
       ...(setFile === undefined ? {} : { [SET_FILE]: setFile }),
+      ...(copy === undefined ? {} : { [POST_RENDER_COPY]: copy }),
     };
   }
 
@@ -231,6 +250,27 @@ export class Helm {
       },
     };
     Deno.writeTextFileSync(`${home}/plugins/holdfast/plugin.yaml`, JSON.stringify(plugin));
+  }
+}
+
+function templateArgs(options: ReleaseOptions): string[] {
+  return [
+    "template",
+    options.release,
+    options.chart,
+    "--namespace",
+    options.namespace,
+    ...options.valuesFiles.flatMap((file) => ["--values", file]),
+    ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
+  ];
+}
+
+/** The text of a file, or undefined where there is none. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
   }
 }
 

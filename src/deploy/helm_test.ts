@@ -101,7 +101,7 @@ Deno.test("a Helm that does not end is ended, and that is said", async () => {
       postRenderer: { command: "", args: [] },
     });
     await assert.rejects(
-      helm.rollback({ release: "rel", namespace: "ns", timeout: 1_000 }, 3),
+      helm.rollback({ release: "rel", namespace: "ns", timeout: 1_000, serverSide: "auto" }, 3),
       (error) => {
         assert.ok(error instanceof DeployError);
         assert.equal(error.reason, "ChartFailed");
@@ -231,9 +231,9 @@ Deno.test("a chart is rendered with its values for the cluster's version, in a m
         "/dir/c.tgz",
         "--namespace",
         "ns",
+        ...values,
         "--kube-version",
         "v1.36.3",
-        ...values,
       ],
       ["template", "rel", "/dir/c.tgz", "--namespace", "ns", ...values, "--skip-schema-validation"],
     ]);
@@ -242,6 +242,56 @@ Deno.test("a chart is rendered with its values for the cluster's version, in a m
       assert.equal(call.maxOutput, 64 << 20);
       assert.equal(call.signal, signal);
     }
+  });
+});
+
+Deno.test("what a chart renders to in the cluster is what the post-renderer was given", async () => {
+  await withPrivateDirectory(Deno.makeTempDirSync(), async (directory) => {
+    const release = { ...RELEASE, settings: `${directory}/settings` };
+    const rows: [given: string | undefined, code: number, expected: string | undefined][] = [
+      [undefined, 1, undefined],
+      [undefined, 0, "printed"],
+      ["given", 0, "given"],
+      // It was rendered, and then the API server did not know a kind.
+      ["given", 1, "given"],
+    ];
+    for (const [given, code, expected] of rows) {
+      const calls: ExecOptions[] = [];
+      const helm = new Helm({
+        exec: (_, options) => {
+          calls.push(options);
+          const copy = options.env["HOLDFAST_POST_RENDER_COPY"] ?? "";
+          if (given !== undefined) Deno.writeTextFileSync(copy, given);
+          return Promise.resolve({ code, timedOut: false, stdout: "printed", stderr: "no" });
+        },
+        ...{ helm: "helm", home: `${directory}/home`, kubeconfig: "/kubeconfig" },
+        postRenderer: { command: "/holdfast", args: [] },
+      });
+      assert.equal(await helm.renderForCluster(release), expected, `${given} ${code}`);
+      assert.equal(calls[0]?.env["HOLDFAST_POST_RENDER"], release.settings);
+      assert.deepEqual(calls[0]?.args?.slice(-3), [
+        "--dry-run=server",
+        "--post-renderer",
+        "holdfast",
+      ]);
+    }
+  });
+});
+
+Deno.test("the CRDs of a chart are printed for who asks", async () => {
+  await withHelm({}, async (helm, calls) => {
+    await helm.render({ ...RELEASE, includeCrds: true });
+    assert.ok(calls[0]?.args?.includes("--include-crds"));
+  });
+});
+
+Deno.test("Helm waits for objects only where hooks come after them", async () => {
+  await withHelm({}, async (helm, calls) => {
+    for (const waits of [true, false]) await helm.upgrade({ ...RELEASE, waits });
+    assert.deepEqual(
+      calls.map(({ args }) => args?.find((arg) => arg.startsWith("--wait"))),
+      ["--wait=legacy", "--wait=hookOnly"],
+    );
   });
 });
 
@@ -294,6 +344,7 @@ Deno.test("a release is brought back to one revision, with a time limit", async 
       "--timeout",
       "3s",
       "--wait=hookOnly",
+      "--server-side=false",
       "--cleanup-on-fail",
     ]);
     assert.equal(calls[0]?.timeout, 32_001);

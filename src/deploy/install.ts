@@ -3,7 +3,7 @@ import { type Clock, HoldfastError } from "../std/mod.ts";
 import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
-import type { Helm } from "./helm.ts";
+import { type Helm, readIfThere } from "./helm.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
 import type { PlannedRelease } from "./plan.ts";
 import { postRender, type PostRendered, serializeSettings } from "./post_render.ts";
@@ -107,7 +107,8 @@ async function bring(
 ): Promise<void> {
   const working = { ...context, signal: anyOf(context.signal, context.limit) };
   const helm = context.helm.under(working.signal);
-  await applyChart(helm, options, deadline, working);
+  const waits = preview.hasLateHooks && !planned.noWait;
+  await applyChart(helm, { ...options, waits }, deadline, working);
   deployFailpoint("deploy.chart.applied");
   const objects = planned.literal === undefined
     ? readObjects(await helm.manifest(options))
@@ -151,10 +152,11 @@ async function render(
   context: InstallContext,
 ): Promise<PostRendered> {
   const { kubeVersion, packageName, templates } = context;
-  const text = planned.literal ?? await context.helm.render({
-    ...options,
-    ...(kubeVersion === undefined ? {} : { kubeVersion }),
-  });
+  const text = planned.literal ?? await context.helm.renderForCluster(options) ??
+    await context.helm.render({
+      ...options,
+      ...(kubeVersion === undefined ? {} : { kubeVersion }),
+    });
   try {
     return postRender(text, { packageName, templates });
   } catch (cause) {
@@ -210,14 +212,6 @@ async function withHook(
   const said = job === undefined ? "" : await lastWordsOfJob(kube, namespace, job);
   if (said === "") return error;
   return new DeployError({ ...partsOf(error), message: `${error.message}; ${said}` });
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 async function waitFor(

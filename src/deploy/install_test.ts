@@ -416,8 +416,7 @@ Deno.test("a real chart is rendered for its cluster, and what Helm kept of it is
   const kubeVersion = "v1.36.3";
   await place.install(text("1"), { kubeVersion }, real);
   assert.deepEqual(place.helm.verbs, ["template web", "upgrade web", "get web"]);
-  const [template = []] = place.helm.calls;
-  assert.equal(template[template.indexOf("--kube-version") + 1], kubeVersion);
+  assert.ok(place.helm.calls[0]?.includes("--dry-run=server"), "the cluster says what it is");
   await assert.rejects(place.install(FAILED_JOB, {}, real), isError("RolledBack", /locked/));
   place.helm.intercept = ([verb]) =>
     verb === "template"
@@ -426,6 +425,39 @@ Deno.test("a real chart is rendered for its cluster, and what Helm kept of it is
   place.api.writes.length = 0;
   await assert.rejects(place.install(text("1"), {}, real), isError("PackageBroken", /no size/));
   assert.deepEqual(place.api.writes, []);
+});
+
+Deno.test("a chart that the API server cannot be asked about is rendered without it", async () => {
+  await using place = new Place();
+  const unknown = 'resource mapping not found for name: "a": no matches for kind "Widget"';
+  place.helm.intercept = (args) => args.includes("--dry-run=server") ? failure(unknown) : undefined;
+  const kubeVersion = "v1.36.3";
+  await place.install(text("1", ", namespace: other"), { kubeVersion }, { literal: undefined });
+  assert.deepEqual(place.helm.verbs.slice(0, 3), ["template web", "template web", "upgrade web"]);
+  const [, alone = []] = place.helm.calls;
+  assert.ok(!alone.includes("--dry-run=server"));
+  assert.equal(alone[alone.indexOf("--kube-version") + 1], kubeVersion);
+  assert.ok(place.api.find("namespaces", "other"), "its namespaces are known all the same");
+});
+
+Deno.test("hooks that come last wait for the objects, unless nobody is to wait", async () => {
+  const hook = (when: string) =>
+    text("1") + "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: h, annotations: " +
+    `{helm.sh/hook: "${when}"}}\n`;
+  const rows: [when: string, noWait: boolean, waits: boolean][] = [
+    ["post-install", false, true],
+    ["pre-install, post-upgrade", false, true],
+    ["post-install,pre-delete", true, false],
+    ["pre-install", false, false],
+    ["post-delete", false, false],
+    ["post-rollback", false, false],
+  ];
+  for (const [when, noWait, waits] of rows) {
+    await using place = new Place();
+    await place.install(hook(when), {}, { noWait });
+    const upgrade = place.helm.calls.find(([verb]) => verb === "upgrade");
+    assert.ok(upgrade?.includes(waits ? "--wait=legacy" : "--wait=hookOnly"), when);
+  }
 });
 
 Deno.test("an object is looked for where it says, else in the release's namespace", () => {

@@ -37,6 +37,8 @@ export interface PostRendered {
   readonly namespaces: readonly Manifest[];
   /** What `zarf connect` can offer. */
   readonly connectStrings: ConnectStrings;
+  /** Whether a hook runs when all objects were installed or upgraded. */
+  readonly hasLateHooks: boolean;
 }
 
 /**
@@ -45,6 +47,7 @@ export interface PostRendered {
  */
 const FILE_ANNOTATION = "postrenderer.helm.sh/postrender-filename";
 const HOOK_ANNOTATION = "helm.sh/hook";
+const LATE_HOOK = /(^|,)\s*post-(install|upgrade)\s*(,|$)/;
 
 /**
  * Zarf's changes to a rendered chart (Zarf 0.84, src/internal/packager/helm/post-render.go): the
@@ -59,11 +62,14 @@ export function postRender(rendered: string, options: PostRenderOptions): PostRe
   const output: string[] = [];
   const ours: string[] = [];
   const namespaces: Manifest[] = [];
+  let hasLateHooks = false;
   for (const document of parseDocuments(text)) {
     expandAliases(document);
     const root = document.contents;
     if (root?.kind !== "mapping" || root.items.length === 0) continue;
-    if (scalarAt(root, "metadata", "annotations", HOOK_ANNOTATION) !== undefined) {
+    const hook = scalarAt(root, "metadata", "annotations", HOOK_ANNOTATION);
+    if (hook !== undefined) {
+      hasLateHooks ||= LATE_HOOK.test(hook);
       output.push(printDocument(document));
       continue;
     }
@@ -84,6 +90,7 @@ export function postRender(rendered: string, options: PostRenderOptions): PostRe
     objects,
     namespaces,
     connectStrings: connectStringsOf(objects),
+    hasLateHooks,
   };
 }
 
@@ -113,6 +120,8 @@ function connectStringsOf(objects: readonly Manifest[]): ConnectStrings {
 
 /** The environment variable with the path of the settings; Helm passes its own environment on. */
 export const POST_RENDER_SETTINGS = "HOLDFAST_POST_RENDER";
+/** The environment variable with the path of a file for what Helm rendered, if somebody wants it. */
+export const POST_RENDER_COPY = "HOLDFAST_POST_RENDER_COPY";
 
 const SettingsSchema = v.object({
   packageName: v.string(),
@@ -135,7 +144,8 @@ export function serializeSettings(options: PostRenderOptions): string {
  * `<settings>.error`.
  *
  * @param stdin what Helm rendered
- * @param env the process's environment, with {@linkcode POST_RENDER_SETTINGS}
+ * @param env the process's environment, with {@linkcode POST_RENDER_SETTINGS} and, where the text is
+ * wanted, {@linkcode POST_RENDER_COPY}
  * @returns what Helm shall apply
  * @throws {Error} with the reason; the command must then end with a code that is not 0.
  */
@@ -145,6 +155,8 @@ export function runPostRenderer(
 ): string {
   const path = env[POST_RENDER_SETTINGS];
   if (path === undefined) throw new Error(`${POST_RENDER_SETTINGS} is not set`);
+  const copy = env[POST_RENDER_COPY];
+  if (copy !== undefined) Deno.writeTextFileSync(copy, stdin, { mode: 0o600 });
   try {
     const settings = v.parse(SettingsSchema, JSON.parse(Deno.readTextFileSync(path)));
     const templates = new Map(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  POST_RENDER_COPY,
   POST_RENDER_SETTINGS,
   postRender,
   runPostRenderer,
@@ -180,10 +181,30 @@ Deno.test("the post-renderer works from a settings file and says there why it fa
     Deno.writeTextFileSync(settings, serializeSettings(OPTIONS));
     const env = { [POST_RENDER_SETTINGS]: settings };
     assert.equal(runPostRenderer(RENDERED, env), postRender(RENDERED, OPTIONS).yaml);
+    const copy = `${directory}/rendered.yaml`;
+    runPostRenderer(RENDERED, { ...env, [POST_RENDER_COPY]: copy });
+    assert.equal(Deno.readTextFileSync(copy), RENDERED, "as Helm rendered it");
+    assert.equal((Deno.statSync(copy).mode ?? 0) & 0o077, 0);
     assert.throws(() => runPostRenderer("a: [", env));
     assert.notEqual(Deno.readTextFileSync(`${settings}.error`), "");
     assert.throws(() => runPostRenderer("", {}), /HOLDFAST_POST_RENDER/);
   } finally {
     Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("a hook that runs after the objects is noticed", () => {
+  const rows: [when: string, late: boolean][] = [
+    ["post-install", true],
+    ["post-upgrade", true],
+    ["pre-install, post-upgrade", true],
+    ["pre-install,pre-upgrade", false],
+    ["post-delete,post-rollback", false],
+    ["test", false],
+  ];
+  for (const [when, late] of rows) {
+    const hook = "apiVersion: v1\nkind: Pod\nmetadata: {name: h, annotations: " +
+      `{helm.sh/hook: "${when}"}}\n`;
+    assert.equal(postRender(`${RENDERED}---\n${hook}`, OPTIONS).hasLateHooks, late, when);
   }
 });
