@@ -40,7 +40,7 @@ export async function beginDeployment(
   const isLocal = components.some(hasLocalWork);
   const canGoOn = !isLocal || Workspace.holds(root, deployment);
   const interrupted = canGoOn ? journal.interrupted(deployment) : undefined;
-  const recorded = { name, digest, raw: definition.raw };
+  const recorded = { name, digest, raw: definition.raw, components };
   const record = await DeploymentRecord.begin(context.kube, recorded, interrupted);
   const now = Math.floor((context.clock ?? systemClock).now().getTime() / 1000);
   if (record.generation !== interrupted) {

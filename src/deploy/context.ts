@@ -122,7 +122,7 @@ export interface DeployContext extends SiteInputs {
 
 /** What a deployment came to. */
 export interface DeployOutcome {
-  /** Zarf's count of the deployments of this package. */
+  /** What Zarf's record counts to when it has ended. */
   readonly generation: number;
   /** Names of the components that were deployed, in order. */
   readonly components: readonly string[];

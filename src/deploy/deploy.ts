@@ -84,7 +84,7 @@ async function deploy(
   const components = chosen.components.map(({ name }) => name);
   await record.finish(components);
   await deployment.end();
-  return { generation: record.generation, components, connectStrings };
+  return { generation: record.latest, components, connectStrings };
 }
 
 const NO_ACTIONS: ActionRights = { policy: "never", trusted: false };

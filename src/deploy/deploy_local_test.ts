@@ -307,10 +307,10 @@ Deno.test("after an interruption a deployment goes on where it was, with what wa
   assert.equal(upgrades(), 1);
   Deno.writeTextFileSync(`${site.dir}/gate`, "");
   const { generation, components } = await site.deploy(pkg);
-  assert.deepEqual([generation, components], [1, ["one", "two"]]);
+  assert.deepEqual([generation, components], [2, ["one", "two"]]);
   assert.deepEqual(site.said(), ["one", "two", "gate secret-1"]);
   assert.equal(upgrades(), 2, "the first component's release is not installed again");
-  assert.deepEqual(await site.recorded(), ["one Succeeded 1", "two Succeeded 1"]);
+  assert.deepEqual(await site.recorded(), ["one Succeeded 1", "two Succeeded 2"]);
   assert.equal(site.api.find("configmaps", "two")?.["data"].value, "secret-1");
 });
 
@@ -373,7 +373,7 @@ Deno.test("an interrupted deployment begins anew when it is another one", async 
       await change(site);
       Deno.writeTextFileSync(`${site.dir}/gate`, "");
       const { generation } = await site.deploy(pkg, more);
-      assert.ok(generation > 1);
+      assert.ok(generation > 2);
       assert.deepEqual(site.said(), ["one", "two", "one", "two", "gate secret-1"]);
     });
   }
@@ -385,7 +385,7 @@ Deno.test("after a failure the component is done again from its start, those bef
   await site.failure(pkg);
   assert.deepEqual(site.said(), ["one", "two", "gate secret-1"]);
   Deno.writeTextFileSync(`${site.dir}/gate`, "");
-  assert.equal((await site.deploy(pkg)).generation, 1);
+  assert.equal((await site.deploy(pkg)).generation, 2);
   assert.deepEqual(site.said(), ["one", "two", "gate secret-1", "two", "gate secret-1"]);
 });
 
@@ -474,7 +474,7 @@ Deno.test("a component that takes too long is ended with all that it has started
   assert.match(error.kept ?? "", /component "base" stays deployed/);
   assert.equal(error.disposition, "terminal");
   assert.deepEqual(site.said(), ["x", "failure"]);
-  assert.deepEqual(await site.recorded(), ["base Succeeded 1", "a Failed 1"]);
+  assert.deepEqual(await site.recorded(), ["base Succeeded 1", "a Failed 2"]);
   assert.equal(sleepers(77), 0);
 });
 

@@ -1,5 +1,5 @@
 import type { KubeClient } from "../kube/mod.ts";
-import type { JsonObject } from "../package/mod.ts";
+import type { JsonObject, ZarfComponent } from "../package/mod.ts";
 import {
   CLI_VERSION,
   type ConnectStrings,
@@ -10,26 +10,44 @@ import {
   savePackage,
 } from "../zarf/mod.ts";
 
+/** A component as far as its generation depends on it. */
+export type RecordedComponent = Pick<
+  ZarfComponent,
+  | "name"
+  | "charts"
+  | "dataInjections"
+  | "healthChecks"
+  | "imageArchives"
+  | "images"
+  | "manifests"
+  | "repos"
+>;
+
 /** What a deployment is recorded as. */
 export interface RecordedPackage {
   readonly name: string;
   readonly digest: string;
   /** The v1alpha1 definition. */
   readonly raw: JsonObject;
+  /** Those that are deployed, in order. */
+  readonly components: readonly RecordedComponent[];
 }
 
 /**
  * Keeps Secret `zarf-package-<name>` in step with a deployment, as Zarf does before and after every
- * component (Zarf 0.84, src/pkg/packager/deploy.go): the generation grows by one with each
- * deployment, and a release that was ever installed stays listed with its component.
+ * component (Zarf 0.84, src/pkg/packager/deploy.go): the generation grows with each component
+ * ({@linkcode generationsOf}), and a release that was ever installed stays listed with its component.
  *
- * Unlike Zarf's, a record keeps the components that this deployment has not come to yet: after a
- * crash it still says what is in the cluster.
+ * Unlike Zarf's, a record keeps the components that this deployment has not come to yet, and after
+ * all of its own those that it does not deploy: after a crash, and where a site chooses others than
+ * before, it still says what is in the cluster.
  */
 export class DeploymentRecord {
+  /** What the deployment is known by: the generation of its first component in the cluster. */
   readonly generation: number;
   readonly #kube: KubeClient;
   readonly #pkg: RecordedPackage;
+  readonly #generations: ReadonlyMap<string, number>;
   #components: DeployedComponent[];
 
   private constructor(
@@ -41,7 +59,13 @@ export class DeploymentRecord {
     this.#kube = kube;
     this.#pkg = pkg;
     this.generation = generation;
+    this.#generations = generationsOf(pkg.components, generation);
     this.#components = [...components];
+  }
+
+  /** What the record says when all components are deployed. */
+  get latest(): number {
+    return [...this.#generations.values()].at(-1) ?? this.generation;
   }
 
   /**
@@ -57,14 +81,10 @@ export class DeploymentRecord {
   ): Promise<DeploymentRecord> {
     const earlier = await loadPackage(kube, pkg.name);
     const components = earlier?.deployedComponents ?? [];
-    const goesOn = earlier?.generation === interrupted && earlier?.digest === pkg.digest;
-    const generation = goesOn ? interrupted : undefined;
-    return new DeploymentRecord(
-      kube,
-      pkg,
-      generation ?? (earlier?.generation ?? 0) + 1,
-      components,
-    );
+    const found = earlier?.generation ?? 0;
+    const goesOn = interrupted !== undefined && earlier?.digest === pkg.digest &&
+      [...generationsOf(pkg.components, interrupted).values()].includes(found);
+    return new DeploymentRecord(kube, pkg, goesOn ? interrupted : found + 1, components);
   }
 
   /** What `zarf connect` can offer of a component that was deployed before. */
@@ -80,16 +100,27 @@ export class DeploymentRecord {
     charts: readonly InstalledChart[],
   ): Promise<void> {
     const earlier = this.#components.find((component) => component.name === name);
+    const generation = this.#generations.get(name) ?? this.generation;
     const next: DeployedComponent = {
       name,
       installedCharts: mergeInstalledCharts(earlier?.installedCharts ?? [], charts),
       status,
-      observedGeneration: this.generation,
+      observedGeneration: generation,
     };
-    this.#components = earlier === undefined
-      ? [...this.#components, next]
-      : this.#components.map((component) => component.name === name ? next : component);
-    await this.#save();
+    this.#components = this.#inOrder([
+      ...this.#components.filter((component) => component.name !== name),
+      next,
+    ]);
+    await this.#save(generation);
+  }
+
+  /** This deployment's components in its order, then what is left of earlier ones. */
+  #inOrder(components: readonly DeployedComponent[]): DeployedComponent[] {
+    const place = ({ name }: DeployedComponent) => {
+      const at = this.#pkg.components.findIndex((component) => component.name === name);
+      return at < 0 ? Infinity : at;
+    };
+    return components.toSorted((a, b) => place(a) === place(b) ? 0 : place(a) - place(b));
   }
 
   /**
@@ -102,18 +133,48 @@ export class DeploymentRecord {
     );
     if (kept.length === this.#components.length) return;
     this.#components = kept;
-    await this.#save();
+    await this.#save(this.latest);
   }
 
-  async #save(): Promise<void> {
+  async #save(generation: number): Promise<void> {
     await savePackage(this.#kube, {
       name: this.#pkg.name,
       digest: this.#pkg.digest,
       data: this.#pkg.raw,
       cliVersion: CLI_VERSION,
-      generation: this.generation,
+      generation,
       deployedComponents: this.#components,
       packageConnectivity: "airgap",
     });
   }
+}
+
+/**
+ * The generation that each component is recorded with. Zarf counts on from what the record says at
+ * the time, so that it grows by one with each component, and begins again at 1 with one that does
+ * nothing in the cluster (Zarf 0.84, deploy.go deployComponents).
+ *
+ * @param first of the first component that does something in the cluster
+ */
+export function generationsOf(
+  components: readonly RecordedComponent[],
+  first: number,
+): Map<string, number> {
+  let next = first;
+  let isRecorded = false;
+  return new Map(components.map((component) => {
+    const needsCluster = requiresCluster(component);
+    const generation = needsCluster ? next : 1;
+    isRecorded ||= needsCluster;
+    if (isRecorded) next = generation + 1;
+    return [component.name, generation];
+  }));
+}
+
+/** Zarf 0.84, src/api/v1alpha1/component.go RequiresCluster. */
+function requiresCluster(component: RecordedComponent): boolean {
+  const { charts, dataInjections, healthChecks, imageArchives, images, manifests, repos } =
+    component;
+  return [charts, dataInjections, healthChecks, imageArchives, images, manifests, repos]
+    .some((list) => list.length > 0);
 }

@@ -6,14 +6,26 @@ import {
   loadPackage,
   savePackage,
 } from "../zarf/mod.ts";
-import { DeploymentRecord } from "./record.ts";
+import { DeploymentRecord, generationsOf, type RecordedComponent } from "./record.ts";
 
 const FIXTURES = new URL("../../test/fixtures/zarf-cluster/nodeport/", import.meta.url);
 const REAL: DeployedPackage = JSON.parse(
   Deno.readTextFileSync(new URL("zarf-package-app-small.decoded.json", FIXTURES)),
 );
 
-const SHOP = { name: "shop", digest: "sha256:1", raw: { metadata: { name: "shop" } } };
+/** A component that has manifests, or only actions and files. */
+function part(name: string, inCluster = true): RecordedComponent {
+  const nothing = { charts: [], dataInjections: [], healthChecks: [], imageArchives: [] };
+  const images = inCluster ? ["web:1"] : [];
+  return { name, ...nothing, images, manifests: [], repos: [] };
+}
+
+const SHOP = {
+  name: "shop",
+  digest: "sha256:1",
+  raw: { metadata: { name: "shop" } },
+  components: [part("web"), part("db")],
+};
 
 function cluster(): ApiObjects {
   const api = new ApiObjects();
@@ -52,7 +64,7 @@ Deno.test("a component is written as it stands, under this deployment's package"
   await record.component("db", "Failed", [chart("c", "Failed")]);
   assert.deepEqual(await components(api), [
     "web Succeeded 1: a=Succeeded,b=Succeeded",
-    "db Failed 1: c=Failed",
+    "db Failed 2: c=Failed",
   ]);
   const saved = await loadPackage(api.client, "shop");
   assert.deepEqual(
@@ -67,7 +79,7 @@ Deno.test("a component is written as it stands, under this deployment's package"
       digest: "sha256:1",
       data: SHOP.raw,
       cliVersion: "v0.84.0",
-      generation: 1,
+      generation: 2,
       packageConnectivity: "airgap",
     },
   );
@@ -90,13 +102,15 @@ Deno.test("a deployment goes on from what the real Zarf left", async () => {
 Deno.test("components that are still to come keep what an earlier deployment said", async () => {
   await using api = cluster();
   const first = await DeploymentRecord.begin(api.client, SHOP);
-  for (const name of ["db", "web"]) await first.component(name, "Succeeded", [chart(name)]);
+  for (const name of ["web", "db"]) await first.component(name, "Succeeded", [chart(name)]);
+  assert.equal(first.latest, 2);
   const second = await DeploymentRecord.begin(api.client, { ...SHOP, digest: "sha256:2" });
-  await second.component("db", "Failed", [chart("db", "Failed")]);
+  await second.component("web", "Failed", [chart("web", "Failed")]);
   assert.deepEqual(await components(api), [
-    "db Failed 2: db=Failed",
-    "web Succeeded 1: web=Succeeded",
+    "web Failed 3: web=Failed",
+    "db Succeeded 2: db=Succeeded",
   ]);
+  assert.equal((await loadPackage(api.client, "shop"))?.generation, 3);
   assert.equal((await loadPackage(api.client, "shop"))?.digest, "sha256:2");
 });
 
@@ -109,12 +123,64 @@ Deno.test("a component that is gone is forgotten once nothing of it is installed
     await using api = cluster();
     const first = await DeploymentRecord.begin(api.client, SHOP);
     await first.component("old", "Succeeded", charts);
-    const second = await DeploymentRecord.begin(api.client, SHOP);
+    const second = await DeploymentRecord.begin(api.client, {
+      ...SHOP,
+      components: [part("new")],
+    });
     await second.component("new", "Succeeded", []);
     api.writes.length = 0;
     await second.finish(["new"]);
     const names = (await components(api)).map((line) => line.split(" ")[0]);
-    assert.deepEqual(names, kept ? ["old", "new"] : ["new"], name);
+    assert.deepEqual(names, kept ? ["new", "old"] : ["new"], name);
     assert.equal(api.writes.length, kept ? 0 : 1, "it is written only if it changed");
   }
+});
+
+Deno.test("the generation grows with each component, and begins anew where the cluster is not needed", () => {
+  const rows: [inCluster: boolean[], first: number, expected: number[]][] = [
+    [[true, true, true], 1, [1, 2, 3]],
+    [[true, true], 4, [4, 5]],
+    [[false, true, true], 4, [1, 4, 5]],
+    [[true, false, true], 4, [4, 1, 2]],
+    [[false, false], 4, [1, 1]],
+    [[], 4, []],
+  ];
+  for (const [inCluster, first, expected] of rows) {
+    const parts = inCluster.map((one, at) => part(`${at}`, one));
+    assert.deepEqual([...generationsOf(parts, first).values()], expected, `${inCluster}`);
+  }
+});
+
+Deno.test("each part of a component that goes into the cluster counts", () => {
+  const lists = [
+    ...["charts", "dataInjections", "healthChecks", "imageArchives", "images", "manifests"],
+    "repos",
+  ];
+  for (const list of lists) {
+    const component = { ...part("web", false), [list]: [{}] } as unknown as RecordedComponent;
+    assert.deepEqual([...generationsOf([component], 7).values()], [7], list);
+  }
+});
+
+Deno.test("an interrupted deployment goes on wherever it was, unless somebody else has deployed", async () => {
+  for (const reached of [["web"], ["web", "db"]]) {
+    await using api = cluster();
+    const first = await DeploymentRecord.begin(api.client, SHOP);
+    for (const name of reached) await first.component(name, "Deploying", []);
+    const again = await DeploymentRecord.begin(api.client, SHOP, first.generation);
+    assert.equal(again.generation, first.generation, `${reached}`);
+    const other = await DeploymentRecord.begin(
+      api.client,
+      { ...SHOP, digest: "sha256:2" },
+      first.generation,
+    );
+    assert.equal(other.generation, reached.length + 1, "it is another package");
+  }
+  await using api = cluster();
+  const first = await DeploymentRecord.begin(api.client, SHOP);
+  await first.component("web", "Deploying", []);
+  const laptop = await DeploymentRecord.begin(api.client, SHOP);
+  for (const name of ["web", "db"]) await laptop.component(name, "Succeeded", []);
+  const again = await DeploymentRecord.begin(api.client, SHOP, first.generation);
+  assert.equal(again.generation, 4);
 });
