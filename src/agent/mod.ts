@@ -7,6 +7,7 @@
 export { runAgent } from "./agent.ts";
 export * from "./settings.ts";
 export { SiteSettingsBook } from "./site_settings.ts";
-export { besideExecutable } from "./tools.ts";
+export { type DeploySettings, SiteSettingsReader } from "./site_settings_reader.ts";
+export { besideExecutable, findTools, postRendererCommand } from "./tools.ts";
 export { readTrustedKeys } from "./trust_keys.ts";
 export { VERSION } from "./version.ts";
