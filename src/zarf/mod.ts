@@ -36,6 +36,7 @@ export {
   applySecret,
   ensurePullSecrets,
   holdsSecret,
+  missingPullSecrets,
   needsPullSecrets,
   pullSecrets,
   type SecretManifest,
@@ -50,6 +51,12 @@ export {
   type PushProgress,
   type PushResult,
 } from "./registry_push.ts";
+export {
+  type AbsentImage,
+  absentImages,
+  RegistryView,
+  type RegistryViewOptions,
+} from "./registry_presence.ts";
 export { askRegistry, type RegistryQuestion } from "./registry_question.ts";
 export {
   nodePortOf,

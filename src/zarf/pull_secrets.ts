@@ -61,11 +61,24 @@ export async function ensurePullSecrets(
   namespace: string,
   access: SiteAccess,
 ): Promise<void> {
+  for (const secret of await missingPullSecrets(kube, namespace, access)) {
+    await applySecret(kube, secret);
+  }
+}
+
+/** Those of the {@linkcode pullSecrets} that are missing in `namespace`, or are not as they should be. */
+export async function missingPullSecrets(
+  kube: KubeClient,
+  namespace: string,
+  access: SiteAccess,
+): Promise<SecretManifest[]> {
+  const missing: SecretManifest[] = [];
   for (const secret of pullSecrets(namespace, access)) {
     const { name } = secret.metadata;
     const found = await kube.get({ apiVersion: "v1", kind: "Secret", namespace, name });
-    if (!holdsSecret(found, secret)) await applySecret(kube, secret);
+    if (!holdsSecret(found, secret)) missing.push(secret);
   }
+  return missing;
 }
 
 /**

@@ -1,5 +1,4 @@
 import { type Clock, digestOf, retry, systemClock } from "../std/mod.ts";
-import { ZarfError } from "./errors.ts";
 import {
   type PlannedBlob,
   type PlannedManifest,
@@ -8,7 +7,8 @@ import {
   type PushSource,
   unusable,
 } from "./push_plan.ts";
-import { type Credentials, type RegistryAnswer, RegistryClient } from "./registry_client.ts";
+import { type Credentials, RegistryClient } from "./registry_client.ts";
+import { hasBlob, refusal } from "./registry_presence.ts";
 
 /** Uploads under way at once when the caller names no number (Zarf: --oci-concurrency 6). */
 export const DEFAULT_PUSH_CONCURRENCY = 6;
@@ -120,13 +120,10 @@ class Push {
 
   async #sendIfAbsent(blob: PlannedBlob, signal: AbortSignal): Promise<boolean> {
     const { repository, digest } = blob;
-    const path = `/v2/${repository}/blobs/${digest}`;
-    const found = await this.#client.send({ method: "HEAD", path, signal });
-    if (found.status === 200) {
+    if (await hasBlob(this.#client, blob, signal)) {
       this.#advance(blob.size);
       return false;
     }
-    if (found.status !== 404) throw refusal(`blob ${digest}`, repository, found);
     const started = await this.#client.send({
       method: "POST",
       path: `/v2/${repository}/blobs/uploads/`,
@@ -226,18 +223,5 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
       controller.enqueue(bytes);
       controller.close();
     },
-  });
-}
-
-/** 401, 403, 404, 405 cannot change by trying again; anything else may. */
-function refusal(what: string, repository: string, answer: RegistryAnswer): ZarfError {
-  const terminal = [401, 403, 404, 405].includes(answer.status);
-  const detail = answer.text.trim();
-  return new ZarfError({
-    reason: terminal ? "RegistryRefused" : "RegistryUnavailable",
-    message: `the registry answered ${answer.status} to ${what} in ${repository}` +
-      (detail === "" ? "" : `: ${detail}`),
-    kept: "what was pushed before is kept and is not sent again",
-    disposition: terminal ? "terminal" : "retry",
   });
 }
