@@ -83,7 +83,7 @@ export async function deployRecord(
       registry: pushTarget(options),
       ...(repositories === undefined ? {} : { repositories }),
       kubeVersion: await kube.version({ signal }),
-      clusterIP: new URL(access.url).hostname,
+      clusterIP: access.clusterIP,
       pullSecrets: options.rewrite,
       limits: { ...limits, used: time.used },
       signal,

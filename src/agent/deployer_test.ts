@@ -73,7 +73,7 @@ class Site {
       await deployRecord(
         {
           ...{ kube: api.client, store, nodeName: "node-1", logger: loggerOf().logger },
-          access: { url: "http://10.96.0.2:5000", state: STATE },
+          access: { url: "http://10.96.0.2:5000", clusterIP: "10.96.0.2", state: STATE },
           ...{ kubeconfig: "/kubeconfig", tools: { helm: `${dir}/tools/helm` } },
           ...{ rewrite: true, policy: "always", filesRoots: [], onChange: () => {} },
           tags: { forget: () => {} },

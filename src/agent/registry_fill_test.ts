@@ -28,7 +28,7 @@ class Stage {
     this.options = {
       kube: api.client,
       store,
-      access: { url: `http://${this.registry.ip}:5000`, state },
+      access: { url: `http://${this.registry.ip}:5000`, clusterIP: this.registry.ip, state },
       nodeName: "node-1",
       tags: { forget: (name) => void this.forgotten.push(name) },
       logger: loggerOf().logger,

@@ -21,12 +21,13 @@ import {
   deployedImage,
   ensureRegistryObjects,
   parseRegistryImage,
+  type RegistryAddress,
+  registryAddress,
   registryAnswers,
   registryHolds,
   registryImage,
   registryOwner,
   registryTrouble,
-  registryUrl,
 } from "./registry.ts";
 import { knownSeed } from "./seed.ts";
 import { ensureRegistryRelease } from "./registry_release.ts";
@@ -70,9 +71,7 @@ export interface BootstrapOptions {
 }
 
 /** How to reach the registry, and as whom. */
-export interface RegistryAccess {
-  /** `http://<cluster IP>:5000` */
-  readonly url: string;
+export interface RegistryAccess extends RegistryAddress {
   readonly state: ZarfState;
 }
 
@@ -95,10 +94,11 @@ export async function ensureRegistry(options: BootstrapOptions): Promise<Registr
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   failpoint("bootstrap.state");
-  const existing = await registryUrl(kube);
-  const isMissing = existing === undefined || !await registryAnswers(existing, state);
-  // Zarf's own, or one outside of the cluster, is waited for and never replaced.
-  if (isMissing && await mayStartRegistry(kube, state)) await startRegistry(options, state);
+  if (!isInternalRegistry(state)) throw outside(state);
+  const existing = await registryAddress(kube, state);
+  const isMissing = existing === undefined || !await registryAnswers(existing.url, state);
+  // Zarf's own is waited for and never replaced.
+  if (isMissing && await registryOwner(kube) !== "Zarf") await startRegistry(options, state);
   const access = await waitForRegistry(options, state);
   failpoint("bootstrap.registry-ready");
   if (await registryOwner(kube) === "Holdfast") await finish(options, access);
@@ -108,10 +108,6 @@ export async function ensureRegistry(options: BootstrapOptions): Promise<Registr
 
 /** The registry's storage is a directory of the node, which Pod Security's baseline forbids. */
 const PRIVILEGED = { "pod-security.kubernetes.io/enforce": "privileged" };
-
-async function mayStartRegistry(kube: KubeClient, state: ZarfState): Promise<boolean> {
-  return isInternalRegistry(state) && await registryOwner(kube) !== "Zarf";
-}
 
 async function startRegistry(options: BootstrapOptions, state: ZarfState): Promise<void> {
   const { kube, store, logger, onStage, signal } = options;
@@ -142,11 +138,11 @@ async function waitForRegistry(
   let state = first;
   for (;;) {
     signal?.throwIfAborted();
-    const url = await registryUrl(kube);
-    if (url !== undefined && await registryAnswers(url, state)) {
-      const access = siteAccessOf(state, registryServiceAt(new URL(url).hostname));
+    const address = await registryAddress(kube, state);
+    if (address !== undefined && await registryAnswers(address.url, state)) {
+      const access = siteAccessOf(state, registryServiceAt(address.clusterIP));
       if (pullSecrets) await ensurePullSecrets(kube, ZARF_NAMESPACE, access);
-      return { url, state };
+      return { ...address, state };
     }
     if (clock.monotonic() >= lookAt) {
       trouble = await registryTrouble(kube);
@@ -255,6 +251,17 @@ function noSeed(): BootstrapError {
     message: "there is no registry image to start the in-cluster registry from",
     kept: "packages are taken in and wait",
     remedy: "give --seed-dir, or drop a zarf-init package",
+    disposition: "wait",
+  });
+}
+
+function outside({ registryInfo }: ZarfState): BootstrapError {
+  return new BootstrapError({
+    reason: "RegistryOutside",
+    message: `the registry ${registryInfo.address} is outside of the cluster, ` +
+      "and Holdfast puts images only into one inside",
+    kept: "packages are taken in and wait",
+    remedy: "deploy it with zarf, or give the cluster a registry of its own",
     disposition: "wait",
   });
 }

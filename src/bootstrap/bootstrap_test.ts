@@ -171,9 +171,9 @@ async function zarfRegistry({ cluster }: Stage, more: Partial<ZarfState["registr
     api.put(found);
   }
   const metadata = { name: "zarf-docker-registry", namespace: "zarf" };
-  api.put(
-    { apiVersion: "v1", kind: "Service", metadata, spec: { clusterIP: registry.ip } } as AnyObject,
-  );
+  // The registry itself speaks TLS then.
+  const clusterIP = more.mtlsStrategy === undefined ? registry.ip : "127.77.0.1";
+  api.put({ apiVersion: "v1", kind: "Service", metadata, spec: { clusterIP } } as AnyObject);
   api.writes.length = 0;
 }
 
@@ -188,23 +188,39 @@ Deno.test("a registry of Zarf's own is used as it is", () =>
     assert.deepEqual(cluster.registry.writes, []);
   }));
 
-for (
-  const [what, more] of [
-    ["a registry of Zarf's own", {}],
-    ["a registry outside of the cluster", { registryMode: "external", address: "r.example:5000" }],
-  ] as const
-) {
-  Deno.test(`${what} that does not answer is waited for, and not replaced`, () =>
-    staged(async (stage) => {
-      await zarfRegistry(stage, more);
-      if ("address" in more) {
-        for (const one of stage.cluster.api.all("deployments")) stage.cluster.api.remove(one);
-      }
-      const clock = new TestClock(50);
-      await assert.rejects(stage.bootstrap({ clock }), { reason: "RegistryNotReady" });
-      assert.deepEqual(stage.cluster.api.writes, []);
-    }));
-}
+Deno.test("a registry of Zarf's own that asks for certificates is reached by Zarf's proxy", () =>
+  staged(async (stage) => {
+    const { cluster, bootstrap } = stage;
+    const address = `${cluster.registry.ip}:5000`;
+    const proxied = { address, registryMode: "proxy", mtlsStrategy: "zarf-managed" };
+    await zarfRegistry(stage, proxied);
+    cluster.registry.up = true;
+    const { url, clusterIP } = await bootstrap();
+    assert.deepEqual([url, clusterIP], [`http://${address}`, "127.77.0.1"]);
+    assert.deepEqual(cluster.registry.writes, []);
+  }));
+
+Deno.test("a registry of Zarf's own that does not answer is waited for, and not replaced", () =>
+  staged(async (stage) => {
+    await zarfRegistry(stage);
+    const clock = new TestClock(50);
+    await assert.rejects(stage.bootstrap({ clock }), { reason: "RegistryNotReady" });
+    assert.deepEqual(stage.cluster.api.writes, []);
+  }));
+
+Deno.test("a registry outside of the cluster is named, and no other one is started", () =>
+  staged(async (stage) => {
+    const address = "registry.example:5000";
+    await zarfRegistry(stage, { address, registryMode: "external" });
+    for (const one of stage.cluster.api.all("deployments")) stage.cluster.api.remove(one);
+    await assert.rejects(stage.bootstrap(), (error) => {
+      assert(error instanceof BootstrapError);
+      assert.deepEqual([error.reason, error.disposition], ["RegistryOutside", "wait"]);
+      assert.match(error.message, /the registry registry\.example:5000 is outside/);
+      return true;
+    });
+    assert.deepEqual(stage.cluster.api.writes, []);
+  }));
 
 Deno.test("credentials that change while the registry is waited for are used", () =>
   staged(async ({ cluster, bootstrap }) => {

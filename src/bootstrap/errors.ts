@@ -8,6 +8,8 @@ export type BootstrapReason =
   | "PayloadIncomplete"
   | "RegistryNotReady"
   | "RegistryReplacementFailed"
+  /** The site has a registry of its own, outside of the cluster. */
+  | "RegistryOutside"
   | "RegistryRefused";
 
 /** A failure of the bootstrap; everything that was done before it is kept and used again. */

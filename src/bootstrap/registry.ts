@@ -4,6 +4,7 @@ import {
   askRegistry,
   REGISTRY_PORT,
   REGISTRY_SERVICE,
+  siteAccessOf,
   ZARF_NAMESPACE,
   type ZarfState,
 } from "../zarf/mod.ts";
@@ -41,6 +42,31 @@ export async function registryUrl(kube: KubeClient): Promise<string | undefined>
   const ip = service?.spec?.clusterIP;
   if (ip === undefined || ip === "" || ip === "None") return undefined;
   return `http://${ip.includes(":") ? `[${ip}]` : ip}:${REGISTRY_PORT}`;
+}
+
+/** Where the registry is reached from any node. */
+export interface RegistryAddress {
+  readonly url: string;
+  /** Of its Service. */
+  readonly clusterIP: string;
+}
+
+/**
+ * The way to the registry, or undefined when it has no Service yet. One that asks clients for a
+ * certificate is reached at its address on every node, where Zarf's proxy shows it (Zarf 0.84,
+ * packages/zarf-registry, DaemonSet `zarf-registry-proxy`).
+ */
+export async function registryAddress(
+  kube: KubeClient,
+  state: ZarfState,
+): Promise<RegistryAddress | undefined> {
+  const url = await registryUrl(kube);
+  if (url === undefined) return undefined;
+  const { registryAddress, registry } = siteAccessOf(state);
+  return {
+    url: registry.usesMtls ? `http://${registryAddress}` : url,
+    clusterIP: new URL(url).hostname,
+  };
 }
 
 /** Whether the registry answers there and lets the state's reader in. */
