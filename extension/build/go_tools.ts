@@ -81,6 +81,13 @@ export const TOOLS = {
   },
   /** Requests at once, as the API server would send them. */
   load: { name: "load", module: "test/cluster/tools/load", package: ".", cpuMinutes: 1 },
+  /** Serves seed images as Zarf's own injector does, for the real `zarf init`. */
+  injector: {
+    name: "injector",
+    module: "test/cluster/tools/injector",
+    package: ".",
+    cpuMinutes: 1,
+  },
   /** Clones with go-git, as Flux does. */
   gogit: { name: "gogit", module: "test/cluster/tools/gogit", package: ".", cpuMinutes: 1 },
   /** How objects stand by the rules that Zarf waits by, asked line by line. */

@@ -10,7 +10,7 @@ import { type ClusterPlan, loadPlan, savePlan } from "./plan.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import { findNodes } from "./processes.ts";
 import { run } from "./run.ts";
-import { type RegistryMode } from "./settings.ts";
+import { type ProxyMode, type RegistryMode } from "./settings.ts";
 import { tearDown } from "./teardown.ts";
 import { ensureClusterTools, writePauseImage } from "./tools.ts";
 import { waitUntil } from "./wait.ts";
@@ -37,6 +37,8 @@ export interface ClusterOptions {
    * @default "plain"
    */
   readonly registryMode?: RegistryMode;
+  /** @default "nftables" */
+  readonly proxyMode?: ProxyMode;
   /** Whether etcd flushes every write, which a power cut on a real disk would need. @default false */
   readonly fsync?: boolean;
   /** Ends the start; what was made is removed. */
@@ -88,7 +90,8 @@ export class Cluster implements AsyncDisposable {
     tools: ClusterPlan["tools"],
     options: ClusterOptions,
   ): Promise<Cluster> {
-    const { nodes = 1, controlPlanes = 1, fsync = false, registryMode = "plain" } = options;
+    const { nodes = 1, controlPlanes = 1, fsync = false } = options;
+    const { registryMode = "plain", proxyMode = "nftables" } = options;
     if (!(controlPlanes >= 1 && controlPlanes <= nodes && nodes <= MAX_NODES)) {
       throw new ClusterError({
         reason: "InvalidName",
@@ -104,7 +107,8 @@ export class Cluster implements AsyncDisposable {
       createPki(layout, subnet, nodes),
       writePauseImage(tools, pauseArchive(layout)),
     ]);
-    const plan = { layout, subnet, tools, nodes, controlPlanes, fsync, registryMode, logsDir };
+    const size = { nodes, controlPlanes };
+    const plan = { layout, subnet, tools, ...size, fsync, registryMode, proxyMode, logsDir };
     await savePlan(plan);
     const cluster = new Cluster(plan);
     try {

@@ -70,7 +70,7 @@ function etcFiles(plan: ClusterPlan, node: number): Record<string, string> {
       ? { [`${REGISTRY_HOSTS_DIR.slice("/etc/".length)}/_default/hosts.toml`]: mirrorHosts() }
       : {}),
     "kubernetes/kubelet.yaml": kubeletConfig(node, plan.layout.cgroup),
-    "kubernetes/proxy.yaml": proxyConfig(node),
+    "kubernetes/proxy.yaml": proxyConfig(node, plan.proxyMode),
     "kubernetes/ca.crt": pki("ca.crt"),
     "kubernetes/node.crt": pki(`node${node}.crt`),
     "kubernetes/node.key": pki(`node${node}.key`),

@@ -12,6 +12,7 @@ export interface ClusterPlan {
   readonly controlPlanes: number;
   readonly fsync: boolean;
   readonly registryMode: "plain" | "mirror";
+  readonly proxyMode: "nftables" | "iptables";
   readonly logsDir: string;
 }
 
@@ -35,6 +36,7 @@ const Plan = v.object({
   controlPlanes: v.number(),
   fsync: v.boolean(),
   registryMode: v.picklist(["plain", "mirror"]),
+  proxyMode: v.picklist(["nftables", "iptables"]),
   logsDir: v.string(),
 });
 

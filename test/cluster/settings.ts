@@ -16,6 +16,9 @@ export const KUBELET_TUNABLES: Readonly<Record<string, string>> = {
   "kernel/keys/root_maxbytes": "25000000",
 };
 
+/** How kube-proxy sends connections on; only with `iptables` a node port answers on 127.0.0.1. */
+export type ProxyMode = "nftables" | "iptables";
+
 /** How images that do not name the node registry are pulled. */
 export type RegistryMode = "plain" | "mirror";
 
@@ -130,18 +133,18 @@ export function kubeletConfig(node: number, cgroup: string): string {
 }
 
 /** kube-proxy's configuration. */
-export function proxyConfig(node: number): string {
+export function proxyConfig(node: number, mode: ProxyMode = "nftables"): string {
   return json({
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
     kind: "KubeProxyConfiguration",
-    mode: "nftables",
+    mode,
     hostnameOverride: `node${node}`,
     clusterCIDR: POD_CIDR,
     clientConnection: { kubeconfig: "/etc/kubernetes/proxy.conf" },
     // nf_conntrack_max cannot be written in a network namespace: leave it.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
     oomScoreAdj: 0,
-    nftables: { minSyncPeriod: "100ms", syncPeriod: "30s" },
+    [mode]: { minSyncPeriod: "100ms", syncPeriod: "30s" },
   });
 }
 

@@ -32,6 +32,10 @@ Deno.test("Pod Security is Talos' default: baseline enforced, kube-system exempt
 
 Deno.test("kube-proxy runs in nftables mode and leaves the machine's connection table alone", () => {
   assert.equal(at(proxyConfig(1), "mode"), "nftables");
+  assert.equal(at(proxyConfig(1, "iptables"), "mode"), "iptables");
+  for (const mode of ["nftables", "iptables"] as const) {
+    assert.equal(at(proxyConfig(1, mode), mode, "minSyncPeriod"), "100ms");
+  }
   assert.equal(at(proxyConfig(3), "hostnameOverride"), "node3");
   assert.equal(at(proxyConfig(1), "conntrack", "maxPerCore"), 0);
 });

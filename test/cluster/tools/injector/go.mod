@@ -1,0 +1,3 @@
+module holdfast.dev/test/injector
+
+go 1.26.0
