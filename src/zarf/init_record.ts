@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { KubeClient } from "../kube/mod.ts";
+import { ZarfError } from "./errors.ts";
 import { REGISTRY_SERVICE, ZARF_NAMESPACE } from "./names.ts";
 import { CLI_VERSION, type DeployedPackage, listPackages, savePackage } from "./package_record.ts";
 
@@ -22,14 +23,26 @@ const InitSchema = v.object({
  * of the registry are still needed (Zarf 0.84, helm/zarf.go UpdateZarfRegistryValues, src/cmd/crane.go
  * prune). A record that came with an init package is never touched.
  *
+ * A cluster in which a record cannot be read is left as it is: that may be the one.
+ *
  * @param image of the registry, by its own name: `docker.io/library/registry:3.1.2`.
- * @throws {ZarfError} `PackageRecordInvalid`.
  */
 export async function ensureInitRecord(kube: KubeClient, image: string): Promise<void> {
-  const existing = (await listPackages(kube)).find((one) => registryOf(one) !== undefined);
+  const packages = await readablePackages(kube);
+  if (packages === undefined) return;
+  const existing = packages.find((one) => registryOf(one) !== undefined);
   if (existing !== undefined && !isOurs(existing)) return;
   if (existing !== undefined && registryOf(existing)?.images.includes(image)) return;
   await savePackage(kube, initRecord(image, (existing?.generation ?? 0) + 1));
+}
+
+async function readablePackages(kube: KubeClient): Promise<DeployedPackage[] | undefined> {
+  try {
+    return await listPackages(kube);
+  } catch (error) {
+    if (error instanceof ZarfError && error.reason === "PackageRecordInvalid") return undefined;
+    throw error;
+  }
 }
 
 function registryOf({ data }: DeployedPackage) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { ensureInitRecord } from "./init_record.ts";
 import {
   type DeployedPackage,
@@ -78,4 +78,20 @@ Deno.test("packages that are no init packages do not count", () =>
     await savePackage(api.client, { ...REAL, name: "web", data });
     await ensureInitRecord(api.client, IMAGE);
     assert(await loadPackage(api.client, "init"));
+  }));
+
+Deno.test("a record that cannot be read keeps nobody from working", () =>
+  withApi(async (api) => {
+    api.put({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: {
+        name: "zarf-package-broken",
+        namespace: "zarf",
+        labels: { "package-deploy-info": "broken" },
+      },
+      data: { data: btoa("no JSON") },
+    } as AnyObject);
+    await ensureInitRecord(api.client, IMAGE);
+    assert.deepEqual(api.writes, []);
   }));
