@@ -1,10 +1,13 @@
 import { HoldfastError } from "../src/std/mod.ts";
+import { memoryOf } from "../test/demo/memory.ts";
 
 /** Why a program that a benchmark needs was of no use. */
 export class ProgramError extends HoldfastError<"ProgramMissing" | "ProgramFailed"> {}
 
 /** How much of what a program said an error shows, in characters. */
 const MAX_SAID = 2_000;
+/** Milliseconds between two looks at a program's memory. */
+const MEMORY_INTERVAL = 50;
 
 /**
  * Runs a program to its end and gives what it printed; aborting the signal ends it.
@@ -18,7 +21,46 @@ export async function runProgram(
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   signal.throwIfAborted();
-  const { code, stdout, stderr } = await startProgram(command, args, signal, env).output();
+  return await outputOf(command, startProgram(command, args, signal, env), signal);
+}
+
+/**
+ * Runs a program to its end and gives the most resident memory that it had, in bytes, but for what it
+ * needed in the last moments. What it starts itself does not count.
+ *
+ * @throws {ProgramError} as {@linkcode runProgram}.
+ */
+export async function peakOf(
+  command: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  signal.throwIfAborted();
+  const child = startProgram(command, args, signal, env);
+  let peak = 0;
+  const look = () => {
+    try {
+      peak = Math.max(peak, memoryOf(child.pid).peakBytes);
+    } catch {
+      // It has ended.
+    }
+  };
+  const timer = setInterval(look, MEMORY_INTERVAL);
+  try {
+    await outputOf(command, child, signal);
+    return peak;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function outputOf(
+  command: string,
+  child: Deno.ChildProcess,
+  signal: AbortSignal,
+): Promise<string> {
+  const { code, stdout, stderr } = await child.output();
   const text = new TextDecoder();
   if (code === 0) return text.decode(stdout);
   signal.throwIfAborted();

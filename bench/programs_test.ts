@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findProgram, ProgramError, runProgram } from "./programs.ts";
+import { findProgram, peakOf, ProgramError, runProgram } from "./programs.ts";
 
 const { signal } = new AbortController();
 
@@ -34,6 +34,19 @@ Deno.test("an interrupt ends a program that runs, and starts none after it", asy
   await assert.rejects(runProgram("sleep", ["60"], abort.signal), /interrupted/);
   await assert.rejects(runProgram("sleep", ["60"], abort.signal), /interrupted/);
   assert.ok(performance.now() - started < 10_000);
+});
+
+Deno.test("the most memory that a program had is its own, whatever it gave back", async () => {
+  const script = (mebibytes: number) => `
+    let held = new Uint8Array(${mebibytes} << 20).fill(1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    held = undefined;`;
+  const [small = 0, large = 0] = await Promise.all(
+    [1, 200].map((size) => peakOf(Deno.execPath(), ["eval", script(size)], signal)),
+  );
+  assert.ok(small > 10 << 20, `${small}`);
+  assert.ok(large - small > 150 << 20 && large - small < 250 << 20, `${small} ${large}`);
+  await assert.rejects(peakOf("sh", ["-c", "exit 4"], signal), /^ProgramError: sh ended with 4/);
 });
 
 Deno.test("programs are found by the PATH, and nothing else is", () => {
