@@ -1,7 +1,6 @@
 import { isTransient, type KubeClient } from "../kube/mod.ts";
 import type { ZarfDataInjection } from "../package/mod.ts";
-import { type Clock, type ExecResult, oneLine } from "../std/mod.ts";
-import { compressed, DataTar, markerTar } from "./data_tar.ts";
+import type { Clock } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import {
@@ -13,6 +12,7 @@ import {
 } from "./injection_pods.ts";
 import type { DeployJournal } from "./journal.ts";
 import { worst } from "./pod_trouble.ts";
+import { Transfer, type TransferContext, type TransferFailure } from "./transfer.ts";
 import { TroubleWatch } from "./trouble_watch.ts";
 import { cancelled } from "./wait.ts";
 
@@ -22,27 +22,12 @@ const POLL_INTERVAL = 1_000;
 const MAX_ATTEMPTS = 3;
 /** How many pods a message names. */
 const MAX_NAMED = 3;
-/** How much of what a container says a message shows, in characters. */
-const MAX_SAID = 300;
-
-/** Runs kubectl with an input, for at most `timeout` milliseconds. */
-export type KubectlInput = (
-  args: readonly string[],
-  timeout: number,
-  input?: Uint8Array | AsyncIterable<Uint8Array>,
-) => Promise<ExecResult>;
-
 /** What an injection works with. */
-export interface InjectContext {
+export interface InjectContext extends TransferContext {
   readonly kube: KubeClient;
-  readonly kubectl: KubectlInput;
   readonly journal: DeployJournal;
   /** Its step in the journal. */
   readonly step: string;
-  /** The directory of the data. */
-  readonly source: string;
-  /** The file that says that the data is complete. */
-  readonly marker: string;
   /** Milliseconds for one transfer, and for all pods from when everything is applied. */
   readonly timeout: number;
   /** How long trouble of the pods is borne, in milliseconds. */
@@ -84,19 +69,12 @@ export async function inject(data: ZarfDataInjection, context: InjectContext): P
   }
 }
 
-/** Why a pod has not got its data. */
-interface Failure {
-  readonly why: string;
-  /** Whether trying again cannot help. */
-  readonly final?: boolean;
-}
-
 /** One data injection into all its pods. */
 class Injection {
   readonly name: string;
-  readonly #data: ZarfDataInjection;
   readonly #context: InjectContext;
   readonly #choice: PodChoice;
+  readonly #transfer: Transfer;
   /** Incarnations of containers that have everything. */
   readonly #served = new Set<string>();
   readonly #failures = new Map<string, number>();
@@ -104,7 +82,7 @@ class Injection {
 
   constructor(data: ZarfDataInjection, context: InjectContext) {
     const { namespace, selector, container } = data.target;
-    this.#data = data;
+    this.#transfer = new Transfer(data, context);
     this.#context = context;
     this.#troubles = new TroubleWatch(context.clock, context.troubleGrace);
     this.#choice = { namespace, selector, container, marker: context.marker };
@@ -141,6 +119,7 @@ class Injection {
     if (this.#served.has(pod.incarnation) || pod.standing !== "waiting") return;
     this.#context.onProgress("Deploying", `data goes into pod ${pod.name}`);
     const failure = await this.#send(pod);
+    if (this.#context.signal.aborted) throw cancelled(this.#context.signal);
     if (failure === undefined) this.#served.add(pod.incarnation);
     else await this.#bear(pod, failure);
   }
@@ -149,65 +128,29 @@ class Injection {
    * Sends the data and then the marker, each journalled. Once the marker has been on its way the data
    * is complete and never sent again: the pod may be using it.
    */
-  async #send(pod: TargetPod): Promise<Failure | undefined> {
-    const { journal, step, marker } = this.#context;
+  async #send(pod: TargetPod): Promise<TransferFailure | undefined> {
+    const { journal, step } = this.#context;
     const [dataStep, markerStep] = ["data", "marker"].map((part) =>
       `${step}/${pod.incarnation}/${part}`
     ) as [string, string];
     if (!journal.isBegun(markerStep)) {
       await journal.begin(dataStep);
       deployFailpoint("deploy.injection.begin");
-      const failure = await this.#sendData(pod);
+      const failure = await this.#transfer.data(pod);
       if (failure !== undefined) return failure;
       await journal.done(dataStep);
       deployFailpoint("deploy.injection.sent");
     }
     await journal.begin(markerStep);
-    const failure = await this.#untar(pod, ReadableStream.from([markerTar(marker)]));
+    const failure = await this.#transfer.marker(pod);
     if (failure !== undefined) return failure;
     deployFailpoint("deploy.injection.marked");
     await journal.done(markerStep);
     return undefined;
   }
 
-  /** Why the data did not get there, if so. */
-  async #sendData(pod: TargetPod): Promise<Failure | undefined> {
-    const made = await this.#run(pod, ["mkdir", "-p", this.#data.target.path]);
-    if (made !== undefined) return made;
-    const data = new DataTar(this.#context.source);
-    const failure = await this.#untar(pod, data);
-    if (failure !== undefined || data.whole) return failure;
-    return { why: "the data of the package could not be read to its end" };
-  }
-
-  #untar(pod: TargetPod, tar: AsyncIterable<Uint8Array>): Promise<Failure | undefined> {
-    const { compress, target: { path } } = this.#data;
-    const flags = ["-x", ...(compress ? ["-z"] : []), "-f", "-", "-C", path];
-    return this.#run(pod, ["tar", ...flags], compress ? compressed(tar) : tar);
-  }
-
-  async #run(
-    { name, namespace }: TargetPod,
-    command: readonly string[],
-    input?: AsyncIterable<Uint8Array>,
-  ): Promise<Failure | undefined> {
-    const { kubectl, timeout, signal } = this.#context;
-    const [program = ""] = command;
-    const into = ["--namespace", namespace, name, "--container", this.#choice.container];
-    const stdin = input === undefined ? [] : ["--stdin"];
-    const result = await kubectl(["exec", ...stdin, ...into, "--", ...command], timeout, input);
-    if (signal.aborted) throw cancelled(signal);
-    if (result.timedOut) return { why: `${program} did not end within ${seconds(timeout)} s` };
-    if (result.code === 0) return undefined;
-    const said = oneLine(result.stderr.trim().split("\n").slice(-2).join(" ")).slice(-MAX_SAID);
-    if (isProgramMissing(result.stderr)) {
-      return { why: `there is no ${program} in it (${said})`, final: true };
-    }
-    return { why: `${program} failed: ${said || `exit code ${result.code}`}` };
-  }
-
   /** Bears what passes: a pod that went away, or on, is none to serve any more. */
-  async #bear(pod: TargetPod, { why, final = false }: Failure): Promise<void> {
+  async #bear(pod: TargetPod, { why, final = false }: TransferFailure): Promise<void> {
     const still = (await this.#pods())
       .some(({ incarnation, standing }) =>
         incarnation === pod.incarnation && standing === "waiting"
@@ -295,11 +238,6 @@ class Injection {
     }
     return undefined;
   }
-}
-
-/** What container runtimes say of a program that an image does not have. */
-function isProgramMissing(said: string): boolean {
-  return /executable file.*not found|exec: .*no such file or directory/i.test(said);
 }
 
 function seconds(milliseconds: number): number {

@@ -5,8 +5,9 @@ import type { KubeObject } from "../kube/mod.ts";
 import type { ZarfDataInjection } from "../package/mod.ts";
 import { exec, type ExecResult } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
-import { inject, type InjectContext, type KubectlInput } from "./inject.ts";
+import { inject, type InjectContext } from "./inject.ts";
 import { DeployJournal, type JournalLine } from "./journal.ts";
+import type { KubectlInput } from "./transfer.ts";
 
 type Json = Record<string, unknown>;
 type Owner = NonNullable<KubeObject["metadata"]["ownerReferences"]>[number];

@@ -4,9 +4,11 @@ import { type Clock, dirname, ensureDir, exec as systemExec, systemClock } from 
 import { unpackedAt } from "./choose.ts";
 import { DEFAULT_TIMEOUT, type DeployContext, type DeployPackage } from "./context.ts";
 import { DeployError } from "./errors.ts";
-import { inject, type KubectlInput } from "./inject.ts";
+import { inject } from "./inject.ts";
 import type { DeployJournal } from "./journal.ts";
 import type { Scope } from "./scope.ts";
+import type { KubectlInput } from "./transfer.ts";
+import { anyOf } from "./wait.ts";
 
 /** How many transfers into pods there are at once; each is a process. */
 const MAX_TRANSFERS = 4;
@@ -72,8 +74,7 @@ class Injections {
     this.#component = component.name;
     this.#clock = context.clock ?? systemClock;
     this.#timeout = context.timeout ?? DEFAULT_TIMEOUT;
-    const signals = [this.#stop.signal, ...(context.signal === undefined ? [] : [context.signal])];
-    this.#signal = AbortSignal.any(signals);
+    this.#signal = anyOf(this.#stop.signal, context.signal);
     const sources = component.dataInjections.map((data, at) => this.#sourceOf(data, at));
     this.#all = Promise.all(
       component.dataInjections.map((data, at) => this.#run(data, at, sources)),
