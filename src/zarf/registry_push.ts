@@ -46,14 +46,16 @@ export interface PushOptions {
 /** What a push did. */
 export interface PushResult {
   readonly blobsSent: number;
+  /** Those that were there, in their repository or in another one of the same push. */
   readonly blobsPresent: number;
   readonly manifestsSent: number;
 }
 
 /**
  * Brings images into a registry: all blobs that it lacks, several at once and streamed, then the
- * manifests, children before their index, each under all its names. Doing it again sends only what
- * is missing. Every step is retried by itself, so a lost connection costs one blob and not the image.
+ * manifests, children before their index, each under all its names. A blob of several repositories is
+ * sent once. Doing it again sends only what is missing. Every step is retried by itself, so a lost
+ * connection costs one blob and not the image.
  *
  * @throws {ZarfError} `RegistryRefused` (credentials, an image that the registry does not take) or
  * `RegistryUnavailable`, after all attempts; what arrived stays and is not sent again.
@@ -99,9 +101,9 @@ class Push {
     const failed = new AbortController();
     const outer = this.#options.signal;
     const signal = outer === undefined ? failed.signal : AbortSignal.any([outer, failed.signal]);
-    const queue = blobs.values();
+    const queue = Map.groupBy(blobs, ({ digest }) => digest).values();
     const worker = async () => {
-      for (const blob of queue) await this.#blob(blob, signal);
+      for (const same of queue) await this.#everywhere(same, signal);
     };
     const workers = Math.max(1, this.#options.concurrency ?? DEFAULT_PUSH_CONCURRENCY);
     const guarded = Array.from(
@@ -112,23 +114,52 @@ class Push {
     if (failed.signal.aborted) throw failed.signal.reason;
   }
 
-  async #blob(blob: PlannedBlob, signal: AbortSignal): Promise<void> {
-    const sent = await this.#retry(() => this.#sendIfAbsent(blob, signal), signal);
-    if (sent) this.#blobsSent++;
-    else this.#blobsPresent++;
+  /** Brings one blob into all its repositories; the registry copies it from one to another. */
+  async #everywhere(same: readonly PlannedBlob[], signal: AbortSignal): Promise<void> {
+    let from = same.length === 1 ? undefined : await this.#repositoryWith(same, signal);
+    for (const blob of same) {
+      const sent = await this.#retry(() => this.#sendIfAbsent(blob, from, signal), signal);
+      if (sent) this.#blobsSent++;
+      else this.#blobsPresent++;
+      from ??= blob.repository;
+    }
   }
 
-  async #sendIfAbsent(blob: PlannedBlob, signal: AbortSignal): Promise<boolean> {
+  async #repositoryWith(
+    same: readonly PlannedBlob[],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    for (const blob of same) {
+      if (await this.#retry(() => hasBlob(this.#client, blob, signal), signal)) {
+        return blob.repository;
+      }
+    }
+    return undefined;
+  }
+
+  /** @param from a repository that has it (distribution-spec, "Mounting a blob"). */
+  async #sendIfAbsent(
+    blob: PlannedBlob,
+    from: string | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { repository, digest } = blob;
     if (await hasBlob(this.#client, blob, signal)) {
       this.#advance(blob.size);
       return false;
     }
+    const mount = from === undefined
+      ? ""
+      : `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
     const started = await this.#client.send({
       method: "POST",
-      path: `/v2/${repository}/blobs/uploads/`,
+      path: `/v2/${repository}/blobs/uploads/${mount}`,
       signal,
     });
+    if (started.status === 201 && from !== undefined) {
+      this.#advance(blob.size);
+      return false;
+    }
     const location = started.headers["location"];
     const session = location === undefined ? undefined : this.#client.locate(location);
     if (started.status !== 202 || session === undefined) {

@@ -73,6 +73,8 @@ class Peer implements AsyncDisposable {
   readonly blobs = new Set<string>();
   /** Type and digest by `repository:reference`. */
   readonly manifests = new Map<string, readonly [type: string, digest: string]>();
+  /** Whether it copies blobs from one repository to another. */
+  canMount = true;
   /** Called when a step begins; what it returns is waited for. */
   onStep: (step: Step) => unknown = () => {};
   /** Where an upload goes on. */
@@ -129,7 +131,7 @@ class Peer implements AsyncDisposable {
     const bytes = await readUpTo(connection, left, wanted);
     if (fault?.fault.cutAfter !== undefined) return;
     const [status, text = "", headers = {}] = fault?.fault.answer ??
-      this.#work(request, { repository, kind, reference, digest }, bytes);
+      this.#work(request, { repository, kind, reference, digest }, url.searchParams, bytes);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
     const body = request.method === "HEAD" ? "" : text;
     const head = `HTTP/1.1 ${status} x\r\ncontent-length: ${text.length}\r\n${lines}\r\n`;
@@ -139,6 +141,7 @@ class Peer implements AsyncDisposable {
   #work(
     { method, headers }: Request,
     { repository, kind, reference, digest }: Record<string, string | null>,
+    query: URLSearchParams,
     bytes: Uint8Array,
   ): [status: number, text?: string, headers?: Record<string, string>] {
     const { username, password } = CREDENTIALS;
@@ -155,6 +158,11 @@ class Peer implements AsyncDisposable {
       return [201];
     }
     if (method === "HEAD") return [this.blobs.has(`${repository}@${reference}`) ? 200 : 404];
+    const from = `${query.get("from")}@${query.get("mount")}`;
+    if (method === "POST" && this.canMount && this.blobs.has(from)) {
+      this.blobs.add(`${repository}@${query.get("mount")}`);
+      return [201];
+    }
     if (method === "POST") {
       const location = this.location(repository ?? "");
       return [202, "", location === undefined ? {} : { location }];
@@ -249,6 +257,42 @@ Deno.test("a second push asks and sends nothing, and opens no file", async () =>
   assert.equal(progress.length, 2, "one for each blob");
   const last = progress.at(-1);
   assert.equal(last?.bytes, last?.totalBytes, "what is there counts as sent");
+});
+
+Deno.test("a layer of several images is sent once, wherever it was before", async (t) => {
+  const rows: [name: string, before: string[], canMount: boolean, sent: number][] = [
+    ["nowhere", [], true, 1],
+    ["in the last one", ["c"], true, 0],
+    ["in all", ["a", "b", "c"], true, 0],
+    ["nowhere, and the registry does not copy", [], false, 3],
+  ];
+  for (const [name, before, canMount, sent] of rows) {
+    await t.step(`it was ${name}`, async () => {
+      await using peer = new Peer();
+      peer.canMount = canMount;
+      const source = new Content();
+      const layer = source.add("shared");
+      const repositories = ["a", "b", "c"];
+      const images = repositories.map((repository) => {
+        const config = source.add({ of: repository });
+        const { digest } = source.add({ mediaType: MANIFEST, config, layers: [layer] });
+        return { repository, tags: ["1"], digest };
+      });
+      for (const repository of before) peer.blobs.add(`${repository}@${layer.digest}`);
+      const progress: PushProgress[] = [];
+      const result = await pushImages(images, {
+        ...{ source, registryUrl: peer.url, credentials: CREDENTIALS, clock: new TestClock() },
+        onProgress: (step) => progress.push(step),
+      });
+      assert.equal(source.opened.filter((digest) => digest === layer.digest).length, sent);
+      assert.equal(result.blobsSent, 3 + sent, "each has a configuration of its own");
+      assert.equal(result.blobsPresent, 3 - sent);
+      for (const repository of repositories) {
+        assert.ok(peer.blobs.has(`${repository}@${layer.digest}`), repository);
+      }
+      assert.equal(progress.at(-1)?.bytes, progress.at(-1)?.totalBytes);
+    });
+  }
 });
 
 Deno.test("a tag that means another image is moved, and of another type is put again", async () => {

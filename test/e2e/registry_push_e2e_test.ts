@@ -117,6 +117,26 @@ Deno.test("an image is pushed under all its names and read back whole", async ()
   assert.equal(source.opened, opened, "no blob is read again");
 });
 
+Deno.test("a layer of two repositories is sent once, and is whole in both", async () => {
+  await using registry = await RealRegistry.start();
+  const source = new Content();
+  const layer = source.add(randomBytes(2_000_000));
+  const images = ["library/one", "library/two"].map((repository) => ({
+    repository,
+    tags: ["1"],
+    digest: source.image([layer], { of: repository }).digest,
+  }));
+  const options = { source, registryUrl: registry.url, credentials: registry.credentials };
+  const result = await pushImages(images, options);
+  assert.deepEqual(result, { blobsSent: 3, blobsPresent: 1, manifestsSent: 2 });
+  assert.equal(source.opened, 3);
+  for (const { repository, digest } of images) {
+    const bytes = await read(registry, `${repository}/blobs/${layer.digest}`);
+    assert.equal(digestOf(bytes), layer.digest);
+    assert.equal(digestOf(await read(registry, `${repository}/manifests/1`)), digest);
+  }
+});
+
 Deno.test("an index comes with all its children, and without a tag it has its digest", async () => {
   await using registry = await RealRegistry.start();
   const source = new Content();
