@@ -18,9 +18,9 @@ import { anyOf, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
 
 /** How long a kind is waited for that the API server does not know yet, in milliseconds. */
-export const KIND_GRACE = 30_000;
+export const KIND_GRACE = 15_000;
 /** Milliseconds between two attempts meanwhile. */
-const KIND_INTERVAL = 2_000;
+const KIND_INTERVAL = 3_000;
 
 /** What installing a release works with. */
 export interface InstallContext {

@@ -256,7 +256,7 @@ Deno.test("a kind that is not there yet is waited for a while, and then it goes 
     const done = place.install(text("1"));
     if (attempts === 3) await done;
     else await assert.rejects(done, isError("KindMissing", /no matches for kind "G"/));
-    assert.equal(place.clock.monotonic(), attempts === 3 ? 6_000 : KIND_GRACE);
+    assert.equal(place.clock.monotonic(), attempts === 3 ? 9_000 : KIND_GRACE);
     assert.ok(place.said.some((line) => /^a kind is waited for: .*"G"/.test(line)));
   }
 });

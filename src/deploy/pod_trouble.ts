@@ -38,6 +38,7 @@ const ContainerSchema = v.looseObject({
   state: v.optional(
     v.looseObject({
       waiting: v.optional(v.nullable(v.looseObject({ reason: text, message: text }))),
+      running: v.optional(v.nullable(v.looseObject({ startedAt: text }))),
     }),
     {},
   ),
@@ -119,17 +120,49 @@ export async function podTrouble(
   if (!WORKLOADS.has(object.kind)) {
     return object.kind === "PersistentVolumeClaim" ? await warned(kube, object) : undefined;
   }
+  const items = await podsOf(kube, object, namespace);
+  if (items === undefined) return undefined;
+  if (items.length === 0) return await warned(kube, object);
+  return worst(items) ?? await warnedPod(kube, items);
+}
+
+/** The pods that a workload selects; undefined where that cannot be told. */
+async function podsOf(
+  kube: KubeClient,
+  object: KubeObject,
+  namespace: string,
+): Promise<readonly KubeObject[] | undefined> {
   const parsed = v.safeParse(SelectorSchema, object);
   if (!parsed.success) return undefined;
   const labelSelector = Object.entries(parsed.output.spec.selector.matchLabels)
     .map(([name, value]) => `${name}=${value}`).join(",");
   if (labelSelector === "") return undefined;
-  const { items } = await kube.list(
-    { apiVersion: "v1", kind: "Pod", namespace },
-    { labelSelector },
+  const list = await kube.list({ apiVersion: "v1", kind: "Pod", namespace }, { labelSelector });
+  return list.items;
+}
+
+/** Kinds whose pods run on and on. */
+const RUNNING_KINDS: ReadonlySet<string> = new Set(["Deployment", "StatefulSet", "DaemonSet"]);
+
+/**
+ * Whether a container of a workload's newest revision was started a moment ago. One without a probe
+ * counts as ready as soon as it was started, also one that ends at once.
+ *
+ * @param since The moment, by the clock of the nodes.
+ */
+export async function hasJustStarted(
+  kube: KubeClient,
+  object: KubeObject,
+  namespace: string,
+  since: Date,
+): Promise<boolean> {
+  if (!RUNNING_KINDS.has(object.kind)) return false;
+  const pods = await podsOf(kube, object, namespace) ?? [];
+  return newestRevision(parsedPods(pods)).some(({ status }) =>
+    (status.containerStatuses ?? []).some(({ state }) =>
+      Date.parse(state.running?.startedAt ?? "") > since.getTime()
+    )
   );
-  if (items.length === 0) return await warned(kube, object);
-  return worst(items) ?? await warnedPod(kube, items);
 }
 
 /** What the events of an object warn of; pods that cannot even be made do not come by themselves. */

@@ -12,6 +12,7 @@ import { type Health, statusOf } from "./health.ts";
 import { lookUpKind } from "./kind_lookup.ts";
 import { lastWords, lastWordsOfJob } from "./last_words.ts";
 import { podTrouble, type Trouble } from "./pod_trouble.ts";
+import { Steadiness } from "./steadiness.ts";
 import { TroubleWatch } from "./trouble_watch.ts";
 import { ObjectChanges } from "./wait_changes.ts";
 
@@ -127,6 +128,7 @@ class Watched {
   #isKindKnown = false;
   readonly #kube: KubeClient;
   readonly #troubles: TroubleWatch;
+  readonly #steadiness: Steadiness | undefined;
   readonly #signal: AbortSignal | undefined;
   #health: Health = { status: "NotFound", message: "not there yet" };
   #trouble: Trouble | undefined;
@@ -138,6 +140,7 @@ class Watched {
     this.ref = ref;
     this.#judge = options.judge ?? statusOf;
     this.#troubles = new TroubleWatch(clock, options.troubleGrace);
+    this.#steadiness = options.replaces === true ? new Steadiness(kube, clock) : undefined;
     this.#signal = options.signal;
   }
 
@@ -187,10 +190,17 @@ class Watched {
     const object: KubeObject | undefined = await this.#kube.get(this.ref, abort);
     this.version = object?.metadata.resourceVersion;
     this.#health = object === undefined ? await this.#absence(abort) : this.#judge(object);
-    this.ready = this.#health.status === "Current";
-    this.#trouble = object === undefined || this.ready
+    const isCurrent = this.#health.status === "Current";
+    this.ready = isCurrent && await this.#isSteady(object);
+    if (!isCurrent) this.#steadiness?.forget();
+    this.#trouble = object === undefined || isCurrent
       ? undefined
       : await podTrouble(this.#kube, object, this.ref.namespace ?? "");
+  }
+
+  async #isSteady(object: KubeObject | undefined): Promise<boolean> {
+    if (object === undefined || this.#steadiness === undefined) return true;
+    return await this.#steadiness.holds(object, this.ref.namespace ?? "");
   }
 
   /** Why there is no such object. */

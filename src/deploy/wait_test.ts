@@ -639,3 +639,39 @@ Deno.test("a Job that failed says what its pod said last", async () => {
     /Job migrate .*: backoff limit; pod m-2, container c ended with code 2; it said last: I am m-2$/,
   );
 });
+
+Deno.test("what replaces something and is ready for a moment between two ends is not ready", async () => {
+  const rows: [name: string, replaces: boolean, endsAt: number, seconds: number, reason: string][] =
+    [
+      ["it ends soon after each start", true, 2, 22, "NotReady"],
+      ["it runs on", true, Infinity, 3, "Ready"],
+      ["a first install is ready when it is", false, 2, 0, "Ready"],
+    ];
+  for (const [name, replaces, endsAt, seconds, reason] of rows) {
+    await using api = cluster();
+    const clock = new TestClock();
+    const { sleep } = clock;
+    const conditions = [{ type: "Available", status: "True" }];
+    const counts = { replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3 };
+    const look = () => {
+      const second = clock.monotonic() / 1_000;
+      const isUp = second % 10 < endsAt;
+      const started = new Date(second - second % 10).getTime() * 1_000;
+      const state = { running: { startedAt: new Date(started).toISOString() } };
+      const running = {
+        ...pod("web-1", "x"),
+        status: { containerStatuses: [{ name: "c", state }] },
+      };
+      api.put(isUp ? running as never : crashing("web-1", Math.floor(second / 10)));
+      api.put(deployment({ observedGeneration: 1, ...(isUp ? { conditions, ...counts } : {}) }));
+    };
+    clock.sleep = async (ms) => {
+      await sleep.call(clock, ms);
+      look();
+    };
+    look();
+    const found = await wait(api, [ref("Deployment", "web", "apps/v1")], { clock, replaces });
+    assert.equal(found.error === undefined ? "Ready" : reasonOf(found.error), reason, name);
+    assert.equal(Math.floor(clock.monotonic() / 1_000), seconds, name);
+  }
+});
