@@ -146,3 +146,18 @@ Deno.test("under the policy trusted the actions of packages run that a key has s
     assert.deepEqual(await site.deploy({ more, as }), ["one", "two", "ready"]);
     assert.deepEqual(await site.deploy({ more: { policy: "never" }, as }), ["ActionsRefused"]);
   }));
+
+Deno.test("the time of all attempts at one wish counts, and a new wish has all of it", () =>
+  onSite(async (site) => {
+    const { records } = site.store;
+    const more = { limits: { package: 60_000, component: 60_000 } };
+    assert.deepEqual(await site.deploy({ more }), ["one", "two", "ActionFailed"]);
+    const key = `deploy-time/${site.digest}`;
+    const note = records.getValue(key) as { readonly wish: string; readonly used: number };
+    assert.ok(note.used > 0 && note.used < 60_000, JSON.stringify(note));
+    records.setValue(key, { ...note, used: 60_000 });
+    assert.deepEqual(await site.deploy({ more }), ["DeadlineExceeded"]);
+    records.setPackageState(site.digest, "failed");
+    site.drop();
+    assert.deepEqual(await site.deploy({ more }), ["one", "two", "ActionFailed"]);
+  }));

@@ -131,3 +131,37 @@ Deno.test("trouble of pods is told by how bad it is and what the kubelet says", 
 Deno.test("what is no pod is passed over", () => {
   assert.equal(worst([null, 7, {}, { metadata: {} }]), undefined);
 });
+
+Deno.test("an image that its registry lacks is called by the name it was written with", () => {
+  const rows: [message: string, original: boolean, missing: boolean, text: RegExp][] = [
+    ["127.0.0.1:31999/x:1-zarf-1: not found", true, true, /image docker\.io\/x:1 is not in the/],
+    ["127.0.0.1:31999/x:1-zarf-1: not found", false, true, /^pod web-1, container c: Err\S+: 127/],
+    ["dial tcp: connection refused", true, false, /connection refused$/],
+  ];
+  for (const [message, original, missing, text] of rows) {
+    const given = pod({ containers: [waiting("ErrImagePull", message)] }) as {
+      metadata: Record<string, unknown>;
+    };
+    if (original) given.metadata["annotations"] = { "zarf.dev/original-image-c": "docker.io/x:1" };
+    const trouble = worst([given]);
+    assert.equal(trouble?.imageMissing === true, missing, message);
+    assert.equal(trouble?.severity, "persistent");
+    assert.match(trouble?.message ?? "", text);
+  }
+});
+
+Deno.test("a container that ends again and again says how often and whether at once", () => {
+  const ended = (finishedAt: string) => ({
+    terminated: { exitCode: 1, startedAt: "2026-01-01T00:00:00Z", finishedAt },
+  });
+  const rows: [finishedAt: string, short: boolean][] = [
+    ["2026-01-01T00:00:09Z", true],
+    ["2026-01-01T00:00:10Z", false],
+    ["2026-01-01T00:01:00Z", false],
+  ];
+  for (const [finishedAt, short] of rows) {
+    const containers = [waiting("CrashLoopBackOff", "", 2, ended(finishedAt))];
+    const trouble = worst([pod({ containers })]);
+    assert.deepEqual(trouble?.crash, { pod: "web-1", container: "c", restarts: 2, short });
+  }
+});
