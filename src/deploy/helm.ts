@@ -151,8 +151,9 @@ export class Helm {
   async renderForCluster(options: ReleaseOptions): Promise<string | undefined> {
     const copy = `${options.settings}.rendered`;
     const args = [...templateArgs(options), "--dry-run=server", "--post-renderer", "holdfast"];
+    // The post-renderer gives nothing back: Helm would ask about every object, and fail where the chart
+    // itself brings the definition of a kind.
     const result = await this.#run(args, RENDER_TIMEOUT, { ...options, copy });
-    // Helm goes on to ask for every kind and fails where the chart itself brings the definition.
     return readIfThere(copy) ?? (result.code === 0 ? result.stdout : undefined);
   }
 

@@ -252,7 +252,7 @@ Deno.test("what a chart renders to in the cluster is what the post-renderer was 
       [undefined, 1, undefined],
       [undefined, 0, "printed"],
       ["given", 0, "given"],
-      // It was rendered, and then the API server did not know a kind.
+      // It was rendered, and then something else went wrong.
       ["given", 1, "given"],
     ];
     for (const [given, code, expected] of rows) {

@@ -47,6 +47,8 @@ export interface PostRendered {
  */
 const FILE_ANNOTATION = "postrenderer.helm.sh/postrender-filename";
 const HOOK_ANNOTATION = "helm.sh/hook";
+/** What Helm does not take for a failure. */
+const NOTHING = "# nothing is left for Helm to apply\n";
 const LATE_HOOK = /(^|,)\s*post-(install|upgrade)\s*(,|$)/;
 
 /**
@@ -86,7 +88,7 @@ export function postRender(rendered: string, options: PostRenderOptions): PostRe
   }
   const objects = readObjects(ours.join(""));
   return {
-    yaml: output.length === 0 ? "# nothing is left for Helm to apply\n" : output.join(""),
+    yaml: output.length === 0 ? NOTHING : output.join(""),
     objects,
     namespaces,
     connectStrings: connectStringsOf(objects),
@@ -120,7 +122,7 @@ function connectStringsOf(objects: readonly Manifest[]): ConnectStrings {
 
 /** The environment variable with the path of the settings; Helm passes its own environment on. */
 export const POST_RENDER_SETTINGS = "HOLDFAST_POST_RENDER";
-/** The environment variable with the path of a file for what Helm rendered, if somebody wants it. */
+/** The environment variable with the path of a file for what Helm rendered, if only that is wanted. */
 export const POST_RENDER_COPY = "HOLDFAST_POST_RENDER_COPY";
 
 const SettingsSchema = v.object({
@@ -144,8 +146,8 @@ export function serializeSettings(options: PostRenderOptions): string {
  * `<settings>.error`.
  *
  * @param stdin what Helm rendered
- * @param env the process's environment, with {@linkcode POST_RENDER_SETTINGS} and, where the text is
- * wanted, {@linkcode POST_RENDER_COPY}
+ * @param env the process's environment, with {@linkcode POST_RENDER_SETTINGS} or, where nothing is to
+ * be applied, {@linkcode POST_RENDER_COPY}
  * @returns what Helm shall apply
  * @throws {Error} with the reason; the command must then end with a code that is not 0.
  */
@@ -153,10 +155,13 @@ export function runPostRenderer(
   stdin: string,
   env: Readonly<Record<string, string | undefined>>,
 ): string {
+  const copy = env[POST_RENDER_COPY];
+  if (copy !== undefined) {
+    Deno.writeTextFileSync(copy, stdin, { mode: 0o600 });
+    return NOTHING;
+  }
   const path = env[POST_RENDER_SETTINGS];
   if (path === undefined) throw new Error(`${POST_RENDER_SETTINGS} is not set`);
-  const copy = env[POST_RENDER_COPY];
-  if (copy !== undefined) Deno.writeTextFileSync(copy, stdin, { mode: 0o600 });
   try {
     const settings = v.parse(SettingsSchema, JSON.parse(Deno.readTextFileSync(path)));
     const templates = new Map(

@@ -182,7 +182,9 @@ Deno.test("the post-renderer works from a settings file and says there why it fa
     const env = { [POST_RENDER_SETTINGS]: settings };
     assert.equal(runPostRenderer(RENDERED, env), postRender(RENDERED, OPTIONS).yaml);
     const copy = `${directory}/rendered.yaml`;
-    runPostRenderer(RENDERED, { ...env, [POST_RENDER_COPY]: copy });
+    const left = runPostRenderer(RENDERED, { ...env, [POST_RENDER_COPY]: copy });
+    assert.deepEqual(readObjects(left), [], "nothing is left to apply");
+    assert.notEqual(left, "", "which Helm would take for a failure");
     assert.equal(Deno.readTextFileSync(copy), RENDERED, "as Helm rendered it");
     assert.equal((Deno.statSync(copy).mode ?? 0) & 0o077, 0);
     assert.throws(() => runPostRenderer("a: [", env));
