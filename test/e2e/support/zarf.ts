@@ -26,8 +26,8 @@ export async function zarf(
 ): Promise<ZarfAnswer> {
   const temporary = await Deno.makeTempDir({ prefix: "holdfast-zarf-" });
   try {
-    // What it takes from crane has flags of its own only.
-    const own = /^tools (registry|crane)\b/.test(args.join(" "))
+    // What it takes from others has flags of its own only.
+    const own = /^tools (registry|helm|kubectl)\b/.test(args.join(" "))
       ? []
       : ["--no-color", `--tmpdir=${temporary}`];
     const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.zarf), {
