@@ -65,6 +65,7 @@ export async function deployRecord(
     : undefined;
   const { definition, images } = init ?? { definition: packed, images: all };
   tracker.begin(components.map((component) => component.name));
+  await init?.begin();
   const hasRepositories = components.some(({ repos }) => repos.length > 0);
   const repositories = hasRepositories ? await options.git.target(kube, signal) : undefined;
   await linkImages(options, images);

@@ -68,8 +68,13 @@ export class InitWork implements ComponentWork {
     return this.#notes;
   }
 
+  /** What the package is filled in with must be in the state first. */
+  async begin(): Promise<void> {
+    const { components, kube } = this.#options;
+    if (components.some(({ name }) => name === GIT_SERVER)) await prepareGitea(kube);
+  }
+
   async before(component: string, say: (message: string) => void): Promise<void> {
-    if (component === GIT_SERVER) await prepareGitea(this.#options.kube);
     if (component === PROVIDED.registry) await this.#takeRegistry(say);
   }
 

@@ -227,16 +227,18 @@ Deno.test("what was kept for a package that is superseded is removed", () =>
     }
   }));
 
-Deno.test("an init package takes no settings, and is not deployed over and over", () =>
+Deno.test("an init package is deployed with settings like any other, and not over and over", () =>
   onSite(async (site) => {
     const init = { ...web("3"), name: "init", kind: "ZarfInitConfig" };
     const { digest } = site.store.records.putPackage(init);
     const drop = { path: `${site.dir}/init.tar.zst`, size: 1, mtimeNs: 1n, inode: 1n };
     site.store.records.putDrop({ ...drop, outcome: { phase: "Accepted", digest } });
-    site.write("init.tar.zst.config.yaml", "init: {components: git-server}");
     site.store.records.setPackageState(digest, "ready");
     for (let look = 0; look < 3; look++) await site.look();
     assert.equal(site.record("3").state, "ready");
+    site.write("init.tar.zst.config.yaml", "package: {deploy: {components: git-server}}");
+    for (let look = 0; look < 3; look++) await site.look();
+    assert.equal(site.record("3").state, "accepted");
   }));
 
 Deno.test("the file is laid over the agent's configuration", () =>

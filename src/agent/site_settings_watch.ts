@@ -56,11 +56,11 @@ export async function lookAtSiteSettings(options: SiteSettingsWatchOptions): Pro
   if (anew.length > 0) onChange();
 }
 
-/** Of each name the package accepted last, and those that are superseded; no init packages. */
+/** Of each name the package accepted last, and those that are superseded. */
 function wanted(store: Store): PackageRecord[] {
   const records = store.records.listPackages();
   const newest = new Map(records.map((record) => [record.name, record.digest]));
-  return records.filter(({ kind, name, digest, state }) =>
-    kind !== "ZarfInitConfig" && (state === "superseded" || newest.get(name) === digest)
+  return records.filter(({ name, digest, state }) =>
+    state === "superseded" || newest.get(name) === digest
   );
 }

@@ -10,6 +10,16 @@ export interface SeenPush {
   readonly status: number;
 }
 
+/** How a {@linkcode PushServer} listens. */
+export interface PushServerOptions {
+  /** @default "127.0.0.1" */
+  readonly hostname?: string;
+  /** @default any */
+  readonly port?: number;
+  /** Answers in its place where it gives something. */
+  readonly more?: (request: Request) => Promise<Response | undefined>;
+}
+
 /**
  * A git server that is pushed to, as Gitea is: the real `git receive-pack` and `git upload-pack`, a
  * repository that is made by the first push, and the one call of Gitea's API that Zarf uses.
@@ -25,13 +35,19 @@ export class PushServer implements AsyncDisposable {
   readonly #authorization: string;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor(directory: string, username: string, password: string) {
+  constructor(
+    directory: string,
+    username: string,
+    password: string,
+    options: PushServerOptions = {},
+  ) {
+    const { hostname = "127.0.0.1", port = 0, more } = options;
     this.#directory = directory;
     this.#authorization = `Basic ${btoa(`${username}:${password}`)}`;
     this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      { hostname, port, onListen() {} },
       async (request) => {
-        const answer = await this.#answer(request);
+        const answer = await more?.(request) ?? await this.#answer(request);
         const { pathname: path, search } = new URL(request.url);
         this.seen.push({ method: request.method, path: path + search, status: answer.status });
         return answer;
