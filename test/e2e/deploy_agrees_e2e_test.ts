@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { obstacle } from "../cluster/mod.ts";
+import { PACKAGES } from "./support/agent.ts";
 import { ACTING_PACKAGES } from "./support/differential/acting_packages.ts";
 import { CHART_PACKAGES } from "./support/differential/chart_packages.ts";
 import { described, differences } from "./support/differential/compare.ts";
@@ -14,6 +15,8 @@ import { FIRST_FAILURE, UPGRADE_PACKAGES } from "./support/differential/upgrade_
 
 const PAGE = new URL("../../docs/zarf-differences.md", import.meta.url);
 const HEADING = "Deploying: what is left in the cluster";
+/** Made by the real zarf, long ago. */
+const FIXTURES: readonly string[] = ["app-small-amd64-0.0.1", "app-chart-amd64-1.2.3"];
 const SOURCES: readonly Source[] = [
   ...MANIFEST_PACKAGES,
   ...CHART_PACKAGES,
@@ -35,7 +38,14 @@ Deno.test({
   fn: async (t) => {
     const directory = await Deno.makeTempDir({ prefix: "holdfast-differ-" });
     try {
-      const made = await makePackages(directory, SOURCES);
+      const made = [
+        ...await makePackages(directory, SOURCES),
+        ...FIXTURES.map((name) => ({
+          file: `${PACKAGES}/zarf-package-${name}.tar.zst`,
+          name,
+          beside: {},
+        })),
+      ];
       await using zarf = await Site.up("differ-z");
       await using holdfast = await Site.up("differ-h");
       for (const [at, one] of made.entries()) {
