@@ -4,7 +4,13 @@ import { loadPackage, loadState } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { eventually, TestAgent } from "./support/agent.ts";
 import { imagesPackage } from "./support/named_images.ts";
-import { HELLO_IMAGE, helloArchive, SHOP_COMPONENTS, shopPackage } from "./support/shop_package.ts";
+import {
+  HELLO_IMAGE,
+  helloArchive,
+  REMOVED_ANNOTATION,
+  SHOP_COMPONENTS,
+  shopPackage,
+} from "./support/shop_package.ts";
 import { ZarfClient } from "./support/zarf_client.ts";
 
 /*
@@ -218,12 +224,14 @@ async function upgraded(scene: Scene): Promise<void> {
 }
 
 async function removed(scene: Scene): Promise<void> {
-  const { client, agent, shops } = scene;
+  const { client, agent, shops, kube } = scene;
   await client.run("package", "remove", "shop", "--confirm", "--components=extra");
   const partly = await says(scene, "ComponentsRemoved");
   assert.equal(partly.phase, "Ready");
   assert.deepEqual(partly.components.map(({ phase }) => phase), ["Ready", "Ready", "Removed"]);
   assert.deepEqual((await versions(scene)).found, ["1.0.0", undefined, undefined]);
+  const namespace = await kube.get({ apiVersion: "v1", kind: "Namespace", name: "shop" });
+  assert.equal(namespace?.metadata.annotations?.[REMOVED_ANNOTATION], "extra", "onRemove ran");
   await agent.drop(shops["1.0.0"]);
   await says(scene, "Ready");
   assert.deepEqual((await versions(scene)).found, ["1.0.0", "1.0.0", "1.0.0"]);

@@ -17,6 +17,11 @@ export const HELLO_IMAGE = "docker.io/library/hello:0.1.0";
 /** The names of the shop's components, in their order. */
 export const SHOP_COMPONENTS = ["base", "web", "extra"] as const;
 
+/** What whoever removes `extra` leaves on the namespace. */
+export const REMOVED_ANNOTATION = "shop.example.com/removed";
+const REMOVED =
+  `./zarf tools kubectl annotate namespace shop ${REMOVED_ANNOTATION}=extra --overwrite`;
+
 /** Writes an archive of the example's image to `file`, as `imageArchives` take it. */
 export async function helloArchive(file: string): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "holdfast-hello-" });
@@ -62,6 +67,7 @@ export async function shopPackage(
         default: true,
         charts: [chart("extra")],
         manifests: [{ name: "extra", namespace: "shop", files: ["extra.yaml"] }],
+        actions: { onRemove: { before: [{ cmd: REMOVED }] } },
       },
     ],
   }, {
