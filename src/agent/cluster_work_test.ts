@@ -310,7 +310,7 @@ Deno.test("an init package is recorded as Zarf's, and what Holdfast is itself is
     assert.deepEqual(
       deployedComponents.map(({ name, status }: Record<string, string>) => `${name} ${status}`),
       // The registry was recorded when it was brought up, before the package came.
-      ["zarf-registry Succeeded", "zarf-injector Succeeded", "zarf-agent Succeeded"],
+      ["zarf-injector Succeeded", "zarf-agent Succeeded", "zarf-registry Succeeded"],
     );
     assert.equal(data.kind, "ZarfInitConfig");
     assert.equal(data.components.length, 3, "it is recorded as it was packed");

@@ -59,7 +59,8 @@ class Scene {
     })));
     return new InitWork({
       ...{ kube: api.client, store, logger: loggerOf().logger, nodeName: "node-1" },
-      access: { url: `http://${registry.ip}:5000`, state: STATE },
+      tags: { forget: () => {} },
+      access: { url: `http://${registry.ip}:5000`, clusterIP: registry.ip, state: STATE },
       ...{ registryAddress: "127.0.0.1:31999", definition, components: definition.components },
       variables: resolveVariables(definition, { given: set, readTextFile: () => undefined }),
       images: image ? [named] : [],
