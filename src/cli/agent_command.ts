@@ -79,7 +79,8 @@ export function printedSettings({ settings, sources }: ResolvedSettings): string
   ].join("");
 }
 
-function readConfig(path: string): { readonly path: string; readonly text: string } {
+/** The agent's configuration file. @throws {SettingsError} `ConfigUnreadable`. */
+export function readConfig(path: string): { readonly path: string; readonly text: string } {
   try {
     return { path, text: Deno.readTextFileSync(path) };
   } catch (cause) {

@@ -4,6 +4,7 @@ import { PackageError } from "../package/mod.ts";
 import { HoldfastError } from "../std/mod.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import { InspectError } from "./inspect_error.ts";
+import { PlanRefused } from "./plan_refused.ts";
 
 const parts = { message: "it failed" };
 
@@ -16,6 +17,7 @@ const codes: readonly (readonly [string, unknown, number])[] = [
   ],
   ["a wrong setting", new SettingsError({ reason: "TrustKeyUnusable", ...parts }), 2],
   ["a package that cannot be looked at", new InspectError({ reason: "NoSbom", ...parts }), 1],
+  ["a plan that cannot be carried out", new PlanRefused({ reason: "PlanRefused", ...parts }), 3],
   ["another error of ours", new HoldfastError({ reason: "Any", ...parts }), 1],
   ["an error of somebody else", new Error("x"), 1],
   ["something that is no error", "x", 1],

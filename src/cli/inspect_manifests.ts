@@ -105,7 +105,8 @@ export function givenValues(
   return siteValues(files.map(readValues), single);
 }
 
-function readValues(path: string): string {
+/** A file with package values. @throws {InspectError} ValuesUnreadable. */
+export function readValues(path: string): string {
   try {
     const { size } = Deno.statSync(path);
     if (size > MAX_SETTINGS_FILE) throw new RangeError(`it has ${size} bytes`);

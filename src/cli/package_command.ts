@@ -1,22 +1,36 @@
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { besideExecutable, readTrustedKeys, SETTINGS, SettingsError } from "../agent/mod.ts";
+import { Command, Option } from "@commander-js/extra-typings";
+import { besideExecutable, readTrustedKeys, SettingsError } from "../agent/mod.ts";
 import type { TrustedKey } from "../package/mod.ts";
 import { inspectDefinition, inspectDigest } from "./inspect_definition.ts";
 import { inspectDocumentation, inspectSbom } from "./inspect_files.ts";
 import { inspectImages } from "./inspect_images.ts";
 import { givenValues, helmIn, inspectManifests, inspectValuesFiles } from "./inspect_manifests.ts";
-import { OUTPUT_FORMATS, type OutputFormat } from "./output.ts";
+import {
+  components,
+  documents,
+  output,
+  outputDir,
+  PACKAGE,
+  setValues,
+  setVariables,
+  splitList,
+  toolsDir,
+  trustKey,
+  valuesFiles,
+} from "./package_options.ts";
+import { addPlan } from "./plan_command.ts";
 import type { Terminal } from "./terminal.ts";
 import { verifyCommand } from "./verify_command.ts";
 
 /**
- * Adds `package verify` and `package inspect …`. Names and meanings are those of `zarf package`
+ * Adds `package verify`, `package plan` and `package inspect …`. Names and meanings are those of `zarf package`
  * (Zarf 0.84, src/cmd/package.go); flags are those of the other commands here.
  */
 export function addPackage(program: Command, terminal: Terminal): void {
   const command = program.command("package")
-    .description("look at a package file; needs no agent and no cluster");
+    .description("look at a package file; needs no agent, and only `plan` a cluster");
   addVerify(command, terminal);
+  addPlan(command, terminal);
   const inspect = command.command("inspect").description("print what a package holds");
   addDefinition(inspect, terminal);
   addImages(inspect, terminal);
@@ -169,9 +183,6 @@ function addDigest(parent: Command, terminal: Terminal): void {
     );
 }
 
-/** The argument of every command here. */
-const PACKAGE = ["<PACKAGE>", "the package, as `zarf package create` made it"] as const;
-
 function readWith(trustKeys: readonly string[] | undefined, terminal: Terminal) {
   return { trust: trustedKeys(trustKeys ?? []), terminal };
 }
@@ -185,61 +196,4 @@ function trustedKeys(files: readonly string[]): TrustedKey[] {
     const { reason, message, remedy = "" } = error;
     throw new SettingsError({ reason, message, kept: "the package was not read", remedy });
   }
-}
-
-function trustKey() {
-  const { value, text } = SETTINGS["trust-key"];
-  return new Option(`--trust-key <${value as "FILE"}>`, `${text} (repeatable)`)
-    .argParser((path: string, earlier: string[] | undefined) => [...earlier ?? [], path]);
-}
-
-function output(standard: OutputFormat) {
-  return new Option("-o, --output <FORMAT>", "how it is printed")
-    .choices(OUTPUT_FORMATS)
-    .default(standard);
-}
-
-function documents() {
-  return new Option("-o, --output <FORMAT>", "how it is printed")
-    .choices(["yaml", "json"] as const)
-    .default("yaml" as const);
-}
-
-function outputDir(made: string) {
-  return new Option("--output-dir <DIR>", `where the directory ${made} is made`).default(".");
-}
-
-function components() {
-  return new Option("--components <LIST>", "names, with commas between (default: all)")
-    .argParser(splitList);
-}
-
-function setVariables() {
-  return new Option("--set-variables <NAME=VALUE>", "value of a variable (repeatable)")
-    .argParser(setVariable);
-}
-
-function valuesFiles() {
-  return new Option("--values <FILE>", "file with package values (repeatable)")
-    .argParser((path: string, earlier: string[] | undefined) => [...earlier ?? [], path]);
-}
-
-function setValues() {
-  return new Option("--set-values <PATH=VALUE>", "one package value (repeatable)")
-    .argParser(setVariable);
-}
-
-function toolsDir() {
-  const text = `${SETTINGS["tools-dir"].text}; helm renders charts and Go templates`;
-  return new Option("--tools-dir <DIR>", text);
-}
-
-function splitList(text: string): string[] {
-  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
-}
-
-function setVariable(text: string, earlier: Record<string, string> | undefined) {
-  const at = text.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError("It is not NAME=VALUE.");
-  return { ...earlier, [text.slice(0, at)]: text.slice(at + 1) };
 }

@@ -12,13 +12,18 @@ export function table(
   return columns([header, ...rows]);
 }
 
+/** Text of a package as it may be shown: control characters are spaces. */
+export function printable(text: string): string {
+  return text.replaceAll(CONTROL, " ");
+}
+
 /** Names and their values in two columns, without those that have no value. */
 export function pairs(values: readonly (readonly [name: string, value: string])[]): string {
   return columns(values.filter(([, value]) => value !== ""));
 }
 
 function columns(cells: readonly (readonly string[])[]): string {
-  const all = cells.map((row) => row.map((cell) => cell.replaceAll(CONTROL, " ")));
+  const all = cells.map((row) => row.map(printable));
   const widths = (all[0] ?? []).map((_, column) =>
     all.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0)
   );

@@ -1,6 +1,7 @@
 import type { ZarfComponent } from "../package/mod.ts";
 import { digestHex, exec as systemExec } from "../std/mod.ts";
 import type { ZarfState } from "../zarf/mod.ts";
+import type { ComponentSource } from "./component_files.ts";
 import type { DeployContext, DeployPackage } from "./context.ts";
 import { GoTemplates, type ValuesLayer } from "./go_template.ts";
 import { valuesOf, valuesSchemaOf } from "./package_values.ts";
@@ -45,6 +46,24 @@ export async function choose(pkg: DeployPackage, context: DeployContext): Promis
 /** Where a package's files are. */
 export function unpackedAt({ digest }: DeployPackage, { dataDir }: DeployContext): string {
   return `${dataDir}/packages/${digestHex(digest)}`;
+}
+
+/** What a component's releases are made from, with what is set by now. */
+export function sourceOf(
+  pkg: DeployPackage,
+  component: ZarfComponent,
+  scope: Scope,
+  filling: Filling,
+  context: DeployContext,
+): ComponentSource {
+  return {
+    packageName: pkg.definition.metadata.name,
+    component,
+    directory: `${unpackedAt(pkg, context)}/components/${component.name}`,
+    templates: scope.templates,
+    variables: scope.variables,
+    filling,
+  };
 }
 
 /** What fills in a component's Go templates, with what is set by now. */

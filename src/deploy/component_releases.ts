@@ -1,18 +1,18 @@
 import type { ZarfComponent } from "../package/mod.ts";
 import { type Clock, exec as systemExec, systemClock } from "../std/mod.ts";
 import type { InstalledChart, ZarfState } from "../zarf/mod.ts";
-import { unpackedAt } from "./choose.ts";
-import type { ComponentSource } from "./component_files.ts";
+import { sourceOf } from "./choose.ts";
 import { DEFAULT_TIMEOUT, type DeployContext, type DeployPackage } from "./context.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { Helm, withPrivateDirectory } from "./helm.ts";
 import type { Check } from "./injections.ts";
 import { type InstallContext, installRelease } from "./install.ts";
 import type { DeployJournal } from "./journal.ts";
-import { planChart, planManifest, type PlannedRelease } from "./plan.ts";
+import { type PlannedRelease, releaseParts } from "./plan.ts";
 import { ProofBook } from "./proof.ts";
 import type { DeploymentRecord } from "./record.ts";
 import type { Scope } from "./scope.ts";
+import { STEPS } from "./steps.ts";
 import type { Filling } from "./template_objects.ts";
 import { anyOf, outdated, waitReady } from "./wait.ts";
 
@@ -34,6 +34,19 @@ export interface ComponentReleasesOptions {
   ) => void;
 }
 
+/** The real Helm, with the directories and the access of a deployment. */
+export function helmOf(context: DeployContext): Helm {
+  const { dataDir, tools, kubeconfig, signal } = context;
+  return new Helm({
+    exec: context.exec ?? systemExec,
+    helm: tools.helm,
+    home: `${dataDir}/helm`,
+    kubeconfig,
+    postRenderer: tools.postRenderer,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
 /** What of a package's components goes into the cluster: charts and manifests, one release each. */
 export class ComponentReleases {
   readonly #options: ComponentReleasesOptions;
@@ -47,14 +60,7 @@ export class ComponentReleases {
     this.#clock = context.clock ?? systemClock;
     this.#install = {
       kube: context.kube,
-      helm: new Helm({
-        exec: context.exec ?? systemExec,
-        helm: context.tools.helm,
-        home: `${context.dataDir}/helm`,
-        kubeconfig: context.kubeconfig,
-        postRenderer: context.tools.postRenderer,
-        ...(signal === undefined ? {} : { signal }),
-      }),
+      helm: helmOf(context),
       clock: this.#clock,
       proofs: new ProofBook(`${context.dataDir}/releases`),
       state,
@@ -83,34 +89,17 @@ export class ComponentReleases {
     record: DeploymentRecord,
     check: Check,
   ): Promise<void> {
-    const source = this.#source(component);
+    const { pkg, context, scope, fillingOf } = this.#options;
+    const source = sourceOf(pkg, component, scope, fillingOf(component), context);
     const version = `0.1.${Math.floor(this.#clock.now().getTime() / 1000)}`;
-    const plans = [
-      ...component.charts.map((chart) => (dir: string) => planChart(chart, source, dir)),
-      ...component.manifests.map((manifest) => (dir: string) =>
-        planManifest(manifest, source, dir, version)
-      ),
-    ];
-    for (const plan of plans) {
-      if (this.#options.context.newer?.aborted) throw outdated();
-      await withPrivateDirectory(`${this.#options.context.dataDir}/tmp`, async (directory) => {
+    for (const { plan } of releaseParts(source, version)) {
+      if (context.newer?.aborted) throw outdated();
+      await withPrivateDirectory(`${context.dataDir}/tmp`, async (directory) => {
         await this.#release(component.name, await plan(directory), directory, charts, check);
       });
       await record.component(component.name, "Deploying", charts);
       deployFailpoint("deploy.chart.recorded");
     }
-  }
-
-  #source(component: ZarfComponent): ComponentSource {
-    const { pkg, context, scope, fillingOf } = this.#options;
-    return {
-      packageName: pkg.definition.metadata.name,
-      component,
-      directory: `${unpackedAt(pkg, context)}/components/${component.name}`,
-      templates: scope.templates,
-      variables: scope.variables,
-      filling: fillingOf(component),
-    };
   }
 
   async #release(
@@ -124,7 +113,7 @@ export class ComponentReleases {
     const { namespace, release: chartName } = planned;
     onProgress(component, "Deploying", `"${planned.title}" is applied`);
     try {
-      await journal.step(`release/${namespace}/${chartName}`, async () => {
+      await journal.step(STEPS.release(namespace, chartName), async () => {
         const connectStrings = await installRelease(planned, directory, {
           ...this.#install,
           templates: scope.templates,

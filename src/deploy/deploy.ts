@@ -29,6 +29,7 @@ import { publishRepositories } from "./repositories.ts";
 import { redactedError } from "./redact.ts";
 import { Scope } from "./scope.ts";
 import { Secrets } from "./secrets.ts";
+import { STEPS } from "./steps.ts";
 import { anyOf, cancelled, outdated } from "./wait.ts";
 
 /**
@@ -149,7 +150,7 @@ class Deployment {
   async pushImages(): Promise<void> {
     const { registry } = this.#context;
     if (registry === undefined || this.#pkg.images.length === 0) return;
-    await this.#journal.step("images", async () => {
+    await this.#journal.step(STEPS.images, async () => {
       this.#say(undefined, "Images", "images go into the registry");
       await pushImages(imagesToPush(this.#pkg.images), {
         ...registry,
@@ -194,7 +195,7 @@ class Deployment {
   /** Deploys one component and keeps the record of it. */
   async component(component: ZarfComponent, record: DeploymentRecord): Promise<ConnectStrings> {
     const { name } = component;
-    const step = `component/${name}`;
+    const step = STEPS.component(name);
     if (this.#context.newer?.aborted) throw outdated();
     if (this.#journal.isDone(step)) {
       this.#local?.restore(component);
@@ -257,7 +258,7 @@ class Deployment {
 
   async #fails(component: ZarfComponent, recordIt: () => Promise<void>): Promise<void> {
     if (this.#isEnded) return;
-    await this.#journal.failed(`component/${component.name}`);
+    await this.#journal.failed(STEPS.component(component.name));
     await this.#local?.onFailure(component);
     await recordIt();
   }
@@ -272,7 +273,7 @@ class Deployment {
       packageName: definition.metadata.name,
       step: (name, action) => {
         this.#say(component.name, "Deploying", `git repository ${name} is published`);
-        return this.#journal.step(`repository/${component.name}/${name}`, action);
+        return this.#journal.step(STEPS.repository(component.name, name), action);
       },
       signal: this.#working,
     });

@@ -1,5 +1,6 @@
 import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
+import { type HelmPreview, parsePreview } from "./helm_preview.ts";
 import { POST_RENDER_COPY, POST_RENDER_SETTINGS } from "./post_render.ts";
 import { withoutMisleading } from "./refusal.ts";
 
@@ -11,6 +12,10 @@ const GRACE = 30_000;
 const RENDER_TIMEOUT = 60_000;
 /** The longest rendered chart, in bytes; Helm's own limit on a chart is 100 MiB. */
 const MAX_RENDERED = 64 << 20;
+/** How long Helm may take to ask the API server about a release, in milliseconds. */
+const PREVIEW_TIMEOUT = 300_000;
+/** The longest answer about a release, which has each object three times, in bytes. */
+const MAX_PREVIEW = 4 * MAX_RENDERED;
 /** The longest error text that is passed on, in characters. */
 const MAX_ERROR = 1_500;
 
@@ -155,6 +160,36 @@ export class Helm {
     // itself brings the definition of a kind.
     const result = await this.#run(args, RENDER_TIMEOUT, { ...options, copy });
     return readIfThere(copy) ?? (result.code === 0 ? result.stdout : undefined);
+  }
+
+  /**
+   * What {@linkcode upgrade} would do, object by object. Nothing is written: Helm's own code runs with
+   * dry runs only (`extension/tools/helm/preview`).
+   *
+   * @throws {DeployError} `ChartFailed` when nothing can be said.
+   */
+  async preview(options: ReleaseOptions): Promise<HelmPreview> {
+    const { release, namespace, chart, valuesFiles, setFile, settings } = options;
+    const { serverSide, schemaValidation } = options;
+    const set = setFile === undefined ? [] : JSON.parse(Deno.readTextFileSync(setFile));
+    const { exec, helm, signal } = this.#options;
+    const result = await exec(helm, {
+      args: ["preview"],
+      env: this.#environment({ settings }),
+      stdin: JSON.stringify({
+        ...{ release, namespace, chart, valuesFiles, set, serverSide, schemaValidation },
+      }),
+      timeout: PREVIEW_TIMEOUT,
+      maxOutput: MAX_PREVIEW,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    this.#check(result, options);
+    const preview = parsePreview(result.stdout);
+    if (preview !== undefined) return preview;
+    throw new DeployError({
+      reason: "ChartFailed",
+      message: `release ${release} in namespace ${namespace}: helm preview gave no answer`,
+    });
   }
 
   /**

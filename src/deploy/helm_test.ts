@@ -371,3 +371,66 @@ Deno.test("an upgrade that fails names its release, and may be tried again", asy
     });
   });
 });
+
+const PREVIEWED = {
+  ...{ release: "rel", namespace: "ns", chart: "/c.tgz", valuesFiles: ["/v1"] },
+  ...{ settings: "/settings", schemaValidation: true, serverSide: "auto" as const, timeout: 1_500 },
+};
+
+/** A Helm in whose place a program prints `stdout`; what it was called with comes back, too. */
+async function previewed(stdout: string, code = 0, more = {}) {
+  return await withPrivateDirectory(Deno.makeTempDirSync(), async (directory) => {
+    let called: ExecOptions | undefined;
+    const helm = new Helm({
+      exec: (_, options) => {
+        called = options;
+        return Promise.resolve({ code, timedOut: false, stdout, stderr: "Error: no cluster\n" });
+      },
+      helm: "/opt/helm",
+      home: `${directory}/home`,
+      kubeconfig: "/etc/kubeconfig",
+      postRenderer: { command: "/opt/holdfast", args: [] },
+    });
+    return { preview: await helm.preview({ ...PREVIEWED, ...more }), called };
+  });
+}
+
+Deno.test("a preview is asked for on the standard input, with the post-renderer's settings", async () => {
+  const set = Deno.makeTempFileSync();
+  Deno.writeTextFileSync(set, '["a=1"]');
+  const answer = {
+    ...{ action: "upgrade", revision: 3, pending: [4] },
+    objects: [{
+      ...{ role: "object", apiVersion: "v1", kind: "Secret", namespace: "ns", name: "s" },
+      before: { data: { a: "1" } },
+      refused: "no",
+    }],
+  };
+  const { preview, called } = await previewed(JSON.stringify(answer), 0, { setFile: set });
+  Deno.removeSync(set);
+  assert.deepEqual(preview, answer);
+  assert.deepEqual(called?.args, ["preview"]);
+  assert.equal(called?.env["HOLDFAST_POST_RENDER"], "/settings");
+  assert.equal(called?.env["HOLDFAST_SET"], undefined, "it would become arguments");
+  assert.deepEqual(JSON.parse(String(called?.stdin)), {
+    ...{ release: "rel", namespace: "ns", chart: "/c.tgz", valuesFiles: ["/v1"] },
+    ...{ set: ["a=1"], serverSide: "auto", schemaValidation: true },
+  });
+});
+
+const NO_PREVIEWS: readonly [string, string, number, RegExp][] = [
+  ["Helm's error", "", 1, /^release rel in namespace ns: no cluster$/],
+  ["no JSON", "oops", 0, /gave no answer$/],
+  ["another answer", '{"action":"delete"}', 0, /gave no answer$/],
+];
+
+for (const [name, stdout, code, expected] of NO_PREVIEWS) {
+  Deno.test(`a preview fails with ${name}`, async () => {
+    await assert.rejects(previewed(stdout, code), (error) => {
+      assert.ok(error instanceof DeployError);
+      assert.equal(error.reason, "ChartFailed");
+      assert.match(error.message, expected);
+      return true;
+    });
+  });
+}

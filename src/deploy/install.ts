@@ -71,7 +71,7 @@ export async function installRelease(
   const { kube, proofs } = context;
   const { namespace, release } = planned;
   const prepared = await untouched(planned, context, async () => {
-    const preview = await render(planned, options, context);
+    const preview = await renderRelease(planned, options, context);
     await ensureNamespaces(namespacesOf(preview, namespace), context);
     return preview;
   });
@@ -137,7 +137,16 @@ async function untouched<T>(
   }
 }
 
-function writeSettings(directory: string, context: InstallContext): string {
+/**
+ * Writes the post-renderer's settings.
+ *
+ * @param directory private
+ * @returns their path.
+ */
+export function writeSettings(
+  directory: string,
+  context: Pick<InstallContext, "packageName" | "templates">,
+): string {
   const path = `${directory}/post-render.json`;
   const { packageName, templates } = context;
   Deno.writeTextFileSync(path, serializeSettings({ packageName, templates }), { mode: 0o600 });
@@ -146,10 +155,21 @@ function writeSettings(directory: string, context: InstallContext): string {
 
 type HelmRelease = Parameters<Helm["upgrade"]>[0];
 
-async function render(
+/** What {@linkcode renderRelease} works with. */
+export type RenderContext = Pick<
+  InstallContext,
+  "kubeVersion" | "packageName" | "templates" | "helm"
+>;
+
+/**
+ * The objects of a release as they are applied, and its namespaces.
+ *
+ * @throws {DeployError} `PackageBroken`, `ChartFailed`.
+ */
+export async function renderRelease(
   planned: PlannedRelease,
   options: HelmRelease,
-  context: InstallContext,
+  context: RenderContext,
 ): Promise<PostRendered> {
   const { kubeVersion, packageName, templates } = context;
   const text = planned.literal ?? await context.helm.renderForCluster(options) ??

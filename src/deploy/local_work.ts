@@ -6,6 +6,7 @@ import { actionsOf, type ActionStage } from "./action_text.ts";
 import { type ActionContext, runActions } from "./actions.ts";
 import { placeFiles } from "./files.ts";
 import type { PostRendererCommand } from "./helm.ts";
+import { STEPS } from "./steps.ts";
 import type { Filling } from "./template_objects.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -98,7 +99,7 @@ export class LocalWork {
   /** Puts the component's files in their places. @throws {DeployError} see {@linkcode placeFiles}. */
   async files(component: ZarfComponent): Promise<void> {
     const { journal, scope, filesRoots, fillingOf } = this.#options;
-    const step = `component/${component.name}/files`;
+    const step = STEPS.files(component.name);
     if (component.files.length === 0 || journal.isDone(step)) return;
     this.#options.onProgress(component.name, "Deploying", "files are put in their places");
     const { work, home, temp } = this.#workspace;

@@ -56,6 +56,11 @@ export {
 } from "./post_render.ts";
 export { type RawChartName, rawChartName, writeRawChart } from "./raw_chart.ts";
 export { preflight, readVariableFile } from "./preflight.ts";
+export { changesOf, type FieldChange } from "./preview/changes.ts";
+export type { ImageName } from "./preview/images.ts";
+export type { PlannedObject } from "./preview/objects.ts";
+export type * from "./preview/plan.ts";
+export { type PreviewContext, previewPackage } from "./preview/preview.ts";
 export { type ComponentRepository, type RepositoryTarget } from "./repositories.ts";
 export { ComponentRenderer, type RenderedPart, type RenderOptions } from "./render.ts";
 export { selectComponents } from "./select.ts";

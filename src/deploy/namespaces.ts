@@ -1,10 +1,12 @@
 import type { KubeClient } from "../kube/mod.ts";
 import {
   AGENT_LABEL,
-  ensurePullSecrets,
+  applySecret,
   MANAGED_BY_LABEL,
   MANAGED_BY_ZARF,
+  missingPullSecrets,
   registryServiceAt,
+  type SecretManifest,
   siteAccessOf,
   type ZarfState,
 } from "../zarf/mod.ts";
@@ -39,21 +41,39 @@ export function namespacesOf(
 
 /**
  * Creates the namespaces that are missing, with Zarf's labels, and makes sure that pods in all of
- * them can pull: the first of them may be there before the agents see that there is a namespace. A namespace that exists is left as it is (Zarf 0.84, helm/post-render.go
- * adoptAndUpdateNamespaces).
+ * them can pull: the first of them may be there before the agents see that there is a namespace. A
+ * namespace that exists is left as it is (Zarf 0.84, helm/post-render.go adoptAndUpdateNamespaces).
  */
 export async function ensureNamespaces(
   needed: ReadonlyMap<string, Manifest | undefined>,
   context: NamespaceContext,
 ): Promise<void> {
-  const { kube, state, clusterIP, pullSecrets = true } = context;
-  const service = clusterIP === undefined ? undefined : registryServiceAt(clusterIP);
-  const access = siteAccessOf(state, service);
   for (const [name, manifest] of needed) {
-    const found = await kube.get({ apiVersion: "v1", kind: "Namespace", name });
-    if (found === undefined) await kube.apply(managedNamespace(name, manifest), { force: true });
-    if (pullSecrets) await ensurePullSecrets(kube, name, access);
+    const { namespace, secrets } = await missingOf(name, manifest, context);
+    if (namespace !== undefined) await context.kube.apply(namespace, { force: true });
+    for (const secret of secrets) await applySecret(context.kube, secret);
   }
+}
+
+/** What {@linkcode ensureNamespaces} makes for one namespace; it writes nothing itself. */
+export interface MissingInNamespace {
+  /** Undefined when it is there. */
+  readonly namespace: ReturnType<typeof managedNamespace> | undefined;
+  readonly secrets: readonly SecretManifest[];
+}
+
+/** Finds out what a namespace lacks. */
+export async function missingOf(
+  name: string,
+  manifest: Manifest | undefined,
+  { kube, state, clusterIP, pullSecrets = true }: NamespaceContext,
+): Promise<MissingInNamespace> {
+  const service = clusterIP === undefined ? undefined : registryServiceAt(clusterIP);
+  const found = await kube.get({ apiVersion: "v1", kind: "Namespace", name });
+  return {
+    namespace: found === undefined ? managedNamespace(name, manifest) : undefined,
+    secrets: pullSecrets ? await missingPullSecrets(kube, name, siteAccessOf(state, service)) : [],
+  };
 }
 
 /** A new namespace: the chart's own labels, then Zarf's, whose agent mutates it unless it says no. */

@@ -28,6 +28,57 @@ export interface PlannedRelease {
   readonly literal?: string;
 }
 
+/** Something of a component that becomes a release. */
+export interface ReleasePart {
+  readonly kind: "chart" | "manifest";
+  /** As in the package. */
+  readonly name: string;
+  readonly release: string;
+  readonly namespace: string;
+  readonly noWait: boolean;
+  /** Makes it ready for Helm in a directory, which must be empty. */
+  readonly plan: (directory: string) => Promise<PlannedRelease>;
+}
+
+/**
+ * What of a component becomes a release, in the order of the deployment: charts, then manifests.
+ *
+ * @param version of the charts that are made of manifests
+ */
+export function releaseParts(source: ComponentSource, version: string): ReleasePart[] {
+  const { charts, manifests } = source.component;
+  return [
+    ...charts.map((chart) => ({
+      kind: "chart" as const,
+      ...chartPlace(chart, source),
+      plan: (directory: string) => planChart(chart, source, directory),
+    })),
+    ...manifests.map((manifest) => ({
+      kind: "manifest" as const,
+      ...manifestPlace(manifest, source),
+      plan: (directory: string) => planManifest(manifest, source, directory, version),
+    })),
+  ];
+}
+
+function chartPlace(
+  { name, releaseName, namespace, noWait }: ZarfChart,
+  { component }: ComponentSource,
+) {
+  return {
+    name,
+    release: releaseName || name,
+    namespace: namespace || "default",
+    // Its pods may wait for data (Zarf 0.84, deploy.go installCharts; not so with manifests).
+    noWait: noWait || component.dataInjections.length > 0,
+  };
+}
+
+function manifestPlace({ name, namespace, noWait }: ZarfManifest, source: ComponentSource) {
+  const { release } = rawChartName(source.packageName, source.component.name, name);
+  return { name, release, namespace: namespace || "default", noWait };
+}
+
 /** Writes what Helm needs for a chart of the package into `directory`, which must be empty. */
 export async function planChart(
   chart: ZarfChart,
@@ -43,17 +94,14 @@ export async function planChart(
   if (overrides.json !== "{}") {
     valuesFiles.push(writePrivate(`${directory}/overrides.yaml`, overrides.json));
   }
+  const { name: title, ...place } = chartPlace(chart, source);
   return {
-    title: chart.name,
-    release: chart.releaseName || chart.name,
-    namespace: chart.namespace || "default",
+    ...{ title, ...place },
     chart: `${source.directory}/charts/${chartId(chart)}.tgz`,
     valuesFiles,
     ...(overrides.set.length === 0
       ? {}
       : { setFile: writePrivate(`${directory}/set.json`, JSON.stringify(overrides.set)) }),
-    // Its pods may wait for data (Zarf 0.84, deploy.go installCharts; not so with manifests).
-    noWait: chart.noWait || source.component.dataInjections.length > 0,
     schemaValidation: chart.schemaValidation,
     serverSide: chart.serverSideApply || "auto",
   };
@@ -74,16 +122,14 @@ export async function planManifest(
   version: string,
 ): Promise<PlannedRelease> {
   const names = rawChartName(source.packageName, source.component.name, manifest.name);
+  const { name: title, ...place } = manifestPlace(manifest, source);
   const texts = (await manifestTexts(manifest, source)).map(({ text }) => text);
   const chart = `${directory}/chart`;
   writeRawChart(chart, names.chart, version, texts);
   return {
-    title: manifest.name,
-    release: names.release,
-    namespace: manifest.namespace || "default",
+    ...{ title, ...place },
     chart,
     valuesFiles: [],
-    noWait: manifest.noWait,
     schemaValidation: true,
     serverSide: manifest.serverSideApply || "auto",
     literal: texts.join("\n---\n"),

@@ -21,14 +21,33 @@ export function selectComponents(
   definition: Pick<ZarfPackage, "components">,
   request = "",
 ): ZarfComponent[] {
-  const components = definition.components.filter(({ only: { localOS } }) =>
-    localOS === "" || localOS === "linux"
-  );
+  const components = definition.components.filter(isForLinux);
   const groups = groupsOf(components);
   const requests = requestsIn(request);
   return requests.length === 0
     ? groups.flatMap(chosenByDefault)
     : chosenByRequest(groups, requests, components);
+}
+
+function isForLinux({ only: { localOS } }: ZarfComponent): boolean {
+  return localOS === "" || localOS === "linux";
+}
+
+/**
+ * Why {@linkcode selectComponents} takes a component or leaves it out, in a few words.
+ *
+ * @param isChosen whether it does
+ * @param request Zarf's `--components`
+ */
+export function whyChosen(component: ZarfComponent, isChosen: boolean, request = ""): string {
+  if (!isForLinux(component)) return `only for ${component.only.localOS}`;
+  if (isChosen && component.required) return "required";
+  const asked = requestFor(component.name, requestsIn(request));
+  if (asked !== undefined) {
+    return isChosen ? "chosen" : asked.excludes ? "deselected" : "not chosen";
+  }
+  if (isChosen) return "default";
+  return component.group === "" ? "not chosen" : "another one of its group is chosen";
 }
 
 /** Components by group; one that is in none is a group of its own. */

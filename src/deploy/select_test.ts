@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseDefinition } from "../package/mod.ts";
 import { DeployError } from "./errors.ts";
-import { selectComponents } from "./select.ts";
+import { selectComponents, whyChosen } from "./select.ts";
 
 interface Given {
   readonly name: string;
@@ -132,4 +132,41 @@ Deno.test("a group stands where its first component stands", () => {
   ];
   assert.deepEqual(select(components), ["c", "b"]);
   assert.deepEqual(select(components, "a"), ["a", "b"]);
+});
+
+const WHY: readonly [string, Given, string | undefined, string][] = [
+  ["that is required", { name: "a", required: true }, undefined, "required"],
+  ["that is required and asked for", { name: "a", required: true }, "a", "required"],
+  ["by default", { name: "a", default: true }, undefined, "default"],
+  ["by default beside a request", { name: "a", default: true }, "b", "default"],
+  ["that is asked for", { name: "a" }, "a", "chosen"],
+  ["that nobody asked for", { name: "a" }, "b", "not chosen"],
+  ["that is left out", { name: "a", default: true }, "-a,b", "deselected"],
+  ["for another system", { name: "a", only: { localOS: "windows" } }, "b", "only for windows"],
+];
+
+for (const [name, given, request, expected] of WHY) {
+  Deno.test(`why a component ${name} is deployed or left out is told`, () => {
+    const definition = parseDefinition(new TextEncoder().encode(JSON.stringify({
+      kind: "ZarfPackageConfig",
+      metadata: { name: "shop" },
+      components: [given, { name: "b" }],
+    })));
+    const [component] = definition.components;
+    assert.ok(component);
+    const isChosen = selectComponents(definition, request).includes(component);
+    assert.equal(whyChosen(component, isChosen, request), expected);
+  });
+}
+
+Deno.test("of a group the others are left out because of the one", () => {
+  const definition = parseDefinition(new TextEncoder().encode(JSON.stringify({
+    kind: "ZarfPackageConfig",
+    metadata: { name: "shop" },
+    components: [{ name: "a", group: "g" }, { name: "b", group: "g", default: true }],
+  })));
+  assert.deepEqual(
+    definition.components.map((one) => whyChosen(one, one.name === "b")),
+    ["another one of its group is chosen", "default"],
+  );
 });

@@ -67,6 +67,11 @@ export class ApiObjects implements AsyncDisposable {
     return this.all(plural).find((one) => one.metadata.name === name);
   }
 
+  /** What is there under the kind, namespace and name of an object. */
+  like(object: KubeObject): AnyObject | undefined {
+    return this.#objects.get(keyOf(targetOf(object)));
+  }
+
   /** All objects of a kind's plural, in the order of their keys. */
   all(plural: string): AnyObject[] {
     return [...this.#objects].filter(([key]) => key.split("|")[1] === plural)

@@ -17,6 +17,10 @@ export class HelmInMemory {
   /** Answers in Helm's place where it gives something. */
   intercept: (args: readonly string[]) => ExecResult | undefined | Promise<ExecResult | undefined> =
     () => undefined;
+  /** Kinds that a preview does not find. */
+  readonly missingKinds = new Set<string>();
+  /** Why an object would be refused in a preview. */
+  refuses: (object: KubeObject) => string | undefined = () => undefined;
   readonly #api: ApiObjects;
   /** What each revision applied, by the name of its Secret. */
   readonly #manifests = new Map<string, string>();
@@ -42,6 +46,7 @@ export class HelmInMemory {
     const [verb, first = "", second = ""] = args;
     const namespace = args[args.indexOf("--namespace") + 1] ?? "";
     if (verb === "template") return success(render(second));
+    if (verb === "preview") return this.#preview(options);
     if (verb === "get") return this.#manifest(second, namespace);
     if (verb === "upgrade") return this.#upgrade(first, second, namespace, options);
     if (verb === "rollback") return this.#rollback(first, Number(second), namespace);
@@ -117,6 +122,47 @@ export class HelmInMemory {
     return success("Rollback was a success! Happy Helming!\n");
   }
 
+  /** What the upgrade would do, as `helm preview` of `extension/tools/helm` says it. */
+  #preview(options: ExecOptions): ExecResult {
+    const { release, namespace, chart } = JSON.parse(String(options.stdin));
+    let manifest: string;
+    try {
+      manifest = runPostRenderer(render(chart), options.env);
+    } catch {
+      return failure('error while running post render on files: plugin "holdfast" exited');
+    }
+    const last = this.#revisions(release).findLast(({ metadata }) =>
+      metadata.labels?.["status"] === "deployed"
+    );
+    const targets = this.#objects(manifest, namespace);
+    const earlier = this.#objects(this.#manifests.get(last?.metadata.name ?? "") ?? "", namespace);
+    const deleted = earlier.filter((one) =>
+      this.#api.like(one) !== undefined && !targets.some((other) => isSame(one, other))
+    );
+    const named = ({ apiVersion, kind, metadata: { name, namespace } }: KubeObject) => ({
+      ...{ role: "object", apiVersion, kind, name, namespace },
+    });
+    return success(JSON.stringify({
+      action: last === undefined ? "install" : "upgrade",
+      revision: Number(last?.metadata.labels?.["version"] ?? 0),
+      pending: [],
+      objects: [
+        ...targets.map((target) => this.#asked(target, namespace, named(target))),
+        ...deleted.map((one) => ({ ...named(one), before: this.#api.like(one) })),
+      ],
+    }));
+  }
+
+  #asked(target: KubeObject, namespace: string, named: object): object {
+    if (this.missingKinds.has(target.kind)) return { ...named, notAsked: "kind" };
+    const refused = this.refuses(target);
+    if (refused !== undefined) return { ...named, target, refused };
+    if (this.#api.find("namespaces", namespace) === undefined) {
+      return { ...named, target, notAsked: "namespace" };
+    }
+    return { ...named, target, before: this.#api.like(target), after: target };
+  }
+
   #manifest(release: string, namespace: string): ExecResult {
     const last = this.#revisions(release).findLast((one) => one.metadata.namespace === namespace);
     return last === undefined
@@ -125,10 +171,13 @@ export class HelmInMemory {
   }
 
   #apply(manifest: string, namespace: string): void {
-    for (const object of readObjects(manifest)) {
-      const metadata = { namespace, ...object.metadata };
-      this.#api.put({ ...object, metadata } as KubeObject);
-    }
+    for (const object of this.#objects(manifest, namespace)) this.#api.put(object);
+  }
+
+  #objects(manifest: string, namespace: string): KubeObject[] {
+    return readObjects(manifest).map((object) =>
+      ({ ...object, metadata: { namespace, ...object.metadata } }) as KubeObject
+    );
   }
 }
 
@@ -140,6 +189,10 @@ export function failure(error: string): ExecResult {
 /** Helm's end with code 0 and this output. */
 export function success(stdout = ""): ExecResult {
   return { code: 0, timedOut: false, stdout, stderr: "" };
+}
+
+function isSame(one: KubeObject, other: KubeObject): boolean {
+  return one.kind === other.kind && one.metadata.name === other.metadata.name;
 }
 
 /** The texts of a chart's literal templates. */

@@ -1,7 +1,8 @@
 // Command helm is the real helm and the real kubectl in one binary: most of
 // their packages are the same, so one file is smaller than two. The name it is
 // called by picks the tool. `helm gotemplate` fills in Zarf's Go templates with
-// the engine that Helm has them from.
+// the engine that Helm has them from; `helm preview` says what an upgrade would
+// do.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"holdfast.dev/extension/helm/gotemplate"
+	"holdfast.dev/extension/helm/preview"
 
 	helmcmd "helm.sh/helm/v4/pkg/cmd"
 	"helm.sh/helm/v4/pkg/kube"
@@ -38,6 +40,9 @@ func main() {
 	// As Zarf's own Helm: of two managers the second could not change what the
 	// first applied, and a package may be deployed by either.
 	kube.ManagedFieldsManager = "zarf"
+	if len(os.Args) == 2 && os.Args[1] == "preview" {
+		os.Exit(preview.Run(os.Stdin, os.Stdout, os.Stderr))
+	}
 	cmd, err := helmcmd.NewRootCmd(os.Stdout, os.Args[1:], helmcmd.SetupLogging)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "helm:", err)

@@ -1,0 +1,8 @@
+/** The journal's names of a deployment's steps, which its plan has, too. */
+export const STEPS = {
+  images: "images",
+  component: (component: string) => `component/${component}`,
+  files: (component: string) => `component/${component}/files`,
+  repository: (component: string, name: string) => `repository/${component}/${name}`,
+  release: (namespace: string, release: string) => `release/${namespace}/${release}`,
+} as const;
