@@ -58,9 +58,8 @@ export function plannedObjects(
     if (second === undefined || object.target === undefined) return plannedObject(object, context);
     const other = second.get(keyOf(object));
     if (other !== undefined) return plannedObject(bothOf(object, other), context);
-    const { role, apiVersion, kind, namespace } = object;
-    const place = namespace === undefined ? {} : { namespace };
-    return { role, apiVersion, kind, ...place, name: MADE_ANEW, outcome: outcomeOf(object) };
+    const { content: _, ...rest } = plannedObject(object, context);
+    return { ...rest, name: MADE_ANEW };
   });
 }
 
@@ -74,8 +73,11 @@ function bothOf(one: PreviewedObject, other: PreviewedObject): PreviewedObject {
   return { ...one, ...common("target"), ...common("after") };
 }
 
+/** What the API server says where a webhook may do more than answer (apiserver, NewDryRunUnsupportedErr). */
+const NO_DRY_RUN = /admission webhook "[^"]*" does not support dry run/;
+
 function outcomeOf({ before, after, target, role, notAsked, refused }: PreviewedObject) {
-  if (refused !== undefined) return "refused";
+  if (refused !== undefined) return NO_DRY_RUN.test(refused) ? "unasked" : "refused";
   if (notAsked === "kind") return "unknown";
   if (role === "hook") return "runs";
   if (target === undefined) return "deleted";
@@ -95,6 +97,13 @@ function plannedObject(object: PreviewedObject, context: ObjectsContext): Planne
   switch (outcome) {
     case "refused":
       return { ...base, outcome, reason: context.redact(object.refused ?? ""), ...content };
+    case "unasked":
+      return {
+        ...base,
+        outcome: "unknown",
+        reason: NO_DRY_RUN.exec(object.refused ?? "")?.[0] ?? "",
+        ...content,
+      };
     case "unknown":
       return { ...base, ...notThere(apiVersion, kind, context) };
     case "changed": {

@@ -64,6 +64,17 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: "a webhook keeps from being asked about",
+    given: {
+      ...{ target: map(1), before: map(1) },
+      refused: 'apply failed: admission webhook "w.example" does not support dry run',
+    },
+    expected: {
+      outcome: "unknown",
+      reason: 'admission webhook "w.example" does not support dry run',
+    },
+  },
+  {
     name: "is refused",
     given: { target: map(1), before: map(1), refused: "no" },
     expected: { outcome: "refused", reason: "no" },
@@ -85,7 +96,7 @@ for (const { name, given, expected, isComing = false } of CASES) {
       "ConfigMap",
       "c",
     ]);
-    const isCompared = ["unchanged", "changed", "deleted", "unknown"].includes(rest.outcome) ||
+    const isCompared = ["unchanged", "changed", "deleted"].includes(rest.outcome) ||
       given.notAsked === "kind";
     assert.equal(content === undefined, isCompared);
   });
