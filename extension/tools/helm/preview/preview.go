@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -202,7 +203,7 @@ func (r request) run(cfg *action.Configuration, settings *cli.EnvSettings, answe
 	return err
 }
 
-// neverWrite makes a dry run of every request that could change anything.
+// neverWrite keeps every request from changing anything.
 func neverWrite(flags *genericclioptions.ConfigFlags) {
 	before := flags.WrapConfigFn
 	flags.WrapConfigFn = func(config *rest.Config) *rest.Config {
@@ -214,16 +215,37 @@ func neverWrite(flags *genericclioptions.ConfigFlags) {
 	}
 }
 
+// dryRun makes a dry run of what writes. A deletion is not sent at all: where it
+// has a body, the API server does not look at the query.
 type dryRun struct{ next http.RoundTripper }
 
 func (d dryRun) RoundTrip(asked *http.Request) (*http.Response, error) {
 	switch asked.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return d.next.RoundTrip(asked)
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		changed := asked.Clone(asked.Context())
+		query := changed.URL.Query()
+		query.Set("dryRun", "All")
+		changed.URL.RawQuery = query.Encode()
+		return d.next.RoundTrip(changed)
 	}
-	changed := asked.Clone(asked.Context())
-	query := changed.URL.Query()
-	query.Set("dryRun", "All")
-	changed.URL.RawQuery = query.Encode()
-	return d.next.RoundTrip(changed)
+	if asked.Body != nil {
+		if err := asked.Body.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return &http.Response{
+		Status:     "200 OK",
+		StatusCode: http.StatusOK,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     http.Header{"Content-Type": {"application/json"}},
+		Body:       io.NopCloser(strings.NewReader(deleted)),
+		Request:    asked,
+	}, nil
 }
+
+// deleted is what a deletion is answered with.
+const deleted = `{"kind":"Status","apiVersion":"v1","status":"Success"}`
