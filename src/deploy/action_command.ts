@@ -139,7 +139,7 @@ class Attempt {
     if (typeof outcome === "string") return outcome;
     this.timedOut = outcome.timedOut;
     // What has left the group, too.
-    if (outcome.timedOut || signal?.aborted) endLeftovers(this.#mark);
+    if (outcome.timedOut || signal?.aborted) await endLeftovers(this.#mark);
     if (outcome.timedOut || outcome.code !== 0) {
       return `exit code ${outcome.code}${log.last === "" ? "" : `: ${log.last}`}`;
     }

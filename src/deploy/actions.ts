@@ -182,9 +182,9 @@ async function named(
 }
 
 /** Ends what the actions of an interrupted deployment have left running. */
-export function endInterruptedActions(journal: DeployJournal): void {
+export async function endInterruptedActions(journal: DeployJournal): Promise<void> {
   for (const detail of journal.halfDone()) {
     const mark = (detail as { mark?: unknown } | undefined)?.mark;
-    if (typeof mark === "string") endLeftovers(mark);
+    if (typeof mark === "string") await endLeftovers(mark);
   }
 }

@@ -1,15 +1,16 @@
 import type { ZarfComponent } from "../package/mod.ts";
 import { digestHex, exec as systemExec, silentLogger, systemClock } from "../std/mod.ts";
 import type { DeployContext, DeployPackage } from "./context.ts";
+import { HeldRecord, RECORD_STEP } from "./held_record.ts";
 import { type DeployJournal, identityOf } from "./journal.ts";
 import { hasLocalWork, LocalWork, type LocalWorkOptions } from "./local_work.ts";
-import { DeploymentRecord } from "./record.ts";
+import { DeploymentRecord, type InterruptedRecord } from "./record.ts";
 import type { Scope } from "./scope.ts";
 import { Workspace } from "./workspace.ts";
 
 /** What a deployment keeps its place with. */
 export interface Begun {
-  readonly record: DeploymentRecord;
+  readonly record: HeldRecord;
   /** Undefined when no component does anything on this node. */
   readonly local: LocalWork | undefined;
 }
@@ -41,7 +42,11 @@ export async function beginDeployment(
   const canGoOn = !isLocal || Workspace.holds(root, deployment);
   const interrupted = canGoOn ? journal.interrupted(deployment) : undefined;
   const recorded = { name, digest, raw: definition.raw, components };
-  const record = await DeploymentRecord.begin(context.kube, recorded, interrupted);
+  const record = await DeploymentRecord.begin(
+    context.kube,
+    recorded,
+    interrupted === undefined ? undefined : recordedAs(interrupted, journal),
+  );
   const now = Math.floor((context.clock ?? systemClock).now().getTime() / 1000);
   if (record.generation !== interrupted) {
     Workspace.remove(root);
@@ -54,7 +59,13 @@ export async function beginDeployment(
       ...{ root, deployment, journal, ...more },
     })
     : undefined;
-  return { record, local };
+  return { record: new HeldRecord(record, journal), local };
+}
+
+/** The record is written late in a deployment that changes little. */
+function recordedAs(generation: number, journal: DeployJournal): InterruptedRecord {
+  if (journal.isDone(RECORD_STEP)) return { generation, wrote: "yes" };
+  return { generation, wrote: journal.isHalfDone(RECORD_STEP) ? "perhaps" : "no" };
 }
 
 function localOptions(pkg: DeployPackage, context: DeployContext, scope: Scope) {

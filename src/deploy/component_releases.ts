@@ -1,6 +1,7 @@
+import * as v from "valibot";
 import type { ZarfComponent } from "../package/mod.ts";
 import { type Clock, exec as systemExec, systemClock } from "../std/mod.ts";
-import type { InstalledChart, ZarfState } from "../zarf/mod.ts";
+import type { ConnectStrings, InstalledChart, ZarfState } from "../zarf/mod.ts";
 import { sourceOf } from "./choose.ts";
 import { DEFAULT_TIMEOUT, type DeployContext, type DeployPackage } from "./context.ts";
 import { deployFailpoint } from "./failpoints.ts";
@@ -10,7 +11,7 @@ import { type InstallContext, installRelease } from "./install.ts";
 import type { DeployJournal } from "./journal.ts";
 import { type PlannedRelease, releaseParts } from "./plan.ts";
 import { ProofBook } from "./proof.ts";
-import type { DeploymentRecord } from "./record.ts";
+import type { HeldRecord } from "./held_record.ts";
 import type { Scope } from "./scope.ts";
 import { STEPS } from "./steps.ts";
 import type { Filling } from "./template_objects.ts";
@@ -32,7 +33,14 @@ export interface ComponentReleasesOptions {
     phase: "Deploying" | "Waiting",
     message: string,
   ) => void;
+  /** Told before Helm changes anything. */
+  readonly onChange: () => Promise<void>;
 }
+
+/** What the journal says of a release that is done: what `zarf connect` can offer. */
+const DoneSchema = v.object({
+  connect: v.record(v.string(), v.object({ description: v.string(), url: v.string() })),
+});
 
 /** The real Helm, with the directories and the access of a deployment. */
 export function helmOf(context: DeployContext): Helm {
@@ -86,7 +94,7 @@ export class ComponentReleases {
   async install(
     component: ZarfComponent,
     charts: InstalledChart[],
-    record: DeploymentRecord,
+    record: HeldRecord,
     check: Check,
   ): Promise<void> {
     const { pkg, context, scope, fillingOf } = this.#options;
@@ -109,24 +117,36 @@ export class ComponentReleases {
     charts: InstalledChart[],
     check: Check,
   ): Promise<void> {
-    const { journal, scope, onProgress } = this.#options;
+    const { journal, scope, onProgress, onChange } = this.#options;
     const { namespace, release: chartName } = planned;
+    const step = STEPS.release(component, namespace, chartName);
+    const installed = (connect: ConnectStrings) => {
+      const connectStrings = Object.keys(connect).length === 0 ? {} : { connectStrings: connect };
+      charts.push({ namespace, chartName, status: "Succeeded", ...connectStrings });
+    };
+    if (journal.isDone(step)) return installed(v.parse(DoneSchema, journal.detail(step)).connect);
     onProgress(component, "Deploying", `"${planned.title}" is applied`);
     try {
-      await journal.step(STEPS.release(namespace, chartName), async () => {
-        const connectStrings = await installRelease(planned, directory, {
-          ...this.#install,
-          templates: scope.templates,
-          check,
-          onProgress: (message) => onProgress(component, "Waiting", message),
-        });
-        const connect = Object.keys(connectStrings).length === 0 ? {} : { connectStrings };
-        charts.push({ namespace, chartName, status: "Succeeded", ...connect });
+      await journal.begin(step);
+      deployFailpoint("deploy.chart.begin");
+      const connect = await installRelease(planned, directory, {
+        ...this.#install,
+        templates: scope.templates,
+        check,
+        onProgress: (message) => onProgress(component, "Waiting", message),
+        onChange,
       });
+      await journal.done(step, { connect });
+      installed(connect);
     } catch (error) {
       charts.push({ namespace, chartName, status: "Failed" });
       throw error;
     }
+  }
+
+  /** Ends what an interrupted deployment has left running. */
+  async endLeftovers(): Promise<void> {
+    await this.#install.helm.endLeftovers();
   }
 
   /** Waits until what the component's `healthChecks` name is ready. @throws {DeployError} */

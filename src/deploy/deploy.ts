@@ -1,6 +1,5 @@
 import type { KubeClient } from "../kube/mod.ts";
 import type { ZarfComponent } from "../package/mod.ts";
-import { HoldfastError } from "../std/mod.ts";
 import {
   type ConnectStrings,
   type InstalledChart,
@@ -13,18 +12,24 @@ import { endInterruptedActions } from "./actions.ts";
 import { beginDeployment } from "./begin.ts";
 import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
 import { ComponentReleases } from "./component_releases.ts";
+import {
+  type ComponentFailure,
+  failureDetail,
+  failureOf,
+  failureStep,
+  journalledFailure,
+} from "./component_failure.ts";
 import type { DeployContext, DeployOutcome, DeployPackage, DeployProgress } from "./context.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { checkFiles } from "./file_target.ts";
+import type { HeldRecord } from "./held_record.ts";
 import { imagesToPush } from "./images.ts";
 import { withInjections } from "./injections.ts";
 import { DeployJournal } from "./journal.ts";
 import { othersOf } from "./others.ts";
-import { explained } from "./refusal.ts";
 import { LimitWatch } from "./limits.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
-import type { DeploymentRecord } from "./record.ts";
 import { publishRepositories } from "./repositories.ts";
 import { redactedError } from "./redact.ts";
 import { Scope } from "./scope.ts";
@@ -71,10 +76,11 @@ async function deploy(
   checkFiles(chosen.components, context.filesRoots ?? []);
   const state = await requireState(context.kube);
   const journal = new DeployJournal(context.journal);
-  endInterruptedActions(journal);
+  await endInterruptedActions(journal);
   const scope = new Scope(pkg.definition, chosen.variables, state, chosen.values);
   secrets.known = () => scope.secrets();
   const deployment = new Deployment(pkg, context, state, chosen, scope, journal, limit);
+  await deployment.endLeftovers();
   await deployment.pushImages();
   const record = await deployment.begin(chosen.components);
   const connectStrings: ConnectStrings = {};
@@ -115,6 +121,7 @@ class Deployment {
   /** Ends when the deployment is to stop or its time is up. */
   readonly #working: AbortSignal;
   #local: LocalWork | undefined;
+  #record: HeldRecord | undefined;
 
   constructor(
     pkg: DeployPackage,
@@ -144,7 +151,13 @@ class Deployment {
       scope,
       limit: limit.signal,
       ...this.#common,
+      onChange: async () => await this.#record?.release(),
     });
+  }
+
+  /** Ends what an interrupted deployment has left running. */
+  async endLeftovers(): Promise<void> {
+    await this.#releases.endLeftovers();
   }
 
   async pushImages(): Promise<void> {
@@ -169,7 +182,7 @@ class Deployment {
   }
 
   /** Begins it, or finds where it was before an interruption. */
-  async begin(components: readonly ZarfComponent[]): Promise<DeploymentRecord> {
+  async begin(components: readonly ZarfComponent[]): Promise<HeldRecord> {
     const { record, local } = await beginDeployment(
       this.#pkg,
       this.#context,
@@ -183,6 +196,7 @@ class Deployment {
       },
     );
     this.#local = local;
+    this.#record = record;
     return record;
   }
 
@@ -193,15 +207,18 @@ class Deployment {
   }
 
   /** Deploys one component and keeps the record of it. */
-  async component(component: ZarfComponent, record: DeploymentRecord): Promise<ConnectStrings> {
+  async component(component: ZarfComponent, record: HeldRecord): Promise<ConnectStrings> {
     const { name } = component;
     const step = STEPS.component(name);
     if (this.#context.newer?.aborted) throw outdated();
     if (this.#journal.isDone(step)) {
       this.#local?.restore(component);
+      record.wasDone(name);
       this.#say(name, "Succeeded", "ready");
       return record.connectStrings(name);
     }
+    const failure = this.#interruptedFailure(component);
+    if (failure !== undefined) throw await this.#goesOnFailing(component, failure, record);
     const charts: InstalledChart[] = [];
     deployFailpoint("deploy.component.begin");
     await record.component(name, "Deploying", charts);
@@ -211,15 +228,13 @@ class Deployment {
       await record.component(name, "Succeeded", charts);
       deployFailpoint("deploy.component.recorded");
     } catch (error) {
-      await this.#fails(component, () => this.#recordFailure(name, charts, record));
-      throw this.#failed(name, error);
+      throw await this.#fails(component, error, record, charts);
     }
     try {
       await this.#local?.run("onSuccess", component);
     } catch (error) {
       // The record keeps saying that it succeeded, as Zarf's does (deploy.go deployComponents).
-      await this.#fails(component, () => Promise.resolve());
-      throw this.#failed(name, error);
+      throw await this.#fails(component, error, record);
     }
     await this.#journal.done(step);
     this.#say(name, "Succeeded", "ready");
@@ -230,7 +245,7 @@ class Deployment {
   async #parts(
     component: ZarfComponent,
     charts: InstalledChart[],
-    record: DeploymentRecord,
+    record: HeldRecord,
   ): Promise<void> {
     this.#say(component.name, "Deploying", "started");
     const { around } = this.#context;
@@ -256,24 +271,78 @@ class Deployment {
     return this.#context.signal?.aborted === true || this.#context.newer?.aborted === true;
   }
 
-  async #fails(component: ZarfComponent, recordIt: () => Promise<void>): Promise<void> {
-    if (this.#isEnded) return;
+  /**
+   * Journals a failure and does what follows it; what is stopped has not failed: it goes on.
+   *
+   * @param charts for the record; without them that is left as it is
+   * @returns the error to throw
+   */
+  async #fails(
+    component: ZarfComponent,
+    cause: unknown,
+    record: HeldRecord,
+    charts?: readonly InstalledChart[],
+  ): Promise<unknown> {
+    const error = this.#limit.instead(cause);
+    if (this.#isEnded) return error;
+    const failure = failureOf(error, charts ?? [], charts !== undefined);
+    if (failure !== undefined) {
+      await this.#journal.begin(failureStep(component.name), failureDetail(failure));
+      deployFailpoint("deploy.failure.begin");
+    }
     await this.#journal.failed(STEPS.component(component.name));
+    await this.#afterFailure(component, record, charts);
+    return failure === undefined ? error : this.#failed(component.name, failure.error);
+  }
+
+  async #afterFailure(
+    component: ZarfComponent,
+    record: HeldRecord,
+    charts: readonly InstalledChart[] | undefined,
+  ): Promise<void> {
     await this.#local?.onFailure(component);
-    await recordIt();
+    if (this.#isEnded) return;
+    if (charts !== undefined) await this.#recordFailure(component.name, charts, record);
+    deployFailpoint("deploy.failure.recorded");
+    await this.#journal.done(failureStep(component.name));
+    deployFailpoint("deploy.failure.done");
+  }
+
+  #interruptedFailure({ name }: ZarfComponent): ComponentFailure | undefined {
+    const step = failureStep(name);
+    return this.#journal.isHalfDone(step)
+      ? journalledFailure(this.#journal.detail(step))
+      : undefined;
+  }
+
+  /** Ends what follows a failure that was interrupted there. */
+  async #goesOnFailing(
+    component: ZarfComponent,
+    { error, charts, isRecorded }: ComponentFailure,
+    record: HeldRecord,
+  ): Promise<unknown> {
+    const step = STEPS.component(component.name);
+    this.#local?.restore(component);
+    // What is done of it since must not be taken back.
+    if (this.#journal.isHalfDone(step)) await this.#journal.failed(step);
+    await this.#afterFailure(component, record, isRecorded ? charts : undefined);
+    return this.#failed(component.name, error);
   }
 
   async #repositories(component: ZarfComponent): Promise<void> {
     const { repositories: target } = this.#context;
     const { definition, digest } = this.#pkg;
+    if (component.repos.length === 0) return;
     await publishRepositories(component, {
       target,
       digest,
       directory: `${unpackedAt(this.#pkg, this.#context)}/components/${component.name}/repos`,
       packageName: definition.metadata.name,
-      step: (name, action) => {
+      step: async (name, action) => {
+        const step = STEPS.repository(component.name, name);
+        if (this.#journal.isDone(step)) return;
         this.#say(component.name, "Deploying", `git repository ${name} is published`);
-        return this.#journal.step(STEPS.repository(component.name, name), action);
+        await this.#journal.step(step, action);
       },
       signal: this.#working,
     });
@@ -284,7 +353,7 @@ class Deployment {
   async #recordFailure(
     component: string,
     charts: readonly InstalledChart[],
-    record: DeploymentRecord,
+    record: HeldRecord,
   ): Promise<void> {
     try {
       await record.component(component, "Failed", charts);
@@ -293,21 +362,16 @@ class Deployment {
     }
   }
 
-  #failed(component: string, thrown: unknown): unknown {
-    const error = this.#limit.instead(thrown);
-    if (this.#isEnded || !(error instanceof HoldfastError)) return error;
-    const failure = explained(error);
-    const message = `component "${component}": ${failure.message}`;
-    this.#say(component, "Failed", failure.message);
-    const reason = failure instanceof DeployError ? failure.reason : "ClusterCallFailed";
-    const parts = partsOf(failure);
+  #failed(component: string, error: DeployError): DeployError {
+    const message = `component "${component}": ${error.message}`;
+    this.#say(component, "Failed", error.message);
+    const parts = partsOf(error);
     const kept = [
       ...(parts.kept === undefined ? [] : [parts.kept]),
       ...othersOf(this.#names, component),
     ];
     return new DeployError({
-      ...parts,
-      ...{ reason, message },
+      ...{ ...parts, message },
       ...(kept.length === 0 ? {} : { kept: kept.join("; ") }),
     });
   }

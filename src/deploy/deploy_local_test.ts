@@ -1,125 +1,11 @@
 import assert from "node:assert/strict";
-import { writePackage } from "../../test/e2e/support/deploy_fixture.ts";
-import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
-import { HelmInMemory } from "../../test/fakes/helm_in_memory.ts";
-import { loggerOf, TestClock } from "../../test/fakes/testing.ts";
-import { exec, systemClock } from "../std/mod.ts";
-import { loadPackage, newState, saveState } from "../zarf/mod.ts";
+import { DeploySite as Site } from "../../test/fakes/deploy_site.ts";
+import { TestClock } from "../../test/fakes/testing.ts";
+import { systemClock } from "../std/mod.ts";
 import { MAX_LOGGED_LINES } from "./action_log.ts";
 import type { DeployContext, DeployPackage } from "./context.ts";
 import { deployPackage } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
-import type { JournalLine } from "./journal.ts";
-
-type Json = Record<string, unknown>;
-
-/** A cluster, a Helm and a journal that outlives a deployment; commands run for real. */
-class Site implements AsyncDisposable {
-  readonly api = new ApiObjects();
-  readonly helm = new HelmInMemory(this.api);
-  readonly dir = Deno.makeTempDirSync({ prefix: "holdfast local " });
-  readonly lines: JournalLine[] = [];
-  readonly log: string[];
-  readonly #logger;
-
-  constructor() {
-    const { logger, lines } = loggerOf("info");
-    this.#logger = logger;
-    this.log = lines;
-    this.api.put(namespace("zarf"));
-  }
-
-  static async ready(): Promise<Site> {
-    const site = new Site();
-    const address = { registryAddress: "127.0.0.1:31999", port: 31999 };
-    await saveState(site.api.client, newState({ ...address, ipFamily: "ipv4" }));
-    site.api.writes.length = 0;
-    return site;
-  }
-
-  /** A package of components that each have a manifest of their name, and files of theirs. */
-  package(components: readonly Json[], files: Readonly<Record<string, string>> = {}) {
-    const manifests = Object.fromEntries(components.map(({ name }) => [
-      `components/${name}/manifests/m-0.yaml`,
-      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n` +
-      `data: {value: "###ZARF_VAR_V###"}\n`,
-    ]));
-    return writePackage(this.dir, {
-      definition: {
-        metadata: { name: "shop", version: "1" },
-        components: components.map((component) => ({
-          required: true,
-          manifests: [{ name: "m", namespace: "shop", files: ["m.yaml"] }],
-          ...component,
-        })),
-      },
-      files: { ...manifests, ...files },
-    });
-  }
-
-  deploy(pkg: DeployPackage, more: Partial<DeployContext> = {}) {
-    return deployPackage(pkg, this.context(more));
-  }
-
-  context(more: Partial<DeployContext> = {}): DeployContext {
-    return {
-      kube: this.api.client,
-      dataDir: this.dir,
-      kubeconfig: "/kubeconfig",
-      tools: {
-        helm: `${this.dir}/tools/helm`,
-        postRenderer: { command: "/holdfast", args: ["post-render"] },
-      },
-      timeout: 30_000,
-      clock: new TestClock(),
-      exec: (command, options) =>
-        command.endsWith("/helm") ? this.helm.exec(command, options) : exec(command, options),
-      actions: { policy: "always", trusted: false },
-      journal: {
-        append: (line) => void this.lines.push(structuredClone(line)),
-        lines: () => this.lines,
-      },
-      logger: this.#logger,
-      ...more,
-    };
-  }
-
-  async failure(pkg: DeployPackage, more: Partial<DeployContext> = {}): Promise<DeployError> {
-    try {
-      await this.deploy(pkg, more);
-    } catch (error) {
-      assert.ok(error instanceof DeployError, String(error));
-      return error;
-    }
-    assert.fail("it succeeded");
-  }
-
-  /** Lines that actions wrote outside of their directory, which goes away. */
-  said(): string[] {
-    try {
-      return Deno.readTextFileSync(`${this.dir}/said`).trim().split("\n");
-    } catch {
-      return [];
-    }
-  }
-
-  /** An action that says something. */
-  say(text: string, then = "true"): Json {
-    return { cmd: `echo "${text}" >> '${this.dir}/said'; ${then}` };
-  }
-
-  async recorded(): Promise<string[]> {
-    const record = await loadPackage(this.api.client, "shop");
-    return (record?.deployedComponents ?? []).map(({ name, status, observedGeneration }) =>
-      `${name} ${status} ${observedGeneration}`
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.api[Symbol.asyncDispose]();
-    Deno.removeSync(this.dir, { recursive: true });
-  }
-}
 
 Deno.test("actions, files and releases follow each other as in Zarf", async () => {
   await using site = await Site.ready();
@@ -152,7 +38,7 @@ Deno.test("actions, files and releases follow each other as in Zarf", async () =
   assert.throws(() => Deno.statSync(`${dir}/deploy/shop`), Deno.errors.NotFound);
   assert.deepEqual(
     site.lines.map(({ step, state }) => `${state} ${step}`).filter((line) =>
-      !line.includes("release/")
+      !/release\/|record/.test(line)
     ),
     [
       "begin deployment",
@@ -392,8 +278,10 @@ Deno.test("after a failure the component is done again from its start, those bef
 Deno.test("a deployment that has ended is done anew as a whole", async () => {
   await using site = await Site.ready();
   const pkg = site.package([{ name: "a", actions: { onDeploy: { before: [site.say("x")] } } }]);
-  for (const expected of [1, 2]) assert.equal((await site.deploy(pkg)).generation, expected);
-  assert.deepEqual(site.said(), ["x", "x"]);
+  for (const time of [1, 2]) {
+    assert.equal((await site.deploy(pkg)).generation, 1, "nothing in the cluster has changed");
+    assert.equal(site.said().length, time);
+  }
 });
 
 Deno.test("what an interrupted action has left running is ended before anything is done", async () => {

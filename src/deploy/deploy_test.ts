@@ -156,9 +156,9 @@ Deno.test("a component's repositories are published before its charts, or refuse
     }),
   );
   assert.deepEqual(published, ["https://git.example.com/a.git", "shop", pkg.digest]);
-  assert.deepEqual(site.journal.slice(0, 4), [
-    ...["begin deployment", "begin component/web"],
-    ...["begin repository/web/a-1", "done repository/web/a-1"],
+  assert.deepEqual(site.journal.slice(0, 6), [
+    ...["begin deployment", "begin record", "done record", "begin component/web"],
+    ...["begin component/web/repository/a-1", "done component/web/repository/a-1"],
   ]);
 });
 
@@ -186,9 +186,11 @@ Deno.test("components are deployed in order, each step journalled before and aft
   });
   const [one, two, web] = [["base", "one"], ["base", "two"], ["web", "web"]].map((
     [a = "", b = ""],
-  ) => `release/shop/${release(a, b)}`);
+  ) => `component/${a}/release/shop/${release(a, b)}`);
   assert.deepEqual(site.journal, [
     "begin deployment",
+    "begin record",
+    "done record",
     "begin component/base",
     `begin ${one}`,
     `done ${one}`,
@@ -250,13 +252,15 @@ Deno.test("raw charts have a version that grows with time", async () => {
   assert.equal(version, "0.1.1795362712");
 });
 
-Deno.test("the same package again is another generation and the same in all else", async () => {
+Deno.test("the same package again changes nothing, and writes nothing", async () => {
   await using site = await Site.ready();
   const components = { web: { web: text("web") } };
   await site.deploy(components);
   const before = site.api.find("configmaps", "web");
+  site.api.writes.length = 0;
   const { generation } = await site.deploy(components);
-  assert.equal(generation, 2);
+  assert.equal(generation, 1);
+  assert.deepEqual(site.api.writes, []);
   assert.deepEqual(site.api.find("configmaps", "web"), before);
   assert.deepEqual(await site.recorded(), ["web Succeeded: Succeeded"]);
 });

@@ -12,12 +12,19 @@ export const DEPLOY_FAILPOINTS = [
   "deploy.action.done",
   "deploy.file.placed",
   "deploy.repositories.published",
+  "deploy.chart.begin",
   "deploy.namespaces.ready",
   "deploy.chart.applied",
+  "deploy.rollback.begin",
+  "deploy.rollback.applied",
+  "deploy.rollback.done",
   "deploy.chart.ready",
   "deploy.chart.recorded",
   "deploy.component.recorded",
   "deploy.component.done",
+  "deploy.failure.begin",
+  "deploy.failure.recorded",
+  "deploy.failure.done",
 ] as const;
 
 /** Those that only a package with data injections passes, beside the others, in their order. */

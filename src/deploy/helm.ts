@@ -1,6 +1,7 @@
 import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { type HelmPreview, parsePreview } from "./helm_preview.ts";
+import { ACTION_MARK, endLeftovers, helmMark } from "./leftovers.ts";
 import { POST_RENDER_COPY, POST_RENDER_SETTINGS } from "./post_render.ts";
 import { withoutMisleading } from "./refusal.ts";
 
@@ -57,6 +58,8 @@ export interface ReleaseOptions {
   readonly timeout: number;
   /** Whether hooks that come after the objects wait until these are ready. @default false */
   readonly waits?: boolean;
+  /** Whether fields that somebody else has taken over are taken back. @default false */
+  readonly forceConflicts?: boolean;
 }
 
 /** The variable that the generated plugin takes its command from. */
@@ -98,33 +101,32 @@ export class Helm {
     return new Helm({ ...others, ...(signal === undefined ? {} : { signal }) });
   }
 
+  /** Ends every Helm that a process which was killed has left working in this directory. */
+  async endLeftovers(): Promise<void> {
+    await endLeftovers(helmMark(this.#options.home));
+  }
+
   /**
    * Installs or upgrades. An install brings the chart's CRDs, an upgrade leaves them.
    *
    * @throws {DeployError} `ChartFailed` with Helm's reason.
    */
   async upgrade(options: ReleaseOptions): Promise<void> {
-    const args = [
-      "upgrade",
-      options.release,
-      options.chart,
-      "--install",
-      "--namespace",
-      options.namespace,
-      "--history-max",
-      String(HISTORY_MAX),
-      "--timeout",
-      `${Math.ceil(options.timeout / 1000)}s`,
-      `--wait=${options.waits === true ? "legacy" : "hookOnly"}`,
-      `--server-side=${options.serverSide}`,
-      "--hide-notes",
-      "--post-renderer",
-      "holdfast",
-      ...options.valuesFiles.flatMap((file) => ["--values", file]),
-      ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
-    ];
+    const args = upgradeArgs(options, ["--post-renderer", "holdfast"]);
     const result = await this.#run(args, options.timeout + GRACE, options);
     this.#check(result, options);
+  }
+
+  /**
+   * The release that an upgrade would make, as Helm keeps it in its Secrets but for what the
+   * post-renderer would change; the cluster is only read.
+   *
+   * @returns undefined when Helm cannot say: the upgrade itself gives the reason.
+   */
+  async dryRun(options: ReleaseOptions): Promise<string | undefined> {
+    const args = upgradeArgs(options, ["--dry-run=server", "--output", "json"]);
+    const result = await this.#run(args, RENDER_TIMEOUT, options);
+    return result.code === 0 ? result.stdout : undefined;
   }
 
   /**
@@ -251,6 +253,7 @@ export class Helm {
       HELM_DATA_HOME: `${home}/data`,
       HELM_PLUGINS: `${home}/plugins`,
       KUBECONFIG: kubeconfig,
+      [ACTION_MARK]: helmMark(home),
       [EXECUTABLE]: postRenderer.command,
       ...(settings === undefined ? {} : { [POST_RENDER_SETTINGS]: settings }),
       ...(setFile === undefined ? {} : { [SET_FILE]: setFile }),
@@ -296,6 +299,28 @@ function templateArgs(options: ReleaseOptions): string[] {
     options.chart,
     "--namespace",
     options.namespace,
+    ...options.valuesFiles.flatMap((file) => ["--values", file]),
+    ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
+  ];
+}
+
+function upgradeArgs(options: ReleaseOptions, more: readonly string[]): string[] {
+  return [
+    "upgrade",
+    options.release,
+    options.chart,
+    "--install",
+    "--namespace",
+    options.namespace,
+    "--history-max",
+    String(HISTORY_MAX),
+    "--timeout",
+    `${Math.ceil(options.timeout / 1000)}s`,
+    `--wait=${options.waits === true ? "legacy" : "hookOnly"}`,
+    `--server-side=${options.serverSide}`,
+    ...(options.forceConflicts === true ? ["--force-conflicts"] : []),
+    "--hide-notes",
+    ...more,
     ...options.valuesFiles.flatMap((file) => ["--values", file]),
     ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
   ];

@@ -4,6 +4,7 @@ import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { type Helm, readIfThere } from "./helm.ts";
+import { type HelmRelease as StoredRelease, parseRelease, textOf } from "./helm_release.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
 import type { PlannedRelease } from "./plan.ts";
 import { postRender, type PostRendered, serializeSettings } from "./post_render.ts";
@@ -11,10 +12,11 @@ import type { ProofBook } from "./proof.ts";
 import { explained, failedHookJob } from "./refusal.ts";
 import { nameOf, rollBack, withKept } from "./roll_back.ts";
 import { lastWordsOfJob } from "./last_words.ts";
-import { newestRevision, releaseHistory, repairRelease } from "./release.ts";
+import { deployedRevision, releaseHistory, repairRelease, type Revision } from "./release.ts";
 import { releaseStatusOf } from "./release_health.ts";
 import type { Templates } from "./template.ts";
-import { anyOf, waitReady } from "./wait.ts";
+import { type Standing, standingOf } from "./unchanged.ts";
+import { anyOf, cancelled, outdated, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
 
 /** How long a kind is waited for that the API server does not know yet, in milliseconds. */
@@ -48,11 +50,14 @@ export interface InstallContext {
   /** A newer package takes its place: nothing is waited for any more. */
   readonly newer?: AbortSignal;
   readonly onProgress: (message: string) => void;
+  /** Told before Helm changes anything. */
+  readonly onChange?: () => Promise<void>;
 }
 
 /**
  * Brings one release to its chart's content and waits until it is ready: namespaces and pull secrets
- * first, then Helm, then the wait. If Helm fails or the release does not become ready, it goes back to
+ * first, then Helm, then the wait. A release that is as it would become is left to itself, and one
+ * whose objects somebody has changed gets them back ({@linkcode standingOf}). If Helm fails or the release does not become ready, it goes back to
  * the revision that was deployed before, if there was one (Zarf 0.84, helm/chart.go); a first install
  * stays as it is, so that it can be looked at.
  *
@@ -68,20 +73,20 @@ export async function installRelease(
   const deadline = context.clock.monotonic() + context.timeout;
   const settings = writeSettings(directory, context);
   const options = { ...planned, settings, timeout: context.timeout };
-  const { kube, proofs } = context;
+  const { proofs } = context;
   const { namespace, release } = planned;
-  const prepared = await untouched(planned, context, async () => {
-    const preview = await renderRelease(planned, options, context);
-    await ensureNamespaces(namespacesOf(preview, namespace), context);
-    return preview;
-  });
+  const prepared = await untouched(planned, context, () => prepare(planned, options, context));
+  const { history, preview, standing } = prepared;
   deployFailpoint("deploy.namespaces.ready");
-  const history = await repairRelease(kube, namespace, release);
-  const before = proofs.begin(namespace, release, history);
+  const earlier = proofs.begin(namespace, release, history);
+  const { before } = earlier;
   try {
     await bring(planned, options, prepared, before !== undefined, deadline, context);
   } catch (error) {
-    const earlier = { before, newest: newestRevision(history) };
+    if (standing.is === "same" && deployedRevision(history) === before) {
+      proofs.settle(namespace, release);
+      throw unchanged(error, planned, context);
+    }
     const { check: _, ...alone } = context;
     throw await rollBack(
       error,
@@ -93,30 +98,91 @@ export async function installRelease(
   }
   proofs.settle(namespace, release);
   deployFailpoint("deploy.chart.ready");
-  return prepared.connectStrings;
+  return preview.connectStrings;
+}
+
+/** What is known of a release before anything of it is changed. */
+interface Prepared {
+  /** Its revisions, the oldest first. */
+  readonly history: readonly Revision[];
+  readonly preview: PostRendered;
+  readonly standing: Standing;
+}
+
+async function prepare(
+  planned: PlannedRelease,
+  options: HelmRelease,
+  context: InstallContext,
+): Promise<Prepared> {
+  const { kube } = context;
+  const history = await repairRelease(kube, planned.namespace, planned.release);
+  const next = await nextRelease(planned, options, history, context);
+  const preview = await renderRelease(planned, options, context, textOf(next));
+  await ensureNamespaces(namespacesOf(preview, planned.namespace), context);
+  const standing = await standingOf({ kube, planned, preview, next, history });
+  return { history, preview, standing };
+}
+
+/** The release as Helm would make it of one that is deployed. */
+async function nextRelease(
+  planned: PlannedRelease,
+  options: HelmRelease,
+  history: readonly Revision[],
+  { helm }: InstallContext,
+): Promise<StoredRelease | undefined> {
+  if (planned.literal !== undefined || history.at(-1)?.status !== "deployed") return undefined;
+  const json = await helm.dryRun(options);
+  return json === undefined ? undefined : parseRelease(json);
+}
+
+/** There is nothing else to go back to. */
+function unchanged(error: unknown, planned: PlannedRelease, context: InstallContext): unknown {
+  if (context.signal?.aborted) return cancelled(context.signal);
+  if (context.newer?.aborted) return outdated();
+  const failure = context.limit?.aborted ? context.limit.reason : error;
+  if (!(failure instanceof DeployError)) return failure;
+  return withKept(
+    failure,
+    `${nameOf(planned)} is what the package makes of it; it was not changed`,
+  );
 }
 
 /** Applies a release and waits for it. */
 async function bring(
   planned: PlannedRelease,
   options: HelmRelease,
-  preview: PostRendered,
+  { preview, standing }: Prepared,
   replaces: boolean,
   deadline: number,
   context: InstallContext,
 ): Promise<void> {
   const working = { ...context, signal: anyOf(context.signal, context.limit) };
-  const helm = context.helm.under(working.signal);
-  const waits = preview.hasLateHooks && !planned.noWait;
-  await applyChart(helm, { ...options, waits }, deadline, working);
+  const objects = standing.is === "same"
+    ? standing.objects
+    : await apply(planned, options, preview, standing.is === "drifted", deadline, working);
   deployFailpoint("deploy.chart.applied");
-  const objects = planned.literal === undefined
-    ? readObjects(await helm.manifest(options))
-    : preview.objects;
   if (planned.noWait) return;
   const left = Math.max(0, deadline - context.clock.monotonic());
   const waiting = { ...working, signal: anyOf(working.signal, context.newer) };
   await waitFor(objects, planned.namespace, left, replaces, waiting);
+}
+
+/** Has Helm do it, and gives the objects that it applied. */
+async function apply(
+  planned: PlannedRelease,
+  options: HelmRelease,
+  preview: PostRendered,
+  forceConflicts: boolean,
+  deadline: number,
+  context: InstallContext,
+): Promise<readonly Manifest[]> {
+  const helm = context.helm.under(context.signal);
+  const waits = preview.hasLateHooks && !planned.noWait;
+  await context.onChange?.();
+  await applyChart(helm, { ...options, waits, forceConflicts }, deadline, context);
+  return planned.literal === undefined
+    ? readObjects(await helm.manifest(options))
+    : preview.objects;
 }
 
 /** Says in the errors of what comes before Helm what of the release stays. */
@@ -164,15 +230,17 @@ export type RenderContext = Pick<
 /**
  * The objects of a release as they are applied, and its namespaces.
  *
+ * @param rendered What Helm has rendered already.
  * @throws {DeployError} `PackageBroken`, `ChartFailed`.
  */
 export async function renderRelease(
   planned: PlannedRelease,
   options: HelmRelease,
   context: RenderContext,
+  rendered?: string,
 ): Promise<PostRendered> {
   const { kubeVersion, packageName, templates } = context;
-  const text = planned.literal ?? await context.helm.renderForCluster(options) ??
+  const text = planned.literal ?? rendered ?? await context.helm.renderForCluster(options) ??
     await context.helm.render({
       ...options,
       ...(kubeVersion === undefined ? {} : { kubeVersion }),

@@ -418,8 +418,8 @@ Deno.test("a real chart is rendered for its cluster, and what Helm kept of it is
   assert.deepEqual(place.helm.verbs, ["template web", "upgrade web", "get web"]);
   assert.ok(place.helm.calls[0]?.includes("--dry-run=server"), "the cluster says what it is");
   await assert.rejects(place.install(FAILED_JOB, {}, real), isError("RolledBack", /locked/));
-  place.helm.intercept = ([verb]) =>
-    verb === "template"
+  place.helm.intercept = ([verb, ...args]) =>
+    verb === "template" || args.includes("--dry-run=server")
       ? failure("execution error at (c/templates/a.yaml:1:3): no size")
       : undefined;
   place.api.writes.length = 0;

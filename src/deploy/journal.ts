@@ -54,7 +54,7 @@ interface DeploymentDetail {
  */
 export class DeployJournal {
   readonly #book: JournalBook | undefined;
-  readonly #done = new Set<string>();
+  readonly #done = new Map<string, unknown>();
   readonly #begun = new Map<string, unknown>();
   readonly #earlier: DeploymentDetail | undefined;
   #startedAt: number | undefined;
@@ -105,6 +105,16 @@ export class DeployJournal {
     return this.#begun.has(step) || this.#done.has(step);
   }
 
+  /** Whether it has begun, and has neither ended nor been taken back. */
+  isHalfDone(step: string): boolean {
+    return this.#begun.has(step);
+  }
+
+  /** What a step was noted with that is done, or half done. */
+  detail(step: string): unknown {
+    return this.#done.get(step) ?? this.#begun.get(step);
+  }
+
   /** The details of steps that an interrupted deployment, this one or another, has left half done. */
   halfDone(): unknown[] {
     return [...this.#begun.values()];
@@ -114,8 +124,8 @@ export class DeployJournal {
     return this.#append({ step, state: "begin", ...(detail === undefined ? {} : { detail }) });
   }
 
-  done(step: string): Promise<void> {
-    return this.#append({ step, state: "done" });
+  done(step: string, detail?: unknown): Promise<void> {
+    return this.#append({ step, state: "done", ...(detail === undefined ? {} : { detail }) });
   }
 
   failed(step: string): Promise<void> {
@@ -135,12 +145,12 @@ export class DeployJournal {
   }
 
   #note({ step, state, detail }: JournalLine): void {
-    if (state === "done") this.#done.add(step);
+    if (state === "done") this.#done.set(step, detail);
     else this.#done.delete(step);
     if (state === "begin") this.#begun.set(step, detail);
     else this.#begun.delete(step);
     if (state !== "failed") return;
-    for (const below of [...this.#done, ...this.#begun.keys()]) {
+    for (const below of [...this.#done.keys(), ...this.#begun.keys()]) {
       if (!below.startsWith(`${step}/`)) continue;
       this.#done.delete(below);
       this.#begun.delete(below);

@@ -1,25 +1,45 @@
-/** The variable of the environment that every process of an action has. */
+import { resolve } from "node:path";
+
+/** The variable of the environment that every process of an action, and every Helm, has. */
 export const ACTION_MARK = "HOLDFAST_ACTION";
+/** How long what was killed may take to be gone, in milliseconds. */
+const GONE_TIMEOUT = 5_000;
+/** Milliseconds between two looks whether it is. */
+const GONE_POLL = 10;
+
+/** The mark of every Helm that works in a directory of its own. */
+export function helmMark(home: string): string {
+  return `helm:${encodeURIComponent(resolve(home))}`;
+}
 
 /**
- * Kills what an action has started and is still running, also what has left its process group: every
- * process whose environment has the action's mark.
+ * Kills what has a mark and is still running, also what has left its process group: every process
+ * whose environment has the mark. None of it does anything any more when this returns.
  *
  * @returns how many were killed.
  */
-export function endLeftovers(mark: string): number {
-  const needle = `${ACTION_MARK}=${mark}\0`;
-  let killed = 0;
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name) || !environmentOf(name).includes(needle)) continue;
+export async function endLeftovers(mark: string): Promise<number> {
+  const found = marked(mark);
+  for (const pid of found) {
     try {
-      Deno.kill(Number(name), "SIGKILL");
-      killed++;
+      Deno.kill(pid, "SIGKILL");
     } catch {
       // It ended in between.
     }
   }
-  return killed;
+  const deadline = performance.now() + GONE_TIMEOUT;
+  while (found.length > 0 && marked(mark).length > 0 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, GONE_POLL));
+  }
+  return found.length;
+}
+
+/** One that has ended and waits for its parent has no environment any more. */
+function marked(mark: string): number[] {
+  const needle = `${ACTION_MARK}=${mark}\0`;
+  return [...Deno.readDirSync("/proc")].map(({ name }) => name)
+    .filter((name) => /^\d+$/.test(name) && environmentOf(name).includes(needle))
+    .map(Number);
 }
 
 /** One character for each byte; empty for what is gone, or not ours to see. */

@@ -46,7 +46,8 @@ export interface PostRendered {
  * path of the deploying machine, so it stays on what goes back to Helm only.
  */
 const FILE_ANNOTATION = "postrenderer.helm.sh/postrender-filename";
-const HOOK_ANNOTATION = "helm.sh/hook";
+/** By which an object is a hook of Helm's. */
+export const HOOK_ANNOTATION = "helm.sh/hook";
 /** What Helm does not take for a failure. */
 const NOTHING = "# nothing is left for Helm to apply\n";
 const LATE_HOOK = /(^|,)\s*post-(install|upgrade)\s*(,|$)/;

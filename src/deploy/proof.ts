@@ -7,7 +7,17 @@ const noteSchema = v.object({
   good: v.nullable(v.number()),
   /** The newest revision when it was written; the next one is unproven. */
   newest: v.number(),
+  /** The newest revision before the first one that is unproven. */
+  proven: v.number(),
 });
+
+/** What there was of a release before it was changed. */
+export interface Earlier {
+  /** The revision that was good. */
+  readonly before: number | undefined;
+  /** The newest one that is not of this change, good or not. */
+  readonly newest: number;
+}
 
 /**
  * Knows of releases which revision was ready last. Helm calls a revision deployed once it is applied;
@@ -23,16 +33,17 @@ export class ProofBook {
   }
 
   /**
-   * The revision of a release to go back to, and notes it: until {@linkcode settle} what comes next is
-   * not taken for good.
+   * What there is of a release that is about to be changed, and notes it: until {@linkcode settle}
+   * what comes next is not taken for good. After an interruption that is what there was before.
    */
-  begin(namespace: string, release: string, history: readonly Revision[]): number | undefined {
+  begin(namespace: string, release: string, history: readonly Revision[]): Earlier {
     const path = this.#path(namespace, release);
     const newest = newestRevision(history);
-    const good = this.#lastGood(path, history);
+    const earlier = this.#earlier(path, history);
     ensureDir(this.#directory);
-    writeFileAtomic(path, JSON.stringify({ good: good ?? null, newest }));
-    return good;
+    const { before = null, newest: proven } = earlier;
+    writeFileAtomic(path, JSON.stringify({ good: before, newest, proven }));
+    return earlier;
   }
 
   /** What Helm says is deployed may be gone back to from now on. */
@@ -40,13 +51,16 @@ export class ProofBook {
     removeQuietly(this.#path(namespace, release));
   }
 
-  #lastGood(path: string, history: readonly Revision[]): number | undefined {
+  #earlier(path: string, history: readonly Revision[]): Earlier {
     const deployed = deployedRevision(history);
     const note = readNote(path);
     // Somebody else has deployed it since; then Helm's word holds.
-    if (note === undefined || (deployed ?? 0) > note.newest + 1) return deployed;
-    if (note.good === null) return undefined;
-    return history.some(({ revision }) => revision === note.good) ? note.good : deployed;
+    if (note === undefined || (deployed ?? 0) > note.newest + 1) {
+      return { before: deployed, newest: newestRevision(history) };
+    }
+    const { good, proven: newest } = note;
+    const isThere = good === null || history.some(({ revision }) => revision === good);
+    return { before: isThere ? good ?? undefined : deployed, newest };
   }
 
   #path(namespace: string, release: string): string {

@@ -9,16 +9,20 @@ function history(...statuses: string[]): Revision[] {
 
 Deno.test("what Helm calls deployed is good, unless a change of it was not proven", () =>
   withDirectory((dir) => {
-    const begin = (...statuses: string[]) =>
-      new ProofBook(`${dir}/releases`).begin("shop", "web", history(...statuses));
+    const begin = (...statuses: string[]) => {
+      const book = new ProofBook(`${dir}/releases`);
+      const { before, newest } = book.begin("shop", "web", history(...statuses));
+      return [before, newest];
+    };
     const book = new ProofBook(`${dir}/releases`);
-    assert.equal(begin(), undefined, "a first install");
-    assert.equal(begin("deployed"), undefined, "it was cut off before it was ready");
+    assert.deepEqual(begin(), [undefined, 0], "a first install");
+    assert.deepEqual(begin("deployed"), [undefined, 0], "it was cut off before it was ready");
     book.settle("shop", "web");
-    assert.equal(begin("deployed"), 1, "it is settled");
-    assert.equal(begin("superseded", "deployed"), 1, "cut off once");
-    assert.equal(begin("superseded", "superseded", "deployed"), 1, "cut off twice");
-    assert.equal(begin("superseded", "superseded", "superseded", "superseded", "deployed"), 5);
+    assert.deepEqual(begin("deployed"), [1, 1], "it is settled");
+    assert.deepEqual(begin("superseded", "deployed"), [1, 1], "cut off once");
+    assert.deepEqual(begin("superseded", "superseded", "deployed"), [1, 1], "cut off twice");
+    const others = ["superseded", "superseded", "superseded", "superseded", "deployed"];
+    assert.deepEqual(begin(...others), [5, 5], "somebody else has deployed it");
     book.settle("shop", "web");
     book.settle("shop", "web");
   }));
@@ -26,22 +30,23 @@ Deno.test("what Helm calls deployed is good, unless a change of it was not prove
 Deno.test("a revision that Helm no longer keeps is not gone back to", () =>
   withDirectory((dir) => {
     const book = new ProofBook(dir);
-    assert.equal(book.begin("shop", "web", history("deployed")), 1);
+    assert.equal(book.begin("shop", "web", history("deployed")).before, 1);
     const [, ...kept] = history("superseded", "deployed");
-    assert.equal(book.begin("shop", "web", kept), 2);
+    assert.equal(book.begin("shop", "web", kept).before, 2);
   }));
 
 Deno.test("releases of the same name in two namespaces are two", () =>
   withDirectory((dir) => {
     const book = new ProofBook(dir);
     book.begin("a", "web", []);
-    assert.equal(book.begin("b", "web", history("deployed")), 1);
+    assert.equal(book.begin("b", "web", history("deployed")).before, 1);
   }));
 
 Deno.test("a note that cannot be read says nothing", () =>
   withDirectory((dir) => {
-    for (const text of ["", "{", '{"good":"1","newest":1}']) {
+    for (const text of ["", "{", '{"good":"1","newest":1,"proven":1}']) {
       Deno.writeTextFileSync(`${dir}/shop_web.json`, text);
-      assert.equal(new ProofBook(dir).begin("shop", "web", history("deployed")), 1, text);
+      const { before } = new ProofBook(dir).begin("shop", "web", history("deployed"));
+      assert.equal(before, 1, text);
     }
   }));

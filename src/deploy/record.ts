@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../kube/mod.ts";
 import type { JsonObject, ZarfComponent } from "../package/mod.ts";
 import {
   CLI_VERSION,
   type ConnectStrings,
   type DeployedComponent,
+  type DeployedPackage,
   type InstalledChart,
   loadPackage,
   mergeInstalledCharts,
@@ -33,6 +35,14 @@ export interface RecordedPackage {
   readonly components: readonly RecordedComponent[];
 }
 
+/** What the journal knows of the record of a deployment that was interrupted. */
+export interface InterruptedRecord {
+  /** Of its first component in the cluster. */
+  readonly generation: number;
+  /** Whether it has written the record; `perhaps` when it was interrupted in the first write. */
+  readonly wrote: "no" | "perhaps" | "yes";
+}
+
 /**
  * Keeps Secret `zarf-package-<name>` in step with a deployment, as Zarf does before and after every
  * component (Zarf 0.84, src/pkg/packager/deploy.go): the generation grows with each component
@@ -45,6 +55,8 @@ export interface RecordedPackage {
 export class DeploymentRecord {
   /** What the deployment is known by: the generation of its first component in the cluster. */
   readonly generation: number;
+  /** Whether what was found is a successful deployment of the same package. */
+  readonly isSettled: boolean;
   readonly #kube: KubeClient;
   readonly #pkg: RecordedPackage;
   readonly #generations: ReadonlyMap<string, number>;
@@ -54,13 +66,15 @@ export class DeploymentRecord {
     kube: KubeClient,
     pkg: RecordedPackage,
     generation: number,
-    components: readonly DeployedComponent[],
+    earlier: DeployedPackage | undefined,
   ) {
     this.#kube = kube;
     this.#pkg = pkg;
     this.generation = generation;
     this.#generations = generationsOf(pkg.components, generation);
-    this.#components = [...components];
+    this.#components = [...earlier?.deployedComponents ?? []];
+    this.isSettled = earlier !== undefined && isOf(earlier, pkg) &&
+      this.#components.every(({ status }) => status === "Succeeded");
   }
 
   /** What the record says when all components are deployed. */
@@ -71,20 +85,24 @@ export class DeploymentRecord {
   /**
    * Reads what an earlier deployment left; writes nothing.
    *
-   * @param interrupted The generation of this deployment before an interruption. It goes on if nobody
-   * has deployed the package since.
+   * @param interrupted This deployment as its journal has it. It goes on if nobody has deployed the
+   * package since.
    */
   static async begin(
     kube: KubeClient,
     pkg: RecordedPackage,
-    interrupted?: number,
+    interrupted?: InterruptedRecord,
   ): Promise<DeploymentRecord> {
     const earlier = await loadPackage(kube, pkg.name);
-    const components = earlier?.deployedComponents ?? [];
     const found = earlier?.generation ?? 0;
     const goesOn = interrupted !== undefined && earlier?.digest === pkg.digest &&
-      [...generationsOf(pkg.components, interrupted).values()].includes(found);
-    return new DeploymentRecord(kube, pkg, goesOn ? interrupted : found + 1, components);
+      isFrom(interrupted, found, pkg.components);
+    return new DeploymentRecord(kube, pkg, goesOn ? interrupted.generation : found + 1, earlier);
+  }
+
+  /** The components as they are recorded, or will be at the next write. */
+  get components(): readonly DeployedComponent[] {
+    return this.#components;
   }
 
   /** What `zarf connect` can offer of a component that was deployed before. */
@@ -177,4 +195,20 @@ function requiresCluster(component: RecordedComponent): boolean {
     component;
   return [charts, dataInjections, healthChecks, imageArchives, images, manifests, repos]
     .some((list) => list.length > 0);
+}
+
+/** Whether the record still is what an interrupted deployment found, or wrote. */
+function isFrom(
+  { generation, wrote }: InterruptedRecord,
+  found: number,
+  components: readonly RecordedComponent[],
+): boolean {
+  return wrote !== "yes" && found === generation - 1 ||
+    wrote !== "no" && [...generationsOf(components, generation).values()].includes(found);
+}
+
+/** Whether a record was written for this very package. */
+function isOf({ digest, data, cliVersion }: DeployedPackage, pkg: RecordedPackage): boolean {
+  return digest === pkg.digest && cliVersion === CLI_VERSION &&
+    isDeepStrictEqual(data, JSON.parse(JSON.stringify(pkg.raw)));
 }

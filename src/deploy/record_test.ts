@@ -6,7 +6,12 @@ import {
   loadPackage,
   savePackage,
 } from "../zarf/mod.ts";
-import { DeploymentRecord, generationsOf, type RecordedComponent } from "./record.ts";
+import {
+  DeploymentRecord,
+  generationsOf,
+  type InterruptedRecord,
+  type RecordedComponent,
+} from "./record.ts";
 
 const FIXTURES = new URL("../../test/fixtures/zarf-cluster/nodeport/", import.meta.url);
 const REAL: DeployedPackage = JSON.parse(
@@ -162,17 +167,22 @@ Deno.test("each part of a component that goes into the cluster counts", () => {
   }
 });
 
+/** What the journal knows of a deployment that has written its record. */
+function wrote({ generation }: DeploymentRecord): InterruptedRecord {
+  return { generation, wrote: "yes" };
+}
+
 Deno.test("an interrupted deployment goes on wherever it was, unless somebody else has deployed", async () => {
   for (const reached of [["web"], ["web", "db"]]) {
     await using api = cluster();
     const first = await DeploymentRecord.begin(api.client, SHOP);
     for (const name of reached) await first.component(name, "Deploying", []);
-    const again = await DeploymentRecord.begin(api.client, SHOP, first.generation);
+    const again = await DeploymentRecord.begin(api.client, SHOP, wrote(first));
     assert.equal(again.generation, first.generation, `${reached}`);
     const other = await DeploymentRecord.begin(
       api.client,
       { ...SHOP, digest: "sha256:2" },
-      first.generation,
+      wrote(first),
     );
     assert.equal(other.generation, reached.length + 1, "it is another package");
   }
@@ -181,6 +191,35 @@ Deno.test("an interrupted deployment goes on wherever it was, unless somebody el
   await first.component("web", "Deploying", []);
   const laptop = await DeploymentRecord.begin(api.client, SHOP);
   for (const name of ["web", "db"]) await laptop.component(name, "Succeeded", []);
-  const again = await DeploymentRecord.begin(api.client, SHOP, first.generation);
+  const again = await DeploymentRecord.begin(api.client, SHOP, wrote(first));
   assert.equal(again.generation, 4);
+});
+
+Deno.test("one that has written nothing yet goes on from what it found, whoever wrote that", async () => {
+  const rows: [wrote: InterruptedRecord["wrote"], deployed: number, goesOn: boolean][] = [
+    ["no", 0, true],
+    ["perhaps", 0, true],
+    ["yes", 0, false],
+    ["no", 1, false],
+    ["perhaps", 1, true],
+    ["perhaps", 2, true],
+    ["perhaps", 3, false],
+  ];
+  for (const [wrote, deployed, goesOn] of rows) {
+    await using api = cluster();
+    const before = await DeploymentRecord.begin(api.client, SHOP);
+    for (const { name } of SHOP.components) await before.component(name, "Succeeded", []);
+    const { generation } = await DeploymentRecord.begin(api.client, SHOP);
+    assert.equal(generation, 3);
+    for (let at = 0; at < deployed; at++) {
+      const { components: [, ...rest] } = SHOP;
+      const [one] = SHOP.components;
+      const pkg = { ...SHOP, components: at === 0 ? SHOP.components : rest };
+      const other = await DeploymentRecord.begin(api.client, pkg);
+      await other.component(at === 0 ? one?.name ?? "" : rest[0]?.name ?? "", "Deploying", []);
+    }
+    const again = await DeploymentRecord.begin(api.client, SHOP, { generation, wrote });
+    const expected = goesOn ? generation : 3 + deployed;
+    assert.equal(again.generation, expected, `${wrote}, ${deployed}`);
+  }
 });

@@ -1,21 +1,15 @@
 import { describeError } from "../std/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
+import { deployFailpoint } from "./failpoints.ts";
 import type { InstallContext } from "./install.ts";
 import type { PlannedRelease } from "./plan.ts";
+import type { Earlier } from "./proof.ts";
 import { markFailed, releaseHistory } from "./release.ts";
 import { cancelled, outdated } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
 
 /** How long what was rolled back may take to be ready again, in milliseconds. */
 const ROLLBACK_TIMEOUT = 300_000;
-
-/** What there was of a release before it was changed. */
-export interface Earlier {
-  /** The revision that was good. */
-  readonly before: number | undefined;
-  /** The newest one, good or not. */
-  readonly newest: number;
-}
 
 /**
  * Goes back after a failure and returns the error to throw. A release that Helm did not come to change
@@ -49,10 +43,13 @@ export async function rollBack(
   const options = { ...planned, settings: "", timeout };
   try {
     context.onProgress(`"${planned.title}" goes back to revision ${before}`);
+    deployFailpoint("deploy.rollback.begin");
     await context.helm.rollback(options, before);
+    deployFailpoint("deploy.rollback.applied");
     const objects = readObjects(await context.helm.manifest(options));
     await waitFor(objects, timeout);
     context.proofs.settle(namespace, release);
+    deployFailpoint("deploy.rollback.done");
     // Trying again would only take down what runs: it is for whoever builds the package now.
     return new DeployError({
       ...partsOf(failure),

@@ -3,6 +3,7 @@ export const STEPS = {
   images: "images",
   component: (component: string) => `component/${component}`,
   files: (component: string) => `component/${component}/files`,
-  repository: (component: string, name: string) => `repository/${component}/${name}`,
-  release: (namespace: string, release: string) => `release/${namespace}/${release}`,
+  repository: (component: string, name: string) => `component/${component}/repository/${name}`,
+  release: (component: string, namespace: string, release: string) =>
+    `component/${component}/release/${namespace}/${release}`,
 } as const;

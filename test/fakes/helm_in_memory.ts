@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { gzipSync } from "node:zlib";
 import { readObjects, runPostRenderer } from "../../src/deploy/mod.ts";
 import type { KubeObject } from "../../src/kube/mod.ts";
 import type { Exec, ExecOptions, ExecResult } from "../../src/std/mod.ts";
@@ -22,8 +23,8 @@ export class HelmInMemory {
   /** Why an object would be refused in a preview. */
   refuses: (object: KubeObject) => string | undefined = () => undefined;
   readonly #api: ApiObjects;
-  /** What each revision applied, by the name of its Secret. */
-  readonly #manifests = new Map<string, string>();
+  /** What each revision is, by the name of its Secret. */
+  readonly #contents = new Map<string, Content>();
 
   constructor(api: ApiObjects) {
     this.#api = api;
@@ -48,6 +49,11 @@ export class HelmInMemory {
     if (verb === "template") return success(render(second));
     if (verb === "preview") return this.#preview(options);
     if (verb === "get") return this.#manifest(second, namespace);
+    if (verb === "upgrade" && args.includes("--dry-run=server")) {
+      return success(
+        JSON.stringify(releaseOf(second, runPostRenderer(render(second), options.env))),
+      );
+    }
     if (verb === "upgrade") return this.#upgrade(first, second, namespace, options);
     if (verb === "rollback") return this.#rollback(first, Number(second), namespace);
     return failure(`unknown command "${verb}" for "helm"`);
@@ -60,7 +66,7 @@ export class HelmInMemory {
 
   /** Leaves a revision behind, as a Helm does that is killed. */
   leave(release: string, namespace: string, status: string): void {
-    this.#keep(release, namespace, "", status);
+    this.#keep(release, namespace, { manifest: "" }, status);
   }
 
   #revisions(release: string): KubeObject[] {
@@ -69,7 +75,7 @@ export class HelmInMemory {
     );
   }
 
-  #keep(release: string, namespace: string, manifest: string, status: string): void {
+  #keep(release: string, namespace: string, content: Content, status: string): void {
     const version = this.#revisions(release).length + 1;
     const name = `sh.helm.release.v1.${release}.v${version}`;
     const labels = { owner: "helm", name: release, status, version: String(version) };
@@ -77,8 +83,9 @@ export class HelmInMemory {
       apiVersion: "v1",
       kind: "Secret",
       metadata: { name, namespace, labels },
+      data: { release: packed(content) },
     });
-    this.#manifests.set(name, manifest);
+    this.#contents.set(name, content);
   }
 
   #supersede(release: string): void {
@@ -107,18 +114,18 @@ export class HelmInMemory {
     } catch {
       return failure('error while running post render on files: plugin "holdfast" exited');
     }
-    this.#apply(manifest, namespace);
+    this.#apply(manifest, release, namespace);
     this.#supersede(release);
-    this.#keep(release, namespace, manifest, "deployed");
+    this.#keep(release, namespace, releaseOf(chart, manifest), "deployed");
     return success(`Release "${release}" has been upgraded. Happy Helming!\n`);
   }
 
   #rollback(release: string, revision: number, namespace: string): ExecResult {
-    const manifest = this.#manifests.get(`sh.helm.release.v1.${release}.v${revision}`);
-    if (manifest === undefined) return failure(`release has no ${revision} version`);
-    this.#apply(manifest, namespace);
+    const content = this.#contents.get(`sh.helm.release.v1.${release}.v${revision}`);
+    if (content === undefined) return failure(`release has no ${revision} version`);
+    this.#apply(content.manifest, release, namespace);
     this.#supersede(release);
-    this.#keep(release, namespace, manifest, "deployed");
+    this.#keep(release, namespace, content, "deployed");
     return success("Rollback was a success! Happy Helming!\n");
   }
 
@@ -134,8 +141,9 @@ export class HelmInMemory {
     const last = this.#revisions(release).findLast(({ metadata }) =>
       metadata.labels?.["status"] === "deployed"
     );
-    const targets = this.#objects(manifest, namespace);
-    const earlier = this.#objects(this.#manifests.get(last?.metadata.name ?? "") ?? "", namespace);
+    const targets = this.#objects(manifest, release, namespace);
+    const content = this.#contents.get(last?.metadata.name ?? "");
+    const earlier = this.#objects(content?.manifest ?? "", release, namespace);
     const deleted = earlier.filter((one) =>
       this.#api.like(one) !== undefined && !targets.some((other) => isSame(one, other))
     );
@@ -167,18 +175,55 @@ export class HelmInMemory {
     const last = this.#revisions(release).findLast((one) => one.metadata.namespace === namespace);
     return last === undefined
       ? failure("release: not found")
-      : success(this.#manifests.get(last.metadata.name ?? "") ?? "");
+      : success(this.#contents.get(last.metadata.name ?? "")?.manifest ?? "");
   }
 
-  #apply(manifest: string, namespace: string): void {
-    for (const object of this.#objects(manifest, namespace)) this.#api.put(object);
+  #apply(manifest: string, release: string, namespace: string): void {
+    for (const object of this.#objects(manifest, release, namespace)) this.#api.put(object);
   }
 
-  #objects(manifest: string, namespace: string): KubeObject[] {
-    return readObjects(manifest).map((object) =>
-      ({ ...object, metadata: { namespace, ...object.metadata } }) as KubeObject
-    );
+  #objects(manifest: string, release: string, namespace: string): KubeObject[] {
+    return readObjects(manifest).map((object) => {
+      const metadata = {
+        namespace,
+        ...object.metadata,
+        labels: { ...object.metadata.labels, "app.kubernetes.io/managed-by": "Helm" },
+        annotations: {
+          ...object.metadata.annotations,
+          "meta.helm.sh/release-name": release,
+          "meta.helm.sh/release-namespace": namespace,
+        },
+      };
+      return { ...object, metadata } as KubeObject;
+    });
   }
+}
+
+/** What Helm keeps of a revision. */
+interface Content {
+  readonly manifest: string;
+  readonly [field: string]: unknown;
+}
+
+/** The release that a chart of literal templates makes; documents with hooks are told apart. */
+function releaseOf(chart: string, rendered: string): Content {
+  const documents = rendered.split(/^---\n/m).filter((text) => text.trim() !== "");
+  const isHook = (text: string) => text.includes("helm.sh/hook");
+  const hooks = documents.filter(isHook).map((manifest) => ({
+    manifest,
+    events: readObjects(manifest).flatMap(({ metadata }) =>
+      String(metadata.annotations?.["helm.sh/hook"]).split(",")
+    ),
+  }));
+  const manifest = documents.filter((text) => !isHook(text)).map((text) => `---\n${text}`).join("");
+  const metadata = JSON.parse(Deno.readTextFileSync(`${chart}/Chart.yaml`));
+  return { manifest, hooks, chart: { metadata }, apply_method: "ssa" };
+}
+
+/** As Helm's driver for Secrets writes it: JSON, compressed, in base64, in a Secret's base64. */
+function packed(content: Content): string {
+  const text = gzipSync(JSON.stringify(content)).toBase64();
+  return new TextEncoder().encode(text).toBase64();
 }
 
 /** Helm's end with code 1 and this error. */

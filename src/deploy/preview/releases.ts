@@ -79,7 +79,7 @@ export class ReleasesPreview {
     const { context, unknown } = this.#options;
     const base: PlannedReleaseStep = {
       kind: "release",
-      step: STEPS.release(part.namespace, part.release),
+      step: STEPS.release(component.name, part.namespace, part.release),
       from: part.kind,
       title: part.name,
       release: part.release,
