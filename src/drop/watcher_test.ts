@@ -132,12 +132,19 @@ Deno.test("the same package under two names is one package", () =>
       "Accepted",
     ]);
     const [record] = stage.store.records.listPackages();
-    stage.store.records.setPackageState(record?.digest ?? "sha256:", "ready", { message: "up" });
+    const state = (name: "deploying" | "ready") =>
+      stage.store.records.setPackageState(record?.digest ?? "sha256:", name, { message: "up" });
+    state("deploying");
     stage.put("c.tar.zst", GOOD);
     for (const after of [0, SETTLE_TIME]) await stage.look(after);
     assert.equal(stage.said("c.tar.zst").at(-1), "Accepted");
     const all = stage.store.records.listPackages();
-    assert.deepEqual(all.map(({ state, message }) => [state, message]), [["ready", "up"]]);
+    assert.deepEqual(all.map(({ state, message }) => [state, message]), [["deploying", "up"]]);
+    state("ready");
+    stage.put("d.tar.zst", GOOD);
+    for (const after of [0, SETTLE_TIME]) await stage.look(after);
+    const anew = stage.store.records.listPackages();
+    assert.deepEqual(anew.map(({ state }) => state), ["accepted"], "dropped again to be mended");
   }));
 
 Deno.test("an older version that is dropped again is accepted anew", () =>

@@ -23,7 +23,6 @@ import {
   type PackageOutcome,
   type PackageRecord,
   type PackageState,
-  REMOVED_PHASE,
   type ResolvedTag,
 } from "./types.ts";
 
@@ -48,8 +47,8 @@ export class Records {
 
   /**
    * Records an accepted package with its images, manifests and blobs. A package that is recorded
-   * already, and the newest of its name, keeps its state and place; one that failed, was removed in
-   * whole or in part, or is an older one is accepted anew when it comes again.
+   * already, is the newest of its name and waits or is worked on keeps its state and place; one that
+   * is ready, failed or was removed, or is an older one, is accepted anew when it comes again.
    */
   putPackage(added: NewPackage): PackageRecord {
     return this.#db.transaction(() => {
@@ -282,10 +281,10 @@ export class Records {
     return found;
   }
 
-  /** Whether nothing more comes of a package by itself. */
-  #isOver({ name, sequence, state, components }: PackageRecord): boolean {
-    return state === "failed" || state === "rolled-back" || state === "superseded" ||
-      components.some(({ phase }) => phase === REMOVED_PHASE) ||
+  /** Whether nothing more is done with a package by itself. */
+  #isOver({ name, sequence, state }: PackageRecord): boolean {
+    return state === "ready" || state === "failed" || state === "rolled-back" ||
+      state === "superseded" ||
       this.#newestSequence(name) !== sequence;
   }
 

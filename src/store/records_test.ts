@@ -124,13 +124,28 @@ for (
   });
 }
 
-Deno.test("putting the newest package again changes neither its place nor its state", () => {
+Deno.test("putting a package again that is ready is a wish to deploy it anew", () => {
+  const web = packageWith("web", "1");
+  return reopened(
+    (records) => {
+      records.putPackage(web);
+      records.setPackageState(web.digest, "ready");
+      records.putPackage(web);
+    },
+    (records) => {
+      const found = records.listPackages().map(({ state, sequence }) => [state, sequence]);
+      assert.deepEqual(found, [["accepted", 2]]);
+    },
+  );
+});
+
+Deno.test("putting a package again that is worked on changes neither its place nor its state", () => {
   const newest = packageWith("web", "2");
   return reopened(
     (records) => {
       records.putPackage(packageWith("web", "1"));
       records.putPackage(newest);
-      records.setPackageState(newest.digest, "ready");
+      records.setPackageState(newest.digest, "deploying");
       records.putPackage(packageWith("other", "1"));
       records.putPackage(newest);
     },
@@ -142,7 +157,7 @@ Deno.test("putting the newest package again changes neither its place nor its st
           state,
           sequence,
         ]),
-        [["web", "1", "accepted", 1], ["web", "2", "ready", 2], ["other", "1", "accepted", 3]],
+        [["web", "1", "accepted", 1], ["web", "2", "deploying", 2], ["other", "1", "accepted", 3]],
       );
     },
   );

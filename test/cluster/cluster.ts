@@ -41,6 +41,8 @@ export interface ClusterOptions {
   readonly proxyMode?: ProxyMode;
   /** Whether etcd flushes every write, which a power cut on a real disk would need. @default false */
   readonly fsync?: boolean;
+  /** Whether the API server notes each writing request in {@linkcode AUDIT_LOG}. @default false */
+  readonly audit?: boolean;
   /** Ends the start; what was made is removed. */
   readonly signal?: AbortSignal;
   /** Takes a line per stage. */
@@ -90,7 +92,7 @@ export class Cluster implements AsyncDisposable {
     tools: ClusterPlan["tools"],
     options: ClusterOptions,
   ): Promise<Cluster> {
-    const { nodes = 1, controlPlanes = 1, fsync = false } = options;
+    const { nodes = 1, controlPlanes = 1, fsync = false, audit = false } = options;
     const { registryMode = "plain", proxyMode = "nftables" } = options;
     if (!(controlPlanes >= 1 && controlPlanes <= nodes && nodes <= MAX_NODES)) {
       throw new ClusterError({
@@ -107,8 +109,8 @@ export class Cluster implements AsyncDisposable {
       createPki(layout, subnet, nodes),
       writePauseImage(tools, pauseArchive(layout)),
     ]);
-    const size = { nodes, controlPlanes };
-    const plan = { layout, subnet, tools, ...size, fsync, registryMode, proxyMode, logsDir };
+    const what = { nodes, controlPlanes, fsync, audit, registryMode, proxyMode, logsDir };
+    const plan = { layout, subnet, tools, ...what };
     await savePlan(plan);
     const cluster = new Cluster(plan);
     try {

@@ -18,7 +18,12 @@ export interface DaemonContext {
   readonly controlPlanes: number;
   /** Whether etcd flushes every write. */
   readonly fsync: boolean;
+  /** Whether the API server notes writing requests. */
+  readonly audit: boolean;
 }
+
+/** Where it does: a line of JSON for each, an Event of `audit.k8s.io/v1`; a path in the node. */
+export const AUDIT_LOG = "/var/log/audit.log";
 
 /** How a daemon is started. */
 export interface DaemonCommand {
@@ -122,6 +127,9 @@ function apiserverFlags(c: DaemonContext): string[] {
     `--proxy-client-cert-file=${pki}/front-proxy-client.crt`,
     `--proxy-client-key-file=${pki}/front-proxy-client.key`,
     "--enable-aggregator-routing=true",
+    ...(c.audit
+      ? [`--audit-log-path=${AUDIT_LOG}`, "--audit-policy-file=/etc/kubernetes/audit.yaml"]
+      : []),
     "--profiling=false",
     "--v=1",
   ];

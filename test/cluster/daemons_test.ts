@@ -19,6 +19,7 @@ function context(more: Partial<DaemonContext> = {}): DaemonContext {
     node: 1,
     controlPlanes: 1,
     fsync: false,
+    audit: false,
     ...more,
   };
 }
@@ -67,6 +68,12 @@ Deno.test("etcd flushes only where it is asked to", () => {
   const lazy = (fsync: boolean) =>
     daemonCommand("etcd", context({ fsync })).argv.includes("--unsafe-no-fsync");
   assert.deepEqual([lazy(false), lazy(true)], [true, false]);
+});
+
+Deno.test("the API server notes who writes only where it is asked to", () => {
+  const noted = (audit: boolean) =>
+    flag(daemonCommand("apiserver", context({ audit })).argv, "audit-log-path");
+  assert.deepEqual([noted(false), noted(true)], [undefined, "/var/log/audit.log"]);
 });
 
 Deno.test("a lease is used only among several control planes", () => {

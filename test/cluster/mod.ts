@@ -7,7 +7,7 @@
  * @module
  */
 export * from "./cluster.ts";
-export { CONTROL_PLANE, type DaemonName, WORKER } from "./daemons.ts";
+export { AUDIT_LOG, CONTROL_PLANE, type DaemonName, WORKER } from "./daemons.ts";
 export { ClusterError, type ClusterReason } from "./errors.ts";
 export type { Forward } from "./forward.ts";
 export { layoutOf } from "./layout.ts";

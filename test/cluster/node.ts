@@ -80,8 +80,9 @@ export class ClusterNode {
 
   /** Starts one daemon; it need not answer yet, except containerd. */
   async start(name: DaemonName): Promise<void> {
-    const { layout, subnet, tools, controlPlanes, fsync } = this.plan;
-    const context = { layout, subnet, tools, node: this.number, controlPlanes, fsync };
+    const { layout, subnet, tools, controlPlanes, fsync, audit } = this.plan;
+    const node = this.number;
+    const context = { layout, subnet, tools, node, controlPlanes, fsync, audit };
     const { argv, restart } = daemonCommand(name, context);
     await this.#ask({
       op: "start",

@@ -4,6 +4,7 @@ import { OUTSIDE_RESOLVER } from "./network.ts";
 import { kubeconfig, pkiDir } from "./pki.ts";
 import {
   admissionConfig,
+  auditPolicy,
   cniConfig,
   containerdConfig,
   KUBELET_TUNABLES,
@@ -80,6 +81,7 @@ function etcFiles(plan: ClusterPlan, node: number): Record<string, string> {
     ...(node <= plan.controlPlanes
       ? {
         "kubernetes/admission.yaml": admissionConfig(),
+        "kubernetes/audit.yaml": auditPolicy(),
         "kubernetes/controller-manager.conf": config("controller-manager"),
         "kubernetes/scheduler.conf": config("scheduler"),
       }

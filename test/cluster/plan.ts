@@ -11,6 +11,7 @@ export interface ClusterPlan {
   readonly nodes: number;
   readonly controlPlanes: number;
   readonly fsync: boolean;
+  readonly audit: boolean;
   readonly registryMode: "plain" | "mirror";
   readonly proxyMode: "nftables" | "iptables";
   readonly logsDir: string;
@@ -35,6 +36,7 @@ const Plan = v.object({
   nodes: v.number(),
   controlPlanes: v.number(),
   fsync: v.boolean(),
+  audit: v.boolean(),
   registryMode: v.picklist(["plain", "mirror"]),
   proxyMode: v.picklist(["nftables", "iptables"]),
   logsDir: v.string(),

@@ -168,6 +168,16 @@ export function admissionConfig(): string {
   });
 }
 
+/** What the API server notes where it is asked to: who wrote what, without its content. */
+export function auditPolicy(): string {
+  return json({
+    apiVersion: "audit.k8s.io/v1",
+    kind: "Policy",
+    omitStages: ["RequestReceived"],
+    rules: [{ level: "None", verbs: ["get", "list", "watch"] }, { level: "Metadata" }],
+  });
+}
+
 /** JSON is YAML, so every reader of these files takes it. */
 function json(value: unknown): string {
   return JSON.stringify(value, undefined, 2) + "\n";

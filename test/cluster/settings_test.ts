@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   admissionConfig,
+  auditPolicy,
   cniConfig,
   containerdConfig,
   KUBELET_TUNABLES,
@@ -28,6 +29,14 @@ Deno.test("Pod Security is Talos' default: baseline enforced, kube-system exempt
     "warn-version": "latest",
   });
   assert.deepEqual(at(admissionConfig(), ...path, "exemptions", "namespaces"), ["kube-system"]);
+});
+
+Deno.test("requests that only read are not noted", () => {
+  assert.deepEqual(at(auditPolicy(), "rules", 0), {
+    level: "None",
+    verbs: ["get", "list", "watch"],
+  });
+  assert.deepEqual(at(auditPolicy(), "rules", 1), { level: "Metadata" });
 });
 
 Deno.test("kube-proxy runs in nftables mode and leaves the machine's connection table alone", () => {
