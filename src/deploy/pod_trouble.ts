@@ -15,6 +15,8 @@ export interface Crash {
   readonly restarts: number;
   /** Whether its last run ended at once. */
   readonly short: boolean;
+  /** Whether it is not running again at the moment. */
+  readonly ended: boolean;
 }
 
 /** Why pods do not become ready, in a technician's words. */
@@ -32,6 +34,16 @@ export interface Trouble {
 
 const text = v.optional(v.nullable(v.string()), "");
 
+const terminated = v.optional(
+  v.nullable(v.looseObject({
+    exitCode: v.optional(v.number(), 0),
+    reason: text,
+    message: text,
+    startedAt: text,
+    finishedAt: text,
+  })),
+);
+
 const ContainerSchema = v.looseObject({
   name: v.string(),
   restartCount: v.optional(v.number(), 0),
@@ -39,20 +51,13 @@ const ContainerSchema = v.looseObject({
     v.looseObject({
       waiting: v.optional(v.nullable(v.looseObject({ reason: text, message: text }))),
       running: v.optional(v.nullable(v.looseObject({ startedAt: text }))),
+      terminated,
     }),
     {},
   ),
   lastState: v.optional(
     v.looseObject({
-      terminated: v.optional(
-        v.nullable(v.looseObject({
-          exitCode: v.optional(v.number(), 0),
-          reason: text,
-          message: text,
-          startedAt: text,
-          finishedAt: text,
-        })),
-      ),
+      terminated,
     }),
     {},
   ),
@@ -283,21 +288,29 @@ function containerTrouble(pod: Pod, container: Container): Trouble[] {
       : `${prefix}${reason}: image ${image} is not in the registry${detail}`;
     return [{ message: named, severity: "persistent", imageMissing }];
   }
-  return reason === "CrashLoopBackOff" ? [crashTrouble(pod, container, prefix)] : [];
+  return isCrashing(container) ? [crashTrouble(pod, container, prefix)] : [];
+}
+
+/** Whether it has been started again, and has not ended well since: a pod that is ready is not asked. */
+function isCrashing({ restartCount, state }: Container): boolean {
+  if (state.waiting?.reason === "CrashLoopBackOff") return true;
+  return restartCount > 0 && state.terminated?.exitCode !== 0;
 }
 
 function crashTrouble(pod: Pod, container: Container, prefix: string): Trouble {
-  const { restartCount, lastState: { terminated: ended } } = container;
+  const { restartCount, state, lastState } = container;
+  const ended = state.terminated ?? lastState.terminated;
   const why = ended ? ` after it ended with code ${ended.exitCode} (${ended.reason})` : "";
   const ran = Date.parse(ended?.finishedAt ?? "") - Date.parse(ended?.startedAt ?? "");
   return {
     message: `${prefix}restarted ${restartCount} times${why}`,
-    severity: restartCount >= MAX_RESTARTS ? "fatal" : "pending",
+    severity: restartCount >= MAX_RESTARTS && !state.running ? "fatal" : "pending",
     crash: {
       pod: pod.metadata.name,
       container: container.name,
       restarts: restartCount,
       short: ran < SHORT_RUN,
+      ended: !state.running,
     },
   };
 }

@@ -162,6 +162,28 @@ Deno.test("a container that ends again and again says how often and whether at o
   for (const [finishedAt, short] of rows) {
     const containers = [waiting("CrashLoopBackOff", "", 2, ended(finishedAt))];
     const trouble = worst([pod({ containers })]);
-    assert.deepEqual(trouble?.crash, { pod: "web-1", container: "c", restarts: 2, short });
+    assert.deepEqual(trouble?.crash, {
+      ...{ pod: "web-1", container: "c", restarts: 2 },
+      ...{ short, ended: true },
+    });
+  }
+  const lastState = ended("2026-01-01T00:00:01Z");
+  const states: [
+    state: unknown,
+    restarts: number,
+    ended: boolean | undefined,
+    severity?: string,
+  ][] = [
+    [{ running: {} }, 2, false, "pending"],
+    [{ running: {} }, MAX_RESTARTS, false, "pending"],
+    [{ terminated: { exitCode: 1 } }, MAX_RESTARTS, true, "fatal"],
+    [{ terminated: { exitCode: 0 } }, 2, undefined],
+    [{ terminated: { exitCode: 1 } }, 0, undefined],
+    [{ running: {} }, 0, undefined],
+  ];
+  for (const [state, restartCount, isEnded, severity] of states) {
+    const trouble = worst([pod({ containers: [{ name: "c", restartCount, state, lastState }] })]);
+    assert.equal(trouble?.crash?.ended, isEnded, JSON.stringify(state));
+    assert.equal(trouble?.severity, severity);
   }
 });

@@ -167,7 +167,7 @@ class Watched {
 
   isCrashing(): boolean {
     const { crash } = this;
-    if (crash === undefined || !crash.short) return false;
+    if (crash === undefined || !crash.short || !crash.ended) return false;
     return crash.restarts - this.#forgiven >= MAX_SHORT_RESTARTS;
   }
 

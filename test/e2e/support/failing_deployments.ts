@@ -185,7 +185,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
   {
     name: "volume",
     objects: [deployment({
-      containers: [listener("hello")],
+      containers: [listener("hello", { volumeMounts: [{ name: "key", mountPath: "/key" }] })],
       volumes: [{ name: "key", secret: { secretName: "nobody-made-it" } }],
     })],
     context: SHORT,
