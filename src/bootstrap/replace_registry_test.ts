@@ -249,6 +249,26 @@ for (const name of REPLACE_FAILPOINTS) {
   }
 }
 
+for (const name of REPLACE_FAILPOINTS) {
+  Deno.test(`what one that was stopped at ${name} has left is no trial of another one`, () =>
+    onSite(async (site) => {
+      watchFailpoints((passed) => {
+        if (passed === name) throw new Error("stopped");
+      });
+      await assert.rejects(site.replace(plan("2")), /stopped/);
+      watchFailpoints(undefined);
+      site.fate = (image) => image.endsWith(":3") ? { phase: "Failed" } : READY;
+      await assert.rejects(site.replace(plan("3")), { reason: "RegistryReplacementFailed" });
+      const before = REPLACE_FAILPOINTS.indexOf(name) < REPLACE_FAILPOINTS.indexOf(REPLACED);
+      const left = plan(before ? "1" : "2").image;
+      assert.deepEqual(site.end, { pods: [`${left} home`], guarded: false });
+      assert.deepEqual(site.serving.filter((names) => names === ""), []);
+    }));
+}
+
+/** From here on the Deployment is the new one. */
+const REPLACED = "bootstrap.registry.replaced";
+
 Deno.test("where no registry runs there is nothing to replace, and it is tried again", () =>
   onSite(async (site) => {
     site.fate = () => ({ phase: "Pending" });
