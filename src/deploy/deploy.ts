@@ -12,22 +12,15 @@ import { endInterruptedActions } from "./actions.ts";
 import { beginDeployment } from "./begin.ts";
 import { choose, type Chosen, fillingOf, unpackedAt } from "./choose.ts";
 import { ComponentReleases } from "./component_releases.ts";
-import {
-  type ComponentFailure,
-  failureDetail,
-  failureOf,
-  failureStep,
-  journalledFailure,
-} from "./component_failure.ts";
+import { ComponentFailures } from "./component_failures.ts";
 import type { DeployContext, DeployOutcome, DeployPackage, DeployProgress } from "./context.ts";
-import { DeployError, partsOf } from "./errors.ts";
+import { DeployError } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { checkFiles } from "./file_target.ts";
 import type { HeldRecord } from "./held_record.ts";
 import { imagesToPush } from "./images.ts";
 import { withInjections } from "./injections.ts";
 import { DeployJournal } from "./journal.ts";
-import { othersOf } from "./others.ts";
 import { LimitWatch } from "./limits.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import { publishRepositories } from "./repositories.ts";
@@ -115,9 +108,7 @@ class Deployment {
   readonly #journal: DeployJournal;
   readonly #common: Pick<LocalWorkOptions, "fillingOf" | "onProgress">;
   readonly #releases: ComponentReleases;
-  /** Of the components, in order. */
-  readonly #names: readonly string[];
-  readonly #limit: LimitWatch;
+  readonly #failures: ComponentFailures;
   /** Ends when the deployment is to stop or its time is up. */
   readonly #working: AbortSignal;
   #local: LocalWork | undefined;
@@ -135,10 +126,15 @@ class Deployment {
     this.#pkg = pkg;
     this.#context = context;
     this.#scope = scope;
-    this.#names = chosen.components.map(({ name }) => name);
-    this.#limit = limit;
     this.#working = anyOf(context.signal, limit.signal);
     this.#journal = journal;
+    this.#failures = new ComponentFailures({
+      names: chosen.components.map(({ name }) => name),
+      ...{ journal, limit },
+      isEnded: () => context.signal?.aborted === true || context.newer?.aborted === true,
+      local: () => this.#local,
+      onFailed: (component, message) => this.#say(component, "Failed", message),
+    });
     this.#common = {
       fillingOf: (component) => fillingOf(pkg, component, chosen.components, scope, state, context),
       onProgress: (component, phase, message) => this.#say(component, phase, message),
@@ -217,8 +213,8 @@ class Deployment {
       this.#say(name, "Succeeded", "ready");
       return record.connectStrings(name);
     }
-    const failure = this.#interruptedFailure(component);
-    if (failure !== undefined) throw await this.#goesOnFailing(component, failure, record);
+    const failure = this.#failures.interrupted(component);
+    if (failure !== undefined) throw await this.#failures.goOn(component, failure, record);
     const charts: InstalledChart[] = [];
     deployFailpoint("deploy.component.begin");
     await record.component(name, "Deploying", charts);
@@ -228,13 +224,13 @@ class Deployment {
       await record.component(name, "Succeeded", charts);
       deployFailpoint("deploy.component.recorded");
     } catch (error) {
-      throw await this.#fails(component, error, record, charts);
+      throw await this.#failures.note(component, error, record, charts);
     }
     try {
       await this.#local?.run("onSuccess", component);
     } catch (error) {
       // The record keeps saying that it succeeded, as Zarf's does (deploy.go deployComponents).
-      throw await this.#fails(component, error, record);
+      throw await this.#failures.note(component, error, record);
     }
     await this.#journal.done(step);
     this.#say(name, "Succeeded", "ready");
@@ -266,69 +262,6 @@ class Deployment {
     await around?.after(component.name);
   }
 
-  /** What is stopped has not failed: it goes on, or a newer package does. */
-  get #isEnded(): boolean {
-    return this.#context.signal?.aborted === true || this.#context.newer?.aborted === true;
-  }
-
-  /**
-   * Journals a failure and does what follows it; what is stopped has not failed: it goes on.
-   *
-   * @param charts for the record; without them that is left as it is
-   * @returns the error to throw
-   */
-  async #fails(
-    component: ZarfComponent,
-    cause: unknown,
-    record: HeldRecord,
-    charts?: readonly InstalledChart[],
-  ): Promise<unknown> {
-    const error = this.#limit.instead(cause);
-    if (this.#isEnded) return error;
-    const failure = failureOf(error, charts ?? [], charts !== undefined);
-    if (failure !== undefined) {
-      await this.#journal.begin(failureStep(component.name), failureDetail(failure));
-      deployFailpoint("deploy.failure.begin");
-    }
-    await this.#journal.failed(STEPS.component(component.name));
-    await this.#afterFailure(component, record, charts);
-    return failure === undefined ? error : this.#failed(component.name, failure.error);
-  }
-
-  async #afterFailure(
-    component: ZarfComponent,
-    record: HeldRecord,
-    charts: readonly InstalledChart[] | undefined,
-  ): Promise<void> {
-    await this.#local?.onFailure(component);
-    if (this.#isEnded) return;
-    if (charts !== undefined) await this.#recordFailure(component.name, charts, record);
-    deployFailpoint("deploy.failure.recorded");
-    await this.#journal.done(failureStep(component.name));
-    deployFailpoint("deploy.failure.done");
-  }
-
-  #interruptedFailure({ name }: ZarfComponent): ComponentFailure | undefined {
-    const step = failureStep(name);
-    return this.#journal.isHalfDone(step)
-      ? journalledFailure(this.#journal.detail(step))
-      : undefined;
-  }
-
-  /** Ends what follows a failure that was interrupted there. */
-  async #goesOnFailing(
-    component: ZarfComponent,
-    { error, charts, isRecorded }: ComponentFailure,
-    record: HeldRecord,
-  ): Promise<unknown> {
-    const step = STEPS.component(component.name);
-    this.#local?.restore(component);
-    // What is done of it since must not be taken back.
-    if (this.#journal.isHalfDone(step)) await this.#journal.failed(step);
-    await this.#afterFailure(component, record, isRecorded ? charts : undefined);
-    return this.#failed(component.name, error);
-  }
-
   async #repositories(component: ZarfComponent): Promise<void> {
     const { repositories: target } = this.#context;
     const { definition, digest } = this.#pkg;
@@ -347,33 +280,6 @@ class Deployment {
       signal: this.#working,
     });
     deployFailpoint("deploy.repositories.published");
-  }
-
-  /** The first error is the one to report. */
-  async #recordFailure(
-    component: string,
-    charts: readonly InstalledChart[],
-    record: HeldRecord,
-  ): Promise<void> {
-    try {
-      await record.component(component, "Failed", charts);
-    } catch {
-      // Without an API server the record stays at "Deploying", and the next attempt writes it.
-    }
-  }
-
-  #failed(component: string, error: DeployError): DeployError {
-    const message = `component "${component}": ${error.message}`;
-    this.#say(component, "Failed", error.message);
-    const parts = partsOf(error);
-    const kept = [
-      ...(parts.kept === undefined ? [] : [parts.kept]),
-      ...othersOf(this.#names, component),
-    ];
-    return new DeployError({
-      ...{ ...parts, message },
-      ...(kept.length === 0 ? {} : { kept: kept.join("; ") }),
-    });
   }
 
   #say(component: string | undefined, phase: DeployProgress["phase"], message: string): void {

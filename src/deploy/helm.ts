@@ -1,12 +1,11 @@
 import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
+import { HISTORY_MAX, type ReleaseOptions, templateArgs, upgradeArgs } from "./helm_arguments.ts";
 import { type HelmPreview, parsePreview } from "./helm_preview.ts";
 import { ACTION_MARK, endLeftovers, helmMark } from "./leftovers.ts";
 import { POST_RENDER_COPY, POST_RENDER_SETTINGS } from "./post_render.ts";
 import { withoutMisleading } from "./refusal.ts";
 
-/** Revisions that Helm keeps of a release (Zarf 0.84, helm/chart.go). */
-const HISTORY_MAX = 10;
 /** What Helm gets beyond its own time limit before it is ended, in milliseconds. */
 const GRACE = 30_000;
 /** How long Helm may take to render without a cluster, in milliseconds. */
@@ -39,28 +38,7 @@ export interface HelmOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One release to bring to a chart's content. */
-export interface ReleaseOptions {
-  readonly release: string;
-  readonly namespace: string;
-  /** A directory or an archive. */
-  readonly chart: string;
-  /** Values files, the last one wins. */
-  readonly valuesFiles: readonly string[];
-  /** Path of a JSON list of what `--set` has, which wins over the files. */
-  readonly setFile?: string;
-  /** Path of the post-renderer's settings. */
-  readonly settings: string;
-  readonly schemaValidation: boolean;
-  /** Zarf's `serverSideApply`. */
-  readonly serverSide: "true" | "false" | "auto";
-  /** Milliseconds for each hook and deletion. */
-  readonly timeout: number;
-  /** Whether hooks that come after the objects wait until these are ready. @default false */
-  readonly waits?: boolean;
-  /** Whether fields that somebody else has taken over are taken back. @default false */
-  readonly forceConflicts?: boolean;
-}
+export type { ReleaseOptions };
 
 /** The variable that the generated plugin takes its command from. */
 const EXECUTABLE = "HOLDFAST_EXECUTABLE";
@@ -290,40 +268,6 @@ export class Helm {
     };
     Deno.writeTextFileSync(`${home}/plugins/holdfast/plugin.yaml`, JSON.stringify(plugin));
   }
-}
-
-function templateArgs(options: ReleaseOptions): string[] {
-  return [
-    "template",
-    options.release,
-    options.chart,
-    "--namespace",
-    options.namespace,
-    ...options.valuesFiles.flatMap((file) => ["--values", file]),
-    ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
-  ];
-}
-
-function upgradeArgs(options: ReleaseOptions, more: readonly string[]): string[] {
-  return [
-    "upgrade",
-    options.release,
-    options.chart,
-    "--install",
-    "--namespace",
-    options.namespace,
-    "--history-max",
-    String(HISTORY_MAX),
-    "--timeout",
-    `${Math.ceil(options.timeout / 1000)}s`,
-    `--wait=${options.waits === true ? "legacy" : "hookOnly"}`,
-    `--server-side=${options.serverSide}`,
-    ...(options.forceConflicts === true ? ["--force-conflicts"] : []),
-    "--hide-notes",
-    ...more,
-    ...options.valuesFiles.flatMap((file) => ["--values", file]),
-    ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
-  ];
 }
 
 /** The text of a file, or undefined where there is none. */

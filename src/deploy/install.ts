@@ -3,18 +3,18 @@ import { type Clock, HoldfastError } from "../std/mod.ts";
 import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
-import { type Helm, readIfThere } from "./helm.ts";
-import { type HelmRelease as StoredRelease, parseRelease, textOf } from "./helm_release.ts";
+import { type Helm, readIfThere, type ReleaseOptions } from "./helm.ts";
+import { type HelmRelease, parseRelease, textOf } from "./helm_release.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
 import type { PlannedRelease } from "./plan.ts";
-import { postRender, type PostRendered, serializeSettings } from "./post_render.ts";
+import type { PostRendered } from "./post_render.ts";
 import type { ProofBook } from "./proof.ts";
+import { type RenderContext, renderRelease, writeSettings } from "./render_release.ts";
 import { explained, failedHookJob } from "./refusal.ts";
 import { nameOf, rollBack, withKept } from "./roll_back.ts";
 import { lastWordsOfJob } from "./last_words.ts";
 import { deployedRevision, releaseHistory, repairRelease, type Revision } from "./release.ts";
 import { releaseStatusOf } from "./release_health.ts";
-import type { Templates } from "./template.ts";
 import { type Standing, standingOf } from "./unchanged.ts";
 import { anyOf, cancelled, outdated, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
@@ -25,17 +25,12 @@ export const KIND_GRACE = 15_000;
 const KIND_INTERVAL = 3_000;
 
 /** What installing a release works with. */
-export interface InstallContext {
+export interface InstallContext extends RenderContext {
   readonly kube: KubeClient;
-  readonly helm: Helm;
   readonly clock: Clock;
   readonly state: ZarfState;
   readonly clusterIP?: string;
   readonly pullSecrets?: boolean;
-  readonly packageName: string;
-  readonly templates: Templates;
-  /** Of the API server, for charts that ask; with its `v`. */
-  readonly kubeVersion?: string;
   /** Milliseconds for Helm and the wait together. */
   readonly timeout: number;
   readonly troubleGrace?: number;
@@ -111,7 +106,7 @@ interface Prepared {
 
 async function prepare(
   planned: PlannedRelease,
-  options: HelmRelease,
+  options: ReleaseOptions,
   context: InstallContext,
 ): Promise<Prepared> {
   const { kube } = context;
@@ -126,10 +121,10 @@ async function prepare(
 /** The release as Helm would make it of one that is deployed. */
 async function nextRelease(
   planned: PlannedRelease,
-  options: HelmRelease,
+  options: ReleaseOptions,
   history: readonly Revision[],
   { helm }: InstallContext,
-): Promise<StoredRelease | undefined> {
+): Promise<HelmRelease | undefined> {
   if (planned.literal !== undefined || history.at(-1)?.status !== "deployed") return undefined;
   const json = await helm.dryRun(options);
   return json === undefined ? undefined : parseRelease(json);
@@ -150,7 +145,7 @@ function unchanged(error: unknown, planned: PlannedRelease, context: InstallCont
 /** Applies a release and waits for it. */
 async function bring(
   planned: PlannedRelease,
-  options: HelmRelease,
+  options: ReleaseOptions,
   { preview, standing }: Prepared,
   replaces: boolean,
   deadline: number,
@@ -170,7 +165,7 @@ async function bring(
 /** Has Helm do it, and gives the objects that it applied. */
 async function apply(
   planned: PlannedRelease,
-  options: HelmRelease,
+  options: ReleaseOptions,
   preview: PostRendered,
   forceConflicts: boolean,
   deadline: number,
@@ -203,64 +198,10 @@ async function untouched<T>(
   }
 }
 
-/**
- * Writes the post-renderer's settings.
- *
- * @param directory private
- * @returns their path.
- */
-export function writeSettings(
-  directory: string,
-  context: Pick<InstallContext, "packageName" | "templates">,
-): string {
-  const path = `${directory}/post-render.json`;
-  const { packageName, templates } = context;
-  Deno.writeTextFileSync(path, serializeSettings({ packageName, templates }), { mode: 0o600 });
-  return path;
-}
-
-type HelmRelease = Parameters<Helm["upgrade"]>[0];
-
-/** What {@linkcode renderRelease} works with. */
-export type RenderContext = Pick<
-  InstallContext,
-  "kubeVersion" | "packageName" | "templates" | "helm"
->;
-
-/**
- * The objects of a release as they are applied, and its namespaces.
- *
- * @param rendered What Helm has rendered already.
- * @throws {DeployError} `PackageBroken`, `ChartFailed`.
- */
-export async function renderRelease(
-  planned: PlannedRelease,
-  options: HelmRelease,
-  context: RenderContext,
-  rendered?: string,
-): Promise<PostRendered> {
-  const { kubeVersion, packageName, templates } = context;
-  const text = planned.literal ?? rendered ?? await context.helm.renderForCluster(options) ??
-    await context.helm.render({
-      ...options,
-      ...(kubeVersion === undefined ? {} : { kubeVersion }),
-    });
-  try {
-    return postRender(text, { packageName, templates });
-  } catch (cause) {
-    throw new DeployError({
-      reason: "PackageBroken",
-      message: `"${planned.title}" is not readable as Kubernetes objects`,
-      kept: "it was not applied",
-      cause,
-    });
-  }
-}
-
 /** Applies a chart; a kind that is only just being defined is waited for. */
 async function applyChart(
   helm: Helm,
-  options: HelmRelease,
+  options: ReleaseOptions,
   deadline: number,
   context: InstallContext,
 ): Promise<void> {
@@ -278,7 +219,11 @@ async function applyChart(
   }
 }
 
-async function upgrade(helm: Helm, options: HelmRelease, context: InstallContext): Promise<void> {
+async function upgrade(
+  helm: Helm,
+  options: ReleaseOptions,
+  context: InstallContext,
+): Promise<void> {
   try {
     await helm.upgrade(options);
   } catch (error) {
@@ -293,7 +238,7 @@ async function upgrade(helm: Helm, options: HelmRelease, context: InstallContext
 /** With what the Job of a failed hook said last. */
 async function withHook(
   error: DeployError,
-  { namespace }: HelmRelease,
+  { namespace }: ReleaseOptions,
   { kube }: InstallContext,
 ): Promise<DeployError> {
   const job = error.reason === "HookFailed" ? failedHookJob(error.message) : undefined;

@@ -7,7 +7,7 @@ import { DEFAULT_TIMEOUT, type DeployContext } from "../context.ts";
 import { DeployError } from "../errors.ts";
 import { type Helm, type ReleaseOptions, withPrivateDirectory } from "../helm.ts";
 import type { HelmPreview } from "../helm_preview.ts";
-import { renderRelease, writeSettings } from "../install.ts";
+import { renderRelease, writeSettings } from "../render_release.ts";
 import { missingOf, namespacesOf } from "../namespaces.ts";
 import { type PlannedRelease, type ReleasePart, releaseParts } from "../plan.ts";
 import type { PostRendered } from "../post_render.ts";
