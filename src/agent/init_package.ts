@@ -46,11 +46,11 @@ function remaining(component: ZarfComponent): ZarfComponent {
  * The images that the chosen components bring into the registry: as Zarf, without those of the seed
  * registry, and without the agent that nobody starts.
  */
-export function imagesOf(
+export function imagesOf<Image extends Pick<ImageRecord, "reference" | "repository">>(
   definition: ZarfPackage,
   components: readonly ZarfComponent[],
-  images: readonly ImageRecord[],
-): ImageRecord[] {
+  images: readonly Image[],
+): Image[] {
   const agent = constant(definition, "AGENT_IMAGE");
   const wanted = new Set(
     components.filter(({ name }) => name !== PROVIDED.seedRegistry).flatMap(referencesOf),

@@ -5,6 +5,7 @@
  * @module
  */
 export { runAgent } from "./agent.ts";
+export { imagesOf, isProvided, withoutProvided } from "./init_package.ts";
 export * from "./settings.ts";
 export { SiteSettingsBook } from "./site_settings.ts";
 export { type DeploySettings, SiteSettingsReader } from "./site_settings_reader.ts";

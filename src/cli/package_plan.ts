@@ -1,25 +1,31 @@
 import {
   actionPolicyOf,
+  type DeploySettings,
   findTools,
   type GivenSettings,
+  imagesOf,
+  isProvided,
   postRendererCommand,
   readTrustedKeys,
   resolveSettings,
   type Settings,
   SettingsError,
   SiteSettingsReader,
+  withoutProvided,
 } from "../agent/mod.ts";
 import { registryUrl } from "../bootstrap/mod.ts";
 import {
   DeployError,
+  type DeployPackage,
   GoTemplates,
   type ImageName,
   NO_SETTINGS,
   type PreviewContext,
   previewPackage,
+  selectComponents,
 } from "../deploy/mod.ts";
 import { KubeClient, KubeError } from "../kube/mod.ts";
-import { splitPart } from "../package/mod.ts";
+import { type PackageImage, splitPart, type ZarfPackage } from "../package/mod.ts";
 import { gitRepositoryName, parseImageReference, RefError, zarfTag } from "../refs/mod.ts";
 import { type Digest, digestHex, exec } from "../std/mod.ts";
 import { loadState } from "../zarf/mod.ts";
@@ -86,9 +92,10 @@ export async function planPackage(path: string, options: PlanOptions): Promise<v
     try {
       const site = await siteOf(path, definition.metadata.name, settings, helm, options);
       const plan = await previewPackage(
-        { definition, digest, images: read.contents.images },
+        { digest, ...asDeployed(definition, read.contents.images, site) },
         {
           ...site,
+          notes: notesOf(definition),
           ...await clusterOf(kube, read),
           ...{ kube, kubeconfig, dataDir },
           tools: { helm, postRenderer: postRendererCommand() },
@@ -141,6 +148,36 @@ async function siteOf(
     if (!(error instanceof DeployError)) throw error;
     throw refused(error.message);
   }
+}
+
+/** A package as the agent deploys it: of an init package without what Holdfast is itself. */
+function asDeployed(
+  definition: ZarfPackage,
+  images: readonly PackageImage[],
+  site: DeploySettings,
+): Pick<DeployPackage, "definition" | "images"> {
+  if (definition.kind !== "ZarfInitConfig") return { definition, images };
+  return {
+    definition: withoutProvided(definition),
+    images: imagesOf(definition, chosenOf(definition, site), images),
+  };
+}
+
+function chosenOf(definition: ZarfPackage, { components }: DeploySettings) {
+  try {
+    return selectComponents(definition, components);
+  } catch (error) {
+    if (!(error instanceof DeployError)) throw error;
+    // The plan says why nothing is chosen.
+    return [];
+  }
+}
+
+function notesOf({ kind, components }: ZarfPackage): ReadonlyMap<string, string> {
+  const provided = components.filter(({ name }) => isProvided(name));
+  return new Map(
+    kind === "ZarfInitConfig" ? provided.map(({ name }) => [name, "provided by Holdfast"]) : [],
+  );
 }
 
 /** What is known of the cluster beforehand. @throws {KubeError} when it does not answer. */

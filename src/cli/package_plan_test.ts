@@ -234,3 +234,35 @@ Deno.test("a signature by a trusted key is told", async () => {
   const { out } = await site.said(SIGNED, "--trust-key", `${PACKAGES}/app-signed.pub`);
   assert.match(out, /^signature +Verified by b7cdfef8572b7c9b$/m);
 });
+
+Deno.test("of an init package nothing is planned that Holdfast is itself", async () => {
+  await using site = await Site.ready();
+  const path = `${site.dir}/zarf-init-amd64-v0.84.0.tar.zst`;
+  const registry = {
+    definition: { charts: [{ name: "docker-registry", version: "1", namespace: "zarf" }] },
+    files: { "charts/docker-registry-1.tgz": "a chart" },
+  };
+  const image = (name: string) => `docker.io/library/${name}:1`;
+  Deno.writeFileSync(
+    path,
+    buildPackage({
+      components: [
+        { name: "zarf-seed-registry", images: [image("seed")], ...registry },
+        { name: "zarf-registry", images: [image("registry")], ...registry },
+        { name: "own", images: [image("own")] },
+      ],
+      images: ["seed", "registry", "own"].map((name) => ({
+        reference: image(name),
+        layers: [name],
+      })),
+      hooks: { definition: (definition) => void (definition["kind"] = "ZarfInitConfig") },
+    }),
+  );
+  const plan = await site.plan(path);
+  assert.deepEqual(plan.components.map(({ name, note, steps }) => [name, note, steps.length]), [
+    ["zarf-seed-registry", "provided by Holdfast", 0],
+    ["zarf-registry", "provided by Holdfast", 0],
+    ["own", undefined, 0],
+  ]);
+  assert.equal(plan.images.total, 2, "the seed's image is not sent");
+});

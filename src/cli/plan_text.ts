@@ -70,11 +70,11 @@ function noteLines(what: string, notes: readonly string[]): string[] {
 }
 
 function componentLines(component: PlannedComponent): string[] {
-  const { name, deployed, why, steps, onFailure } = component;
+  const { name, deployed, why, note, steps, onFailure } = component;
   if (!deployed) return ["", `component ${name}: left out (${why})`];
   return [
     "",
-    `component ${name} (${why})`,
+    `component ${name} (${why})${note === undefined ? "" : `: ${note}`}`,
     ...steps.flatMap(stepLines),
     ...onFailure.map((action) => `  should it fail: ${action.title}`),
   ].flatMap((line) => line.split("\n"));

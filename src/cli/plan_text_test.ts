@@ -141,7 +141,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "data",
-    step: { kind: "dataInjection", target: "/data of container c" },
+    step: { kind: "dataInjection", step: "x", target: "/data of container c" },
     expected: ["  data for /data of container c"],
   },
   {
@@ -244,9 +244,9 @@ Deno.test("what would follow a failure is named", () => {
   const text = planText({
     ...PLAN,
     components: [{
-      ...{ name: "web", deployed: true, why: "chosen", steps: [] },
+      ...{ name: "web", deployed: true, why: "chosen", note: "all is well", steps: [] },
       onFailure: [{ ...action, title: "say it" }],
     }],
   });
-  assert.match(text, /^component web \(chosen\)\n {2}should it fail: say it$/m);
+  assert.match(text, /^component web \(chosen\): all is well\n {2}should it fail: say it$/m);
 });

@@ -7,6 +7,7 @@ import { DeployError } from "./errors.ts";
 import { inject } from "./inject.ts";
 import type { DeployJournal } from "./journal.ts";
 import type { Scope } from "./scope.ts";
+import { STEPS } from "./steps.ts";
 import type { KubectlInput } from "./transfer.ts";
 import { anyOf } from "./wait.ts";
 
@@ -104,7 +105,7 @@ class Injections {
         kube,
         journal,
         kubectl: this.#kubectl(),
-        step: `injection/${this.#component}/${at}`,
+        step: STEPS.injection(this.#component, at),
         source: sources[at] ?? "",
         marker: this.#marker(),
         timeout: this.#timeout,

@@ -6,4 +6,5 @@ export const STEPS = {
   repository: (component: string, name: string) => `component/${component}/repository/${name}`,
   release: (component: string, namespace: string, release: string) =>
     `component/${component}/release/${namespace}/${release}`,
+  injection: (component: string, index: number) => `injection/${component}/${index}`,
 } as const;

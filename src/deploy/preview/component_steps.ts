@@ -80,9 +80,11 @@ export function plannedRepositories(
 
 /** Data that is put into running pods. */
 export function plannedInjections(component: ZarfComponent): PlannedInjection[] {
-  return component.dataInjections.map(({ target: { namespace, selector, container, path } }) => ({
+  return component.dataInjections.map(({ target }, index) => ({
     kind: "dataInjection",
-    target: `${path} of container ${container} in pods ${selector} in ${namespace}`,
+    step: STEPS.injection(component.name, index),
+    target: `${target.path} of container ${target.container} in pods ${target.selector} ` +
+      `in ${target.namespace}`,
   }));
 }
 

@@ -58,6 +58,8 @@ export interface PlannedComponent {
   readonly deployed: boolean;
   /** `required`, `default`, `chosen`, …: why it is deployed or left out. */
   readonly why: string;
+  /** What is to be known of it besides. */
+  readonly note?: string;
   /** In the order in which they are done. */
   readonly steps: readonly PlannedStep[];
   /** What runs only when a step fails. */
@@ -104,9 +106,11 @@ export interface PlannedRepository {
   readonly name: string;
 }
 
-/** Data that is put into running pods. */
+/** Data that is put into running pods, beside the steps that follow. */
 export interface PlannedInjection {
   readonly kind: "dataInjection";
+  /** Its parts in the journal are below it. */
+  readonly step: string;
   readonly target: string;
 }
 

@@ -27,6 +27,8 @@ export interface PreviewContext extends DeployContext, ImagesContext {
   readonly signal?: AbortSignal;
   /** Where the registry would be where there is none yet. @default 127.0.0.1:31999 */
   readonly registryAddress?: string;
+  /** What is to be known of components, by name. @default nothing */
+  readonly notes?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -121,6 +123,7 @@ class Preview {
         name: component.name,
         deployed,
         why: whyChosen(component, deployed, this.#context.components),
+        ...this.#note(component),
         ...(deployed
           ? await this.#steps(component, scope, unknown, releases)
           : { steps: [], onFailure: [] }),
@@ -129,6 +132,11 @@ class Preview {
     this.#refused.push(...releases.refused);
     await images.look(releases.images, state.registryInfo.address);
     return planned;
+  }
+
+  #note({ name }: ZarfComponent): { readonly note?: string } {
+    const note = this.#context.notes?.get(name);
+    return note === undefined ? {} : { note };
   }
 
   /** The order is that of the deployment (deploy.ts). */

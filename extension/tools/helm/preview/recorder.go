@@ -21,7 +21,6 @@ import (
 const (
 	hookAnnotation    = "helm.sh/hook"
 	releaseAnnotation = "meta.helm.sh/release-name"
-	fieldManager      = "helm"
 )
 
 // object is what Helm would do with one object.
@@ -172,7 +171,7 @@ func conflictsWithItself(err error) bool {
 		return false
 	}
 	for _, cause := range details.Causes {
-		if !strings.HasPrefix(cause.Message, `conflict with "`+fieldManager+`"`) {
+		if !strings.HasPrefix(cause.Message, `conflict with "`+kube.ManagedFieldsManager+`"`) {
 			return false
 		}
 	}
