@@ -1,5 +1,5 @@
 import { createCipheriv } from "node:crypto";
-import { cacheDir, ensureTool, TOOLS, type ToolSpec } from "../extension/build/go_tools.ts";
+import { cacheDir, ensureTool, TOOLS } from "../extension/build/go_tools.ts";
 import { writeOciArchive } from "../extension/build/oci_image.ts";
 import { runProgram } from "./programs.ts";
 
@@ -19,15 +19,6 @@ const VERSION = "0.1.0";
 /** Layers that the payload is spread over, above the one with the program. */
 const PAYLOAD_LAYERS = 4;
 const CHUNK = 1 << 20;
-
-/** The example's server: it answers, so a pod with it becomes Ready by a real probe. */
-const HELLO: ToolSpec = {
-  name: "hello",
-  module: "examples/hello/app",
-  package: ".",
-  variables: { "main.version": VERSION },
-  cpuMinutes: 1,
-};
 
 /**
  * Makes a package with the real `zarf package create`: one image, and one Deployment with one pod.
@@ -75,7 +66,8 @@ async function writeImage(spec: DeployPackage, directory: string): Promise<void>
   }
   await writeOciArchive(`${directory}/image.tar`, [{
     references: [imageOf(name)],
-    entries: [{ path: "hello", file: await ensureTool(HELLO), mode: 0o755 }],
+    // It answers, so a pod with it becomes Ready by a real probe.
+    entries: [{ path: "hello", file: await ensureTool(TOOLS.hello), mode: 0o755 }],
     layersAbove: parts.map((file, at) => [{ path: `payload-${at}`, file }]),
     gzipLevel: 0,
     config: { entrypoint: ["/hello"], user: "65532:65532" },

@@ -88,13 +88,7 @@ async function writeImage(file: string, version: string): Promise<void> {
 }
 
 function helloTool(version: string): ToolSpec {
-  return {
-    name: "hello",
-    module: "examples/hello/app",
-    package: ".",
-    variables: { "main.version": version },
-    cpuMinutes: 1,
-  };
+  return { ...TOOLS.hello, variables: { "main.version": version } };
 }
 
 async function createPackage(directory: string, output: string): Promise<void> {

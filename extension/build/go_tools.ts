@@ -92,6 +92,14 @@ export const TOOLS = {
   gogit: { name: "gogit", module: "test/cluster/tools/gogit", package: ".", cpuMinutes: 1 },
   /** How objects stand by the rules that Zarf waits by, asked line by line. */
   kstatus: { name: "kstatus", module: "test/cluster/tools/kstatus", package: ".", cpuMinutes: 1 },
+  /** The example's server, of the version of the package in test/fixtures. */
+  hello: {
+    name: "hello",
+    module: "examples/hello/app",
+    package: ".",
+    variables: { "main.version": "0.1.0" },
+    cpuMinutes: 1,
+  },
   /** Zarf's own names for images and git repositories, asked line by line. */
   transform: {
     name: "transform",

@@ -126,9 +126,13 @@ export class Cluster implements AsyncDisposable {
     return new Cluster(await loadPlan(layoutOf(name)));
   }
 
-  /** Removes a cluster and everything that it left, also after a crash; fine when there is none. */
-  static async down(name = "holdfast"): Promise<void> {
-    await tearDown(layoutOf(name));
+  /**
+   * Removes a cluster and everything that it left, also after a crash; fine when there is none.
+   *
+   * @param root the directory of its state. @default `$HOLDFAST_STATE`, else under /var/lib
+   */
+  static async down(name = "holdfast", root?: string): Promise<void> {
+    await tearDown(layoutOf(name, root));
   }
 
   async #startNodes({ signal, say = () => {} }: ClusterOptions): Promise<void> {

@@ -1,3 +1,4 @@
+// Runs alone: a label has to be written within a second.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import {

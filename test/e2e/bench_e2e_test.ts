@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 import assert from "node:assert/strict";
 import { REPOSITORY_ROOT } from "../../extension/build/go_tools.ts";
 

@@ -1,3 +1,4 @@
+// Runs alone: one late answer of two thousand would be a refused pod.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import {

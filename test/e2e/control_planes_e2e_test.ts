@@ -1,3 +1,4 @@
+// Runs alone: three API servers are a load, and it measures how long it takes to make a pod.
 import assert from "node:assert/strict";
 import type { KubeClient, KubeObject } from "../../src/kube/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";

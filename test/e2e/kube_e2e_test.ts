@@ -1,3 +1,4 @@
+// Runs alone: its leases last three seconds.
 import assert from "node:assert/strict";
 import {
   acquireLease,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ensureTool } from "../../extension/build/go_tools.ts";
+import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { writeOciArchive } from "../../extension/build/oci_image.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { DATA_DIR, eventually, TestAgent } from "./support/agent.ts";
@@ -8,14 +8,6 @@ import { zarf, zarfCreate } from "./support/zarf.ts";
 const NAMESPACE = "tags";
 const GREETING = "docker.io/library/greeting:1";
 const SIDE = "docker.io/library/side:1";
-/** The example's server, which answers with its environment variable GREETING. */
-const HELLO = {
-  name: "hello",
-  module: "examples/hello/app",
-  package: ".",
-  variables: { "main.version": "0.1.0" },
-  cpuMinutes: 1,
-};
 const REPOSITORIES = `${DATA_DIR}/registry/docker/registry/v2/repositories/library`;
 
 /** One pod on every node, which asks for its image each time that it starts. */
@@ -56,7 +48,8 @@ async function makePackage(parent: string, spec: PackageSpec): Promise<string> {
   const { name, version, word, whole } = spec;
   const directory = `${parent}/${name}-${version}`;
   await Deno.mkdir(directory);
-  const hello = await ensureTool(HELLO);
+  // It answers with its environment variable GREETING.
+  const hello = await ensureTool(TOOLS.hello);
   const imageOf = (reference: string, word: string) => ({
     references: [reference],
     entries: [{ path: "hello", file: hello, mode: 0o755 }, { path: "word", content: word }],

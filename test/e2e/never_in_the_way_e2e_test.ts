@@ -1,3 +1,4 @@
+// Runs alone: it measures how long it takes to make a pod.
 import assert from "node:assert/strict";
 import { KubeClient, type KubeObject } from "../../src/kube/mod.ts";
 import { Cluster, type ClusterNode, type NodeProcess, obstacle } from "../cluster/mod.ts";

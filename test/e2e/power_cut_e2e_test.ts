@@ -1,3 +1,4 @@
+// Runs first: power cuts take minutes.
 import assert from "node:assert/strict";
 import { onInterrupt } from "../demo/interrupt.ts";
 import { FILE_SYSTEMS, type FileSystem } from "../powercut/disk.ts";

@@ -1,3 +1,4 @@
+// Runs alone: a Secret has to be there within a second.
 import assert from "node:assert/strict";
 import { KubeClient, KubeError, type KubeObject } from "../../src/kube/mod.ts";
 import { systemClock } from "../../src/std/mod.ts";

@@ -1,30 +1,24 @@
 import { Cluster } from "../cluster/mod.ts";
 import { stateRoot } from "../cluster/layout.ts";
 
-const STATE_VARIABLE = "HOLDFAST_STATE";
+/** Where a process finds the directory that has the state of its clusters. */
+export const STATE_VARIABLE = "HOLDFAST_STATE";
 
 /**
- * Gives the clusters of this run, and of the processes that it starts, a state directory of their
- * own, so that another run or a cluster that somebody uses is never touched. What runs that died
- * left is removed first.
+ * Gives each lane of this run a state directory of its own, so that neither another lane nor another
+ * run nor a cluster that somebody uses is ever touched. What runs that died left is removed first.
  *
- * @returns the directory.
+ * @returns the directory of a lane.
  */
-export async function claimClusters(): Promise<string> {
-  const base = stateRoot();
-  for (const root of abandonedRoots(base)) {
-    Deno.env.set(STATE_VARIABLE, root);
-    await removeClusters();
-  }
-  const own = `${base}-${Deno.pid}`;
-  Deno.env.set(STATE_VARIABLE, own);
-  return own;
+export async function claimClusters(base = stateRoot()): Promise<(lane: number) => string> {
+  for (const root of abandonedRoots(base)) await removeClusters(root);
+  return (lane) => `${base}-${Deno.pid}-${lane + 1}`;
 }
 
-/** Removes every cluster of this run and gives the names of those that were there. */
-export async function removeClusters(): Promise<string[]> {
-  const names = clusterNames(stateRoot());
-  for (const name of names) await Cluster.down(name);
+/** Removes every cluster that has state in `root` and gives the names of those that were there. */
+export async function removeClusters(root: string): Promise<string[]> {
+  const names = clusterNames(root);
+  for (const name of names) await Cluster.down(name, root);
   return names;
 }
 
@@ -38,9 +32,13 @@ export function abandonedRoots(base: string): string[] {
   const at = base.lastIndexOf("/");
   const prefix = `${base.slice(at + 1)}-`;
   return directoriesIn(base.slice(0, at) || "/")
-    .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
-    .filter((name) => !isAlive(name.slice(prefix.length)))
-    .map((name) => `${base.slice(0, at)}/${name}`);
+    .filter((name) => name.startsWith(prefix))
+    .filter((name) => {
+      const pid = /^(\d+)(-\d+)?$/.exec(name.slice(prefix.length))?.[1];
+      return pid !== undefined && !isAlive(pid);
+    })
+    .map((name) => `${base.slice(0, at)}/${name}`)
+    .sort();
 }
 
 function isAlive(pid: string): boolean {

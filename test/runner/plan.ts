@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { defaultLanes, MAX_LANES } from "./lanes.ts";
 import type { Suite } from "./suite.ts";
 
 /** What the command line asks for. */
@@ -6,6 +7,8 @@ export interface TestRequest {
   readonly unit: boolean;
   readonly e2e: boolean;
   readonly filter?: string;
+  /** How many suites run at once, at most. */
+  readonly lanes: number;
   /** Only these files or folders, from the repository's root; empty means all. */
   readonly paths: readonly string[];
 }
@@ -26,13 +29,17 @@ export function requestOf(args: readonly string[]): TestRequest | undefined {
         unit: { type: "boolean" },
         e2e: { type: "boolean" },
         filter: { type: "string" },
+        lanes: { type: "string", default: String(defaultLanes()) },
       },
     });
+    const lanes = Number(values.lanes);
+    if (!(Number.isInteger(lanes) && lanes >= 1 && lanes <= MAX_LANES)) return undefined;
     const all = values.unit === values.e2e;
     return {
       unit: all || values.unit === true,
       e2e: all || values.e2e === true,
       ...(values.filter === undefined ? {} : { filter: values.filter }),
+      lanes,
       paths: positionals.map((path) => path.replace(/^\.\//, "").replace(/\/+$/, "")),
     };
   } catch {

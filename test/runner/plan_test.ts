@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
+import { defaultLanes } from "./lanes.ts";
 import { e2eSuites, requestOf, testFiles, type TestRequest, unitSuites } from "./plan.ts";
 
+const ALL = { unit: true, e2e: true, lanes: defaultLanes(), paths: [] };
 const requests: { args: string[]; want: TestRequest | undefined }[] = [
-  { args: [], want: { unit: true, e2e: true, paths: [] } },
-  { args: ["--unit"], want: { unit: true, e2e: false, paths: [] } },
-  { args: ["--e2e"], want: { unit: false, e2e: true, paths: [] } },
-  { args: ["--unit", "--e2e"], want: { unit: true, e2e: true, paths: [] } },
+  { args: [], want: ALL },
+  { args: ["--unit"], want: { ...ALL, e2e: false } },
+  { args: ["--e2e"], want: { ...ALL, unit: false } },
+  { args: ["--unit", "--e2e"], want: ALL },
   {
     args: ["--filter", "a b", "./src/store/", "test/x_test.ts"],
-    want: { unit: true, e2e: true, filter: "a b", paths: ["src/store", "test/x_test.ts"] },
+    want: { ...ALL, filter: "a b", paths: ["src/store", "test/x_test.ts"] },
   },
+  { args: ["--lanes", "1"], want: { ...ALL, lanes: 1 } },
+  { args: ["--lanes=16"], want: { ...ALL, lanes: 16 } },
+  { args: ["--lanes=17"], want: undefined },
+  { args: ["--lanes", "0"], want: undefined },
+  { args: ["--lanes", "1.5"], want: undefined },
+  { args: ["--lanes", "both"], want: undefined },
   { args: ["--filter"], want: undefined },
   { args: ["--fast"], want: undefined },
 ];

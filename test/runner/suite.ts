@@ -17,6 +17,8 @@ export interface SuiteOptions {
   readonly logs: string;
   /** Only tests whose name contains it. */
   readonly filter?: string;
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   /** Called for each test when it ends; `seconds` since the one before it ended. */
   readonly onTest: (result: TestResult, seconds: number) => void;
@@ -43,6 +45,7 @@ export async function runSuite(suite: Suite, options: SuiteOptions): Promise<voi
   }, suite.timeout);
   const abort = () => stop(child);
   options.signal?.addEventListener("abort", abort, { once: true });
+  if (options.signal?.aborted) abort();
   try {
     const [seen, words, status] = await Promise.all([
       report(child.stdout, options),
@@ -83,7 +86,8 @@ async function explainLoading(
 const TEST_ARGS = ["test", "--quiet", "--allow-all", "--no-check", "--no-prompt"] as const;
 
 function childEnv(options: SuiteOptions): Record<string, string> {
-  return { ...Deno.env.toObject(), HOLDFAST_TEST_LOGS: options.logs, NO_COLOR: "1" };
+  const own = { HOLDFAST_TEST_LOGS: options.logs, NO_COLOR: "1" };
+  return { ...Deno.env.toObject(), ...options.env, ...own };
 }
 
 function start(suite: Suite, options: SuiteOptions): Deno.ChildProcess {
