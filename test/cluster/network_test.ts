@@ -97,8 +97,13 @@ Deno.test({
       for (const [name, script, counted] of cases) {
         await t.step(name, async () => {
           const before = await countOutside(subnet);
-          await tryIt(`{ ${script}; } 2>/dev/null`);
-          assert.equal(await countOutside(subnet) > before, counted);
+          let seen = false;
+          // On a busy machine a first try may be over before anything was sent.
+          for (let tries = 0; !seen && tries < (counted ? 10 : 1); tries++) {
+            await tryIt(`{ ${script}; } 2>/dev/null`);
+            seen = await countOutside(subnet) > before;
+          }
+          assert.equal(seen, counted);
         });
       }
     });
