@@ -1,3 +1,4 @@
+// Runs alone: a failure has to be undone within half a minute.
 import assert from "node:assert/strict";
 import { KubeClient, type KubeObject } from "../../src/kube/mod.ts";
 import type { PackageStatus } from "../../src/status/mod.ts";

@@ -30,7 +30,7 @@ const FLUSH_DELAY = "1ms";
  */
 const MOUNT_OPTIONS: Readonly<Record<FileSystem, string>> = { ext4: "", xfs: ",nouuid" };
 /** How long a server may take to answer, in milliseconds. */
-const START_TIMEOUT = 10_000;
+const START_TIMEOUT = 30_000;
 const POLL_INTERVAL = 10;
 
 /**
