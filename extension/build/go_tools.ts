@@ -111,6 +111,13 @@ export const TOOLS = {
   talosDescriptors: talosApiTool("descriptors"),
   /** Talos' API on a socket, with its roles, without a Talos below it. */
   talosApi: talosApiTool("server"),
+  /** What Talos says of an extension image, and what it forgets to say. */
+  talosValidate: {
+    name: "talos-validate",
+    module: "test/cluster/tools/talosvalidate",
+    package: ".",
+    cpuMinutes: 1,
+  },
 } as const satisfies Record<string, ToolSpec>;
 
 function containerdTool(name: string, cpuMinutes: number): ToolSpec {
@@ -169,6 +176,8 @@ export interface ToolPlaces {
   readonly root?: string;
   /** @default {@linkcode cacheDir} */
   readonly cache?: string;
+  /** Go's name of the processor that it is for. @default this machine's */
+  readonly goarch?: string;
 }
 
 /**
@@ -181,12 +190,13 @@ export interface ToolPlaces {
 export async function ensureTool(
   spec: ToolSpec,
   say: (line: string) => void = sayOnStderr,
-  { root = REPOSITORY_ROOT, cache = cacheDir() }: ToolPlaces = {},
+  { root = REPOSITORY_ROOT, cache = cacheDir(), goarch }: ToolPlaces = {},
 ): Promise<string> {
   const module = `${root}/${spec.module}`;
   const flags = buildFlags(spec);
+  const env: Record<string, string> = goarch === undefined ? {} : { GOARCH: goarch };
   const home = `${cache}/tools/${spec.name}`;
-  const directory = `${home}/${await buildKey(module, flags)}`;
+  const directory = `${home}/${await buildKey(module, flags, env)}`;
   const binary = `${directory}/${spec.name}`;
   if (isFile(binary)) return binary;
   Deno.mkdirSync(home, { recursive: true });
@@ -196,7 +206,7 @@ export async function ensureTool(
   if (isFile(binary)) return binary;
   say(`building ${spec.name} (about ${spec.cpuMinutes} CPU minutes the first time)`);
   const started = performance.now();
-  await build(spec, module, flags, directory);
+  await build(spec, module, flags, directory, env);
   const seconds = Math.round((performance.now() - started) / MILLISECONDS_PER_SECOND);
   say(`built ${spec.name} in ${seconds} s`);
   removeOldBuilds(home);
@@ -215,9 +225,13 @@ function buildFlags(spec: ToolSpec): string[] {
   return ["-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...variables].join(" ")];
 }
 
-async function buildKey(module: string, flags: readonly string[]): Promise<string> {
+async function buildKey(
+  module: string,
+  flags: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
   const sources = hashTree(module, (path) => /(^|\/)go\.(mod|sum)$|\.go$/.test(path));
-  const go = await runGo(module, ["env", "GOVERSION", "GOOS", "GOARCH"]);
+  const go = await runGo(module, ["env", "GOVERSION", "GOOS", "GOARCH"], env);
   if (go.code !== 0) throw buildFailed("go env", go.stderr);
   const parts = [sources, ...flags, go.stdout.trim()].join("\0");
   return createHash("sha256").update(parts).digest("hex").slice(0, 24);
@@ -228,12 +242,13 @@ async function build(
   module: string,
   flags: readonly string[],
   directory: string,
+  env: Readonly<Record<string, string>>,
 ): Promise<void> {
   const unfinished = `${directory}.${Deno.pid}.tmp`;
   Deno.mkdirSync(unfinished, { recursive: true });
   try {
     const output = `${unfinished}/${spec.name}`;
-    const result = await runGo(module, ["build", ...flags, "-o", output, spec.package]);
+    const result = await runGo(module, ["build", ...flags, "-o", output, spec.package], env);
     if (result.code !== 0) throw buildFailed(spec.name, result.stderr);
     Deno.renameSync(unfinished, directory);
   } catch (error) {
@@ -249,13 +264,22 @@ export interface GoAnswer {
   readonly stderr: string;
 }
 
-/** Runs `go` to its end. @throws {ToolError} `GoMissing`. */
-export async function runGo(cwd: string, args: readonly string[]): Promise<GoAnswer> {
+/**
+ * Runs `go` to its end.
+ *
+ * @param env beside this process' own.
+ * @throws {ToolError} `GoMissing`.
+ */
+export async function runGo(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<GoAnswer> {
   try {
     const result = await new Deno.Command("go", {
       args: [...args],
       cwd,
-      env: { CGO_ENABLED: "0" },
+      env: { CGO_ENABLED: "0", ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
