@@ -19,7 +19,8 @@ const PARTS = ["binary", "tools", "seed"] as const;
 /** What can be built alone. */
 export type Part = typeof PARTS[number];
 
-const DIST = `${REPOSITORY_ROOT}/dist`;
+/** Where everything that is built lies. */
+export const DIST = `${REPOSITORY_ROOT}/dist`;
 const USAGE = `usage: deno task build [--only ${PARTS.join("|")}]… [--no-tools]
 
   --only PART  build only this part; may be given several times
@@ -71,9 +72,14 @@ async function tools(say: (line: string) => void): Promise<boolean> {
 }
 
 async function seed(say: (line: string) => void): Promise<boolean> {
-  const goMod = await Deno.readTextFile(`${REPOSITORY_ROOT}/${TOOLS.registry.module}/go.mod`);
   const binary = await ensureTool(TOOLS.registry, say);
-  return await writeSeed(`${DIST}/seed`, seedImage(binary, pinnedRegistryVersion(goMod)));
+  return await writeSeed(`${DIST}/seed`, seedImage(binary, await registryVersion()));
+}
+
+/** The version of the registry that is built. */
+export async function registryVersion(): Promise<string> {
+  const goMod = await Deno.readTextFile(`${REPOSITORY_ROOT}/${TOOLS.registry.module}/go.mod`);
+  return pinnedRegistryVersion(goMod);
 }
 
 function sayOnStderr(line: string): void {

@@ -154,7 +154,7 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
   const layers: readonly (readonly [SettingSource, GivenSettings])[] = [
     ["flag", input.flags],
     ["environment", fromEnvironment(input.environment)],
-    ["file", input.file === undefined ? {} : fromFile(input.file)],
+    ["file", input.file === undefined ? {} : settingsIn(input.file)],
     ["default", input.defaults],
   ];
   const merged: Record<string, unknown> = {};
@@ -234,13 +234,18 @@ const fileSchema = v.pipe(
   ),
 );
 
-/** The YAML file given with `--config`. */
-interface ConfigFile {
+/** A YAML file with settings. */
+export interface ConfigFile {
   readonly path: string;
   readonly text: string;
 }
 
-function fromFile(file: ConfigFile): GivenSettings {
+/**
+ * The settings in a file; their values are not checked yet.
+ *
+ * @throws {SettingsError} `ConfigUnreadable` or `UnknownSetting`
+ */
+export function settingsIn(file: ConfigFile): GivenSettings {
   const parsed = v.safeParse(fileSchema, parseYaml(file) ?? {});
   if (!parsed.success) {
     throw new SettingsError({

@@ -76,10 +76,13 @@ function isDirectory(path: string): boolean {
 /** As it was at the start: a file that is replaced later is called "… (deleted)" by the kernel. */
 const EXECUTABLE = Deno.execPath();
 
-/** A directory that lies beside the executable, if it does. */
-export function besideExecutable(name: string): string | undefined {
+/** A directory or file that lies beside the executable, if it does. */
+export function besideExecutable(
+  name: string,
+  kind: "directory" | "file" = "directory",
+): string | undefined {
   const path = `${EXECUTABLE.replace(/\/[^/]*$/, "")}/${name}`;
-  return isDirectory(path) ? path : undefined;
+  return (kind === "file" ? isFile : isDirectory)(path) ? path : undefined;
 }
 
 /** How this program is called again. */

@@ -1,12 +1,14 @@
 import { dump } from "js-yaml";
 import {
   besideExecutable,
+  type ConfigFile,
   type GivenSettings,
   type ResolvedSettings,
   resolveSettings,
   runAgent,
   settingNames,
   SettingsError,
+  settingsIn,
 } from "../agent/mod.ts";
 import { createLogger } from "../std/mod.ts";
 import type { Terminal } from "./terminal.ts";
@@ -21,11 +23,12 @@ export interface AgentArguments {
 
 /** Runs the agent until SIGINT or SIGTERM, or prints its settings. */
 export async function agentCommand(args: AgentArguments, terminal: Terminal): Promise<void> {
+  const file = configOf(args.config);
   const resolved = resolveSettings({
     flags: args.flags,
     environment: Deno.env.toObject(),
-    defaults: defaultSettings(),
-    ...(args.config === undefined ? {} : { file: readConfig(args.config) }),
+    defaults: { ...defaultSettings(), ...shippedSettings(besideExecutable("agent.yaml", "file")) },
+    ...(file === undefined ? {} : { file }),
   });
   if (args.printConfig) return terminal.out(printedSettings(resolved));
   const { settings } = resolved;
@@ -79,8 +82,31 @@ export function printedSettings({ settings, sources }: ResolvedSettings): string
   ].join("");
 }
 
+/** The settings that the program came with, in a file beside it. */
+export function shippedSettings(path: string | undefined): GivenSettings {
+  return path === undefined ? {} : settingsIn(readConfig(path));
+}
+
+/** Where Talos puts the file of an ExtensionServiceConfig; see docs/talos.md. */
+const SITE_CONFIG = "/usr/local/etc/holdfast/agent.yaml";
+
+/**
+ * The configuration file that was named, or else the site's where there is one: a node must come up
+ * without it, too.
+ */
+export function configOf(named: string | undefined, site = SITE_CONFIG): ConfigFile | undefined {
+  if (named !== undefined) return readConfig(named);
+  try {
+    if (!Deno.statSync(site).isFile) return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  return readConfig(site);
+}
+
 /** The agent's configuration file. @throws {SettingsError} `ConfigUnreadable`. */
-export function readConfig(path: string): { readonly path: string; readonly text: string } {
+export function readConfig(path: string): ConfigFile {
   try {
     return { path, text: Deno.readTextFileSync(path) };
   } catch (cause) {

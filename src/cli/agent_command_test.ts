@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { load } from "js-yaml";
 import { resolveSettings } from "../agent/mod.ts";
-import { defaultSettings, printedSettings } from "./agent_command.ts";
+import { withDirectory } from "../../test/fakes/testing.ts";
+import { configOf, defaultSettings, printedSettings, shippedSettings } from "./agent_command.ts";
 
 const resolved = (flags: Record<string, string | string[]> = {}) =>
   resolveSettings({
@@ -44,4 +45,34 @@ Deno.test("values that YAML would take for something else come back as they were
   const odd = { "node-name": "1e3", "data-dir": "# no comment: {}", "drop-dir": ["- a", "true"] };
   const read = load(printedSettings(resolved(odd))) as Record<string, unknown>;
   for (const [name, value] of Object.entries(odd)) assert.deepEqual(read[name], value);
+});
+
+Deno.test("what the program came with gives way to the site's file, and that to flags", async () => {
+  await withDirectory(async (dir) => {
+    await Deno.writeTextFile(`${dir}/shipped.yaml`, "drop-dir: [/media]\ndata-dir: /shipped\n");
+    await Deno.writeTextFile(`${dir}/site.yaml`, "data-dir: /site\nlog-level: debug\n");
+    const file = configOf(undefined, `${dir}/site.yaml`);
+    assert(file !== undefined);
+    const { settings, sources } = resolveSettings({
+      flags: { "log-level": "warn" },
+      environment: {},
+      file,
+      defaults: { ...defaultSettings(), ...shippedSettings(`${dir}/shipped.yaml`) },
+    });
+    assert.deepEqual(settings["drop-dir"], ["/media"]);
+    assert.equal(settings["data-dir"], "/site");
+    assert.equal(settings["log-level"], "warn");
+    assert.equal(sources["drop-dir"], "default");
+  });
+});
+
+Deno.test("a site's file need not be there, one that was named must", async () => {
+  await withDirectory((dir) => {
+    assert.equal(configOf(undefined, `${dir}/none.yaml`), undefined);
+    // Talos makes a directory of a file that it was to mount and has not.
+    assert.equal(configOf(undefined, dir), undefined);
+    assert.throws(() => configOf(`${dir}/none.yaml`), /cannot be read/);
+    assert.deepEqual(shippedSettings(undefined), {});
+    return Promise.resolve();
+  });
 });

@@ -18,6 +18,7 @@ export {
   checkPrerequisites,
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
+  EXTENSION_PREREQUISITES,
   installSystemPackages,
   missingPackages,
   obstacle,

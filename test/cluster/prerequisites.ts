@@ -58,6 +58,12 @@ export const BUSYBOX_PREREQUISITES: readonly Prerequisite[] = commands({
   busybox: "busybox-static",
 });
 
+/** What the extension image is made of beside what is built. */
+export const EXTENSION_PREREQUISITES: readonly Prerequisite[] = [
+  ...BUSYBOX_PREREQUISITES,
+  { file: "git-remote-http", directories: ["/usr/lib/git-core"], package: "git" },
+];
+
 /** The Debian packages that are missing, by the files that they would bring. */
 export function missingPackages(
   exists: (path: string) => boolean = isFile,

@@ -4,6 +4,7 @@ import {
   BUSYBOX_PREREQUISITES,
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
+  EXTENSION_PREREQUISITES,
   installSystemPackages,
 } from "../cluster/mod.ts";
 import { sourceCrds } from "../e2e/support/crds.ts";
@@ -36,6 +37,7 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
     ...CLUSTER_PREREQUISITES,
     ...DISK_PREREQUISITES,
     ...BUSYBOX_PREREQUISITES,
+    ...EXTENSION_PREREQUISITES,
   ];
   const installed = await installSystemPackages(prerequisites);
   if (installed.length > 0) say(`installed ${installed.join(" ")}`);
