@@ -42,7 +42,10 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
   try {
     // One build per entry: shared chunks would have to be included by name in the binary.
     for (const [name, entry] of entries) {
-      await esbuild.build(buildOptions(entry, `${options.output}/${name}.js`, options.version));
+      const file = `${options.output}/${name}.js`;
+      await esbuild.build(buildOptions(entry, file, options.version));
+      // `deno compile` keeps it in the program, which would be another one after every build.
+      await Deno.utime(file, 0, 0);
     }
   } catch (cause) {
     throw new BundleError({ reason: "BundleFailed", message: "esbuild refused the source", cause });

@@ -168,3 +168,18 @@ bundleTest(
       );
     }),
 );
+
+Deno.test("the same source gives the same program, whenever it is built", async () => {
+  await withProgram(async (root) => {
+    const base = await ensureDenort(cacheDir());
+    const build = async (output: string) => {
+      await compile({ bundle: await bundleOf(root), output: `${root}/${output}`, base });
+      return await Deno.readFile(`${root}/${output}`);
+    };
+    const first = await build("one");
+    const second = await build("two");
+    assert.equal(first.length, second.length);
+    const differs = first.findIndex((byte, at) => byte !== second[at]);
+    assert.equal(differs, -1, `they differ at byte ${differs}`);
+  });
+});
