@@ -1,3 +1,4 @@
+import { rawChartName } from "../../../../src/deploy/mod.ts";
 import type { Difference } from "./compare.ts";
 
 /** A difference that is meant; docs/zarf-differences.md says why. */
@@ -10,6 +11,9 @@ export interface NamedDifference {
 const RELEASE = /^Secret v1 [^ ]+\/sh\.helm\.release\.v1\./;
 const RECORD = /^Secret v1 zarf\/zarf-package-/;
 const PULL_SECRET = /^Secret v1 [^ ]+\/private-registry$/;
+
+/** The release that no version of its package changes. */
+const SAME = rawChartName("d-upgrade", "same", "same").release;
 
 /** Everything that Holdfast leaves otherwise than the real zarf. */
 export const NAMED_DIFFERENCES: readonly NamedDifference[] = [
@@ -49,6 +53,14 @@ export const NAMED_DIFFERENCES: readonly NamedDifference[] = [
     applies: ({ object, path, zarf, holdfast }) =>
       RELEASE.test(object) && /^(metadata\/labels|data\/release\/info)\/status$/.test(path) &&
       zarf === "failed" && holdfast === "superseded",
+  },
+  {
+    name: "nothing to change",
+    applies: ({ object, path, zarf, holdfast }) =>
+      object.includes(` d-upgrade/sh.helm.release.v1.${SAME}.`) &&
+      (path === ""
+        ? holdfast === undefined
+        : path.endsWith("/status") && zarf === "superseded" && holdfast === "deployed"),
   },
   {
     name: "leading dot",
