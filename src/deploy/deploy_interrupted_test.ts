@@ -56,6 +56,31 @@ Deno.test("an upgrade that was interrupted goes back to what was there before it
   assert.deepEqual(site.helm.history(release("m")), ["superseded", "failed", "deployed"]);
 });
 
+Deno.test("going back that was interrupted is done the next time", async () => {
+  await using site = await Site.ready();
+  await site.deploy(manifests(site, { m: map("a", "good") }));
+  const bad = manifests(site, { m: `${map("a", "bad")}---\n${CLAIM}` });
+  let isDead = false;
+  const append = (line: JournalLine) => {
+    if (isDead) throw new Error("killed");
+    site.lines.push(structuredClone(line));
+  };
+  const killed = site.deploy(bad, {
+    onProgress: ({ message }) => {
+      if (message.includes("goes back")) isDead = true;
+    },
+    exec: (command, options) =>
+      isDead ? Promise.reject(new Error("killed")) : site.helm.exec(command, options),
+    journal: { append, lines: () => site.lines },
+  });
+  await assert.rejects(killed, /killed|could not be brought back/);
+  assert.deepEqual(site.helm.history(release("m")), ["superseded", "failed"]);
+  isDead = false;
+  const error = await site.failure(bad);
+  assert.equal(error.reason, "RolledBack", error.message);
+  assert.equal(site.api.find("configmaps", "a")?.["data"].value, "good");
+});
+
 Deno.test("a first install that was interrupted has nothing to go back to", async () => {
   await using site = await Site.ready();
   const bad = manifests(site, { m: CLAIM });
@@ -75,10 +100,16 @@ Deno.test("a release that is done is not looked at again after an interruption",
   site.helm.calls.length = 0;
   const claim = site.api.find("persistentvolumeclaims", "disk") ?? assert.fail();
   site.api.put({ ...claim, status: { phase: "Bound" } });
+  const asked: string[] = [];
+  site.api.intercept = ({ path }) => {
+    asked.push(path);
+    return undefined;
+  };
   const { connectStrings } = await site.deploy(pkg);
   assert.deepEqual(connectStrings, { shop: { description: "", url: "/start" } });
   assert.deepEqual(site.helm.verbs, [], "and what Helm has applied is what it would apply");
   assert.deepEqual(site.helm.history(release("one")), ["deployed"]);
+  assert.deepEqual(asked.filter((path) => path.includes("/services/")), []);
 });
 
 /** A component that fails, with something to do before and after it. */

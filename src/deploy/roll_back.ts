@@ -29,7 +29,7 @@ export async function rollBack(
   if (!(failure instanceof DeployError)) return failure;
   const { namespace, release } = planned;
   const name = nameOf(planned);
-  const changed = await disown(failure, planned, newest, context);
+  const changed = await disown(failure, planned, { before, newest }, context);
   if (context.newer?.aborted) return outdated();
   if (before === undefined) {
     return withKept(
@@ -80,14 +80,15 @@ export function nameOf({ title, release }: PlannedRelease): string {
 async function disown(
   failure: DeployError,
   { namespace, release }: PlannedRelease,
-  newest: number,
+  { before, newest }: Earlier,
   { kube, proofs }: InstallContext,
 ): Promise<boolean> {
   try {
     const last = (await releaseHistory(kube, namespace, release)).at(-1);
     const changed = last !== undefined && last.revision > newest;
     if (changed) await markFailed(kube, namespace, last, failure.message);
-    proofs.settle(namespace, release);
+    // What is still to be gone back to must be known after an interruption, too.
+    if (!changed || before === undefined) proofs.settle(namespace, release);
     return changed;
   } catch {
     // Without an API server the note stays, which says the same to the next attempt.
