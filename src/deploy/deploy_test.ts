@@ -265,6 +265,28 @@ Deno.test("the same package again changes nothing, and writes nothing", async ()
   assert.deepEqual(await site.recorded(), ["web Succeeded: Succeeded"]);
 });
 
+Deno.test("what somebody has changed is mended, and the record says so before", async () => {
+  await using site = await Site.ready();
+  const components = { web: { web: text("web") } };
+  await site.deploy(components);
+  const map = site.api.find("configmaps", "web") ?? assert.fail();
+  site.api.put({ ...map, data: { value: "edited" } });
+  const recorded: string[] = [];
+  site.helm.intercept = async ([verb]) => {
+    if (verb === "upgrade") recorded.push(...await site.recorded());
+    return undefined;
+  };
+  const { generation } = await site.deploy(components);
+  assert.equal(generation, 2);
+  assert.deepEqual(recorded, ["web Deploying: Succeeded"]);
+  assert.deepEqual(site.api.find("configmaps", "web")?.["data"], map["data"]);
+  const [drifted = []] = site.helm.calls.filter(([verb]) => verb === "upgrade").slice(-1);
+  assert.ok(drifted.includes("--force-conflicts"), "whoever took a field over loses it");
+  await site.deploy({ web: { web: text("other") } });
+  const [changed = []] = site.helm.calls.filter(([verb]) => verb === "upgrade").slice(-1);
+  assert.ok(!changed.includes("--force-conflicts"), "as Zarf");
+});
+
 Deno.test("a component that fails is named, those before it stay and those after are not begun", async () => {
   await using site = await Site.ready();
   const components = {

@@ -96,15 +96,24 @@ export class Helm {
   }
 
   /**
-   * The release that an upgrade would make, as Helm keeps it in its Secrets but for what the
-   * post-renderer would change; the cluster is only read.
+   * What an upgrade would make: the release in JSON, as Helm keeps it in its Secrets but without
+   * objects, and the text that it renders to. The cluster is only read.
    *
    * @returns undefined when Helm cannot say: the upgrade itself gives the reason.
    */
-  async dryRun(options: ReleaseOptions): Promise<string | undefined> {
-    const args = upgradeArgs(options, ["--dry-run=server", "--output", "json"]);
-    const result = await this.#run(args, RENDER_TIMEOUT, options);
-    return result.code === 0 ? result.stdout : undefined;
+  async dryRun(
+    options: ReleaseOptions,
+  ): Promise<{ readonly json: string; readonly rendered: string } | undefined> {
+    const copy = `${options.settings}.upgraded`;
+    const more = ["--dry-run=server", "--output", "json", "--post-renderer", "holdfast"];
+    // As renderForCluster: what is not filled in yet need not be valid.
+    const result = await this.#run(upgradeArgs(options, more), RENDER_TIMEOUT, {
+      ...options,
+      copy,
+    });
+    const rendered = readIfThere(copy);
+    if (result.code !== 0 || rendered === undefined) return undefined;
+    return { json: result.stdout, rendered };
   }
 
   /**

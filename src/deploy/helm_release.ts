@@ -37,14 +37,6 @@ export function parseRelease(json: string): HelmRelease | undefined {
   }
 }
 
-/** Everything that a release renders to, hooks included; undefined without a release. */
-export function textOf(release: HelmRelease | undefined): string | undefined {
-  if (release === undefined) return undefined;
-  return [release.manifest, ...(release.hooks ?? []).map(({ manifest }) => manifest)].join(
-    "\n---\n",
-  );
-}
-
 const ReleaseDataSchema = v.looseObject({ data: v.looseObject({ release: v.string() }) });
 
 /**

@@ -4,7 +4,7 @@ import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import { type Helm, readIfThere, type ReleaseOptions } from "./helm.ts";
-import { type HelmRelease, parseRelease, textOf } from "./helm_release.ts";
+import { type HelmRelease, parseRelease } from "./helm_release.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
 import type { PlannedRelease } from "./plan.ts";
 import type { PostRendered } from "./post_render.ts";
@@ -52,9 +52,9 @@ export interface InstallContext extends RenderContext {
 /**
  * Brings one release to its chart's content and waits until it is ready: namespaces and pull secrets
  * first, then Helm, then the wait. A release that is as it would become is left to itself, and one
- * whose objects somebody has changed gets them back ({@linkcode standingOf}). If Helm fails or the release does not become ready, it goes back to
- * the revision that was deployed before, if there was one (Zarf 0.84, helm/chart.go); a first install
- * stays as it is, so that it can be looked at.
+ * whose objects somebody has changed gets them back ({@linkcode standingOf}). If Helm fails or the
+ * release does not become ready, it goes back to the revision that was deployed before, if there was
+ * one (Zarf 0.84, helm/chart.go); a first install stays as it is, so that it can be looked at.
  *
  * @param directory private, for the post-renderer's settings
  * @returns what `zarf connect` can offer
@@ -75,10 +75,12 @@ export async function installRelease(
   deployFailpoint("deploy.namespaces.ready");
   const earlier = proofs.begin(namespace, release, history);
   const { before } = earlier;
+  const isProven = standing.is === "same" && deployedRevision(history) === before;
   try {
-    await bring(planned, options, prepared, before !== undefined, deadline, context);
+    const replaces = before !== undefined && !isProven;
+    await bring(planned, options, prepared, replaces, deadline, context);
   } catch (error) {
-    if (standing.is === "same" && deployedRevision(history) === before) {
+    if (isProven) {
       proofs.settle(namespace, release);
       throw unchanged(error, planned, context);
     }
@@ -112,22 +114,27 @@ async function prepare(
   const { kube } = context;
   const history = await repairRelease(kube, planned.namespace, planned.release);
   const next = await nextRelease(planned, options, history, context);
-  const preview = await renderRelease(planned, options, context, textOf(next));
+  const preview = await renderRelease(planned, options, context, next?.rendered);
   await ensureNamespaces(namespacesOf(preview, planned.namespace), context);
-  const standing = await standingOf({ kube, planned, preview, next, history });
+  const standing = await standingOf({
+    ...{ kube, planned, preview, history },
+    next: next?.release,
+  });
   return { history, preview, standing };
 }
 
-/** The release as Helm would make it of one that is deployed. */
+/** The release as Helm would make it of one that is deployed, and what that renders to. */
 async function nextRelease(
   planned: PlannedRelease,
   options: ReleaseOptions,
   history: readonly Revision[],
   { helm }: InstallContext,
-): Promise<HelmRelease | undefined> {
+): Promise<{ readonly release: HelmRelease; readonly rendered: string } | undefined> {
   if (planned.literal !== undefined || history.at(-1)?.status !== "deployed") return undefined;
-  const json = await helm.dryRun(options);
-  return json === undefined ? undefined : parseRelease(json);
+  const next = await helm.dryRun(options);
+  const release = next === undefined ? undefined : parseRelease(next.json);
+  if (next === undefined || release === undefined) return undefined;
+  return { release, rendered: next.rendered };
 }
 
 /** There is nothing else to go back to. */

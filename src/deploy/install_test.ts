@@ -417,6 +417,11 @@ Deno.test("a real chart is rendered for its cluster, and what Helm kept of it is
   await place.install(text("1"), { kubeVersion }, real);
   assert.deepEqual(place.helm.verbs, ["template web", "upgrade web", "get web"]);
   assert.ok(place.helm.calls[0]?.includes("--dry-run=server"), "the cluster says what it is");
+  place.helm.calls.length = 0;
+  await place.install(text("1"), { kubeVersion }, real);
+  assert.deepEqual(place.helm.verbs, ["upgrade web"], "it is asked what it would do");
+  assert.ok(place.helm.calls[0]?.includes("--dry-run=server"));
+  assert.deepEqual(place.helm.history("web"), ["deployed"]);
   await assert.rejects(place.install(FAILED_JOB, {}, real), isError("RolledBack", /locked/));
   place.helm.intercept = ([verb, ...args]) =>
     verb === "template" || args.includes("--dry-run=server")

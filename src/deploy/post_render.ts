@@ -45,7 +45,7 @@ export interface PostRendered {
  * The annotation by which Helm 4's command line finds the file of each document again. It names a
  * path of the deploying machine, so it stays on what goes back to Helm only.
  */
-const FILE_ANNOTATION = "postrenderer.helm.sh/postrender-filename";
+export const FILE_ANNOTATION = "postrenderer.helm.sh/postrender-filename";
 /** By which an object is a hook of Helm's. */
 export const HOOK_ANNOTATION = "helm.sh/hook";
 /** What Helm does not take for a failure. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type KubeClient, KubeError, type KubeObject } from "../kube/mod.ts";
 import { type HelmRelease, loadRelease } from "./helm_release.ts";
 import type { PlannedRelease } from "./plan.ts";
-import { HOOK_ANNOTATION, type PostRendered } from "./post_render.ts";
+import { FILE_ANNOTATION, HOOK_ANNOTATION, type PostRendered } from "./post_render.ts";
 import type { Revision } from "./release.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
 
@@ -97,8 +97,17 @@ function isSameRelease(
 /** Helm puts them into an order of its own. */
 function sameObjects(one: readonly Manifest[], other: readonly Manifest[]): boolean {
   const sorted = (objects: readonly Manifest[]) =>
-    objects.map((object) => [keyOf(object), object] as const).sort(([a], [b]) => a < b ? -1 : 1);
+    objects.map((object) => [keyOf(object), plain(object)] as const)
+      .sort(([a], [b]) => a < b ? -1 : 1);
   return isDeepStrictEqual(sorted(one), sorted(other));
+}
+
+/** Without the mark by which Helm finds the file of an object again, which it takes off itself. */
+function plain({ metadata, ...object }: Manifest): unknown {
+  const { annotations, ...rest } = metadata;
+  const { [FILE_ANNOTATION]: _, ...kept } = annotations ?? {};
+  const marks = Object.keys(kept).length === 0 ? {} : { annotations: kept };
+  return { ...object, metadata: { ...rest, ...marks } };
 }
 
 function keyOf({ apiVersion, kind, metadata }: Manifest): string {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
-import { type HelmRelease, loadRelease, parseRelease, textOf } from "./helm_release.ts";
+import { type HelmRelease, loadRelease, parseRelease } from "./helm_release.ts";
 import type { PlannedRelease } from "./plan.ts";
-import { postRender } from "./post_render.ts";
+import { FILE_ANNOTATION, postRender } from "./post_render.ts";
 import type { Revision } from "./release.ts";
 import { type Standing, standingOf } from "./unchanged.ts";
 
@@ -41,6 +41,11 @@ const kept = (event: string) => ({ manifest: HOOK.replace("EVENT", event), event
 const CASES: readonly Case[] = [
   { name: "a raw chart that is there", is: "same", raw: true },
   { name: "a chart that is there", is: "same" },
+  {
+    name: "objects with Helm's own mark",
+    is: "same",
+    wanted: BOTH.replace("{name: a}", `{name: a, annotations: {${FILE_ANNOTATION}: x.yaml}}`),
+  },
   { name: "objects in another order", is: "same", wanted: `${ROLE}---\n${MAP}` },
   { name: "another value", is: "different", wanted: BOTH.replace("one", "two") },
   { name: "an object less", is: "different", wanted: MAP },
@@ -91,7 +96,7 @@ const CASES: readonly Case[] = [
   {
     name: "names that the server makes up",
     is: "different",
-    stored: { manifest: `${BOTH}---\n${MAP.replace("name: a", "generateName: a-")}` },
+    stored: { manifest: `${preview(BOTH).yaml}---\n${MAP.replace("name: a", "generateName: a-")}` },
   },
   {
     name: "a revision that failed",
@@ -202,7 +207,6 @@ for (const row of CASES) {
 Deno.test("what is no release of Helm's is none", async () => {
   assert.equal(parseRelease("{"), undefined);
   assert.equal(parseRelease('{"manifest": ""}'), undefined, "without a chart");
-  assert.equal(textOf(undefined), undefined);
   await using api = new ApiObjects();
   api.put(namespace("shop"));
   const put = (release: string | undefined) =>
@@ -217,6 +221,6 @@ Deno.test("what is no release of Helm's is none", async () => {
     assert.equal(await loadRelease(api.client, "shop", "r"), undefined, String(bad));
   }
   put(secret({ chart: {}, manifest: "a", hooks: [{ manifest: "b" }] }));
-  assert.equal(textOf(await loadRelease(api.client, "shop", "r")), "a\n---\nb");
+  assert.equal((await loadRelease(api.client, "shop", "r"))?.manifest, "a");
   assert.equal(await loadRelease(api.client, "shop", "other"), undefined);
 });

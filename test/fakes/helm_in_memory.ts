@@ -50,9 +50,9 @@ export class HelmInMemory {
     if (verb === "preview") return this.#preview(options);
     if (verb === "get") return this.#manifest(second, namespace);
     if (verb === "upgrade" && args.includes("--dry-run=server")) {
-      return success(
-        JSON.stringify(releaseOf(second, runPostRenderer(render(second), options.env))),
-      );
+      // What it renders to goes where the post-renderer leaves it.
+      runPostRenderer(render(second), options.env);
+      return success(JSON.stringify(releaseOf(second, "")));
     }
     if (verb === "upgrade") return this.#upgrade(first, second, namespace, options);
     if (verb === "rollback") return this.#rollback(first, Number(second), namespace);
