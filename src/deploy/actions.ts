@@ -86,6 +86,7 @@ async function runOne(
     const outcome = await runPlacedCommand(placed, component, mark, context);
     deployFailpoint("deploy.action.ran");
     // Before the step is done: what is done is not run again, and must be known then.
+    workspace.flush();
     if (outcome.variables.length + outcome.values.length > 0) workspace.keep(step, outcome);
     applyOutcome(outcome, scope);
   }

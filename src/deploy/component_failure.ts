@@ -46,11 +46,14 @@ export function failureOf(
   return { error: new DeployError({ ...partsOf(failure), reason }), charts, isRecorded };
 }
 
-/** A failure for the journal. */
-export function failureDetail({ error, charts, isRecorded }: ComponentFailure): unknown {
+/** A failure for the journal, with nothing in it that is secret. */
+export function failureDetail(
+  { error, charts, isRecorded }: ComponentFailure,
+  redact: (text: string) => string,
+): unknown {
   const { cause, message, ...parts } = partsOf(error);
   const why = cause === undefined ? message : `${message}: ${describeError(cause)}`;
-  return { error: { ...parts, message: why }, charts, isRecorded };
+  return { error: { ...parts, message: redact(why) }, charts, isRecorded };
 }
 
 /** A failure from the journal; undefined where that has none. */

@@ -26,6 +26,8 @@ export interface ComponentFailuresOptions {
   readonly isEnded: () => boolean;
   /** Where actions are run, if any component has some. */
   readonly local: () => LocalWork | undefined;
+  /** Hides what is secret: the journal is kept. */
+  readonly redact: (text: string) => string;
   readonly onFailed: (component: string, message: string) => void;
 }
 
@@ -52,12 +54,12 @@ export class ComponentFailures {
     record: HeldRecord,
     charts?: readonly InstalledChart[],
   ): Promise<unknown> {
-    const { journal, limit, isEnded } = this.#options;
+    const { journal, limit, isEnded, redact } = this.#options;
     const error = limit.instead(cause);
     if (isEnded()) return error;
     const failure = failureOf(error, charts ?? [], charts !== undefined);
     if (failure !== undefined) {
-      await journal.begin(failureStep(component.name), failureDetail(failure));
+      await journal.begin(failureStep(component.name), failureDetail(failure, redact));
       deployFailpoint("deploy.failure.begin");
     }
     await journal.failed(STEPS.component(component.name));

@@ -24,7 +24,7 @@ import { DeployJournal } from "./journal.ts";
 import { LimitWatch } from "./limits.ts";
 import type { LocalWork, LocalWorkOptions } from "./local_work.ts";
 import { publishRepositories } from "./repositories.ts";
-import { redactedError } from "./redact.ts";
+import { redactedError, redactor } from "./redact.ts";
 import { Scope } from "./scope.ts";
 import { Secrets } from "./secrets.ts";
 import { STEPS } from "./steps.ts";
@@ -133,6 +133,7 @@ class Deployment {
       ...{ journal, limit },
       isEnded: () => context.signal?.aborted === true || context.newer?.aborted === true,
       local: () => this.#local,
+      redact: (text) => redactor(scope.secrets())(text),
       onFailed: (component, message) => this.#say(component, "Failed", message),
     });
     this.#common = {
@@ -258,6 +259,7 @@ class Deployment {
       await this.#releases.install(component, charts, record, check);
       await this.#local?.run("after", component);
       await this.#releases.healthChecks(component, check);
+      deployFailpoint("deploy.health.ready");
     });
     await around?.after(component.name);
   }
@@ -275,7 +277,10 @@ class Deployment {
         const step = STEPS.repository(component.name, name);
         if (this.#journal.isDone(step)) return;
         this.#say(component.name, "Deploying", `git repository ${name} is published`);
-        await this.#journal.step(step, action);
+        await this.#journal.step(step, () => {
+          deployFailpoint("deploy.repository.begin");
+          return action();
+        });
       },
       signal: this.#working,
     });

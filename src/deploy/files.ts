@@ -198,6 +198,7 @@ async function placeOne(
     await writeContent(source, temporary, file, context);
     Deno.chmodSync(temporary, mode & 0o777);
     systemFs.fsyncFile(temporary);
+    deployFailpoint("deploy.file.written");
     systemFs.rename(temporary, path);
   } catch (error) {
     removeQuietly(temporary);

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type ConnectStrings, type InstalledChart, mergeInstalledCharts } from "../zarf/mod.ts";
+import { deployFailpoint } from "./failpoints.ts";
 import type { DeployJournal } from "./journal.ts";
 import type { DeploymentRecord } from "./record.ts";
 
@@ -96,7 +97,11 @@ export class HeldRecord {
 
   /** The first change is journalled, so that an interrupted deployment knows its generation. */
   async #write(action: () => Promise<void>): Promise<void> {
-    if (this.#journal.isDone(RECORD_STEP)) return await action();
-    await this.#journal.step(RECORD_STEP, action);
+    const isFirst = !this.#journal.isDone(RECORD_STEP);
+    if (isFirst) await this.#journal.begin(RECORD_STEP);
+    deployFailpoint("deploy.record.begin");
+    await action();
+    deployFailpoint("deploy.record.written");
+    if (isFirst) await this.#journal.done(RECORD_STEP);
   }
 }

@@ -4,6 +4,7 @@ import { describeError, dirname } from "../std/mod.ts";
 import { applyOutcome } from "./action_outcome.ts";
 import { actionsOf, type ActionStage } from "./action_text.ts";
 import { type ActionContext, runActions } from "./actions.ts";
+import { deployFailpoint } from "./failpoints.ts";
 import { placeFiles } from "./files.ts";
 import type { PostRendererCommand } from "./helm.ts";
 import { STEPS } from "./steps.ts";
@@ -103,8 +104,9 @@ export class LocalWork {
     if (component.files.length === 0 || journal.isDone(step)) return;
     this.#options.onProgress(component.name, "Deploying", "files are put in their places");
     const { work, home, temp } = this.#workspace;
-    await journal.step(step, () =>
-      placeFiles(component, {
+    await journal.step(step, () => {
+      deployFailpoint("deploy.files.begin");
+      return placeFiles(component, {
         work,
         home,
         temp,
@@ -115,7 +117,8 @@ export class LocalWork {
           const { templates, objects } = fillingOf(component);
           return templates.render(texts, objects);
         },
-      }));
+      });
+    });
   }
 
   /** Lets what follows see what the actions of a component have set that is not run again. */

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { ensureDir, removeQuietly, writeFileAtomic } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
+import { Flusher } from "./flush.ts";
 
 /** The variables and values that an action has set. */
 export interface ActionOutcome {
@@ -79,6 +80,7 @@ export class Workspace {
   readonly root: string;
   readonly #deployment: string;
   readonly #outcomes: Map<string, ActionOutcome>;
+  readonly #flusher: Flusher;
 
   private constructor(options: WorkspaceOptions, outcomes: ReadonlyMap<string, ActionOutcome>) {
     const { root, tools, deployment } = options;
@@ -91,6 +93,7 @@ export class Workspace {
     this.temp = `${root}/package`;
     const bin = `${root}/bin`;
     for (const directory of [this.work, this.home, this.tmp, this.temp, bin]) ensureDir(directory);
+    this.#flusher = new Flusher([this.work, this.home, this.temp]);
     this.shell = findShell([tools, ...SYSTEM_PATH]);
     this.path = [bin, tools, ...SYSTEM_PATH].join(":");
     writeShim(`${bin}/zarf`, this.shell, options);
@@ -109,7 +112,10 @@ export class Workspace {
     ensureDir(options.root);
     Deno.chmodSync(options.root, PRIVATE);
     const workspace = new Workspace(options, kept ?? new Map());
-    if (kept === undefined) workspace.#save();
+    if (kept === undefined) {
+      workspace.#flusher.trust();
+      workspace.#save();
+    }
     return workspace;
   }
 
@@ -134,6 +140,11 @@ export class Workspace {
     this.#outcomes.delete(step);
     this.#outcomes.set(step, outcome);
     this.#save();
+  }
+
+  /** Makes durable what an action has left: what is done is not run again. */
+  flush(): void {
+    this.#flusher.flush();
   }
 
   /** Takes one away, with everything in it. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import {
-  DEPLOY_FAILPOINTS,
   DeployError,
   type DeployOutcome,
   type DeployPackage,
@@ -201,10 +200,6 @@ async function steps(t: Deno.TestContext, fixture: Fixture): Promise<void> {
     () => failedInstall(fixture),
   );
   await t.step("a real chart gets its values, its variables and its CRDs", () => chart(fixture));
-  await t.step(
-    "killed at each named step and started again, it ends the same",
-    () => killed(fixture),
-  );
   await t.step("the real zarf lists what was deployed", async () => {
     const zarf = await ensureTool(TOOLS.zarf);
     const output = await new Deno.Command(zarf, {
@@ -407,47 +402,6 @@ async function failedInstall(fixture: Fixture): Promise<void> {
     chartName: rawChartName("broken", "pods", "privileged").release,
     status: "Failed",
   }]);
-}
-
-/** Ends a deployment of its own process at every failpoint and looks at what is there afterwards. */
-async function killed(fixture: Fixture): Promise<void> {
-  const { kube, dataDir, cluster, helm } = fixture;
-  const main = decodeURIComponent(new URL("support/deploy_main.ts", import.meta.url).pathname);
-  const run = (value: string, failpoint: string) =>
-    new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "-A", main, dataDir, cluster.kubeconfig(), helm, value],
-      env: { HOLDFAST_FAILPOINT: failpoint },
-    }).output();
-  // No image is pushed here, so that one is never passed.
-  const names = DEPLOY_FAILPOINTS.filter((name) => name !== "deploy.images.pushed");
-  for (const [index, name] of names.entries()) {
-    const first = await run(`first ${index}`, name);
-    assert.equal(first.signal, "SIGKILL", `${name}: ${new TextDecoder().decode(first.stderr)}`);
-    const second = await run(`second ${index}`, "");
-    assert.equal(second.code, 0, `${name}: ${new TextDecoder().decode(second.stderr)}`);
-    for (const namespace of ["killed-one", "killed-two"]) {
-      const found = await kube.get({
-        apiVersion: "v1",
-        kind: "ConfigMap",
-        name: "killed",
-        namespace,
-      });
-      assert.deepEqual(
-        field(found, "data"),
-        { value: `second ${index}`, set: `one-second ${index}` },
-        `${name} in ${namespace}`,
-      );
-    }
-    const record = await loadPackage(kube, "killed");
-    assert.deepEqual(
-      record?.deployedComponents?.map(({ status, installedCharts }) => [
-        status,
-        installedCharts?.map((chart) => chart.status),
-      ]),
-      [["Succeeded", ["Succeeded"]], ["Succeeded", ["Succeeded"]]],
-      name,
-    );
-  }
 }
 
 /** The files of a chart with a CRD, an object of it, a hook, and values from three places. */
