@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { ensureTool, TOOLS } from "../../../extension/build/go_tools.ts";
+import { TOOLS } from "../../../extension/build/go_tools.ts";
+import { askTool } from "./ask_tool.ts";
 
 /** A function of Zarf's package `src/pkg/transform` with what it is given. */
 export interface TransformQuestion {
@@ -25,15 +25,5 @@ export interface TransformAnswer {
 export async function askTransform(
   questions: readonly TransformQuestion[],
 ): Promise<TransformAnswer[]> {
-  const child = new Deno.Command(await ensureTool(TOOLS.transform), {
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const asking = new Blob(questions.map((one) => `${JSON.stringify(one)}\n`)).stream()
-    .pipeTo(child.stdin);
-  const [{ code, stdout }] = await Promise.all([child.output(), asking]);
-  assert.equal(code, 0);
-  const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
-  assert.equal(lines.length, questions.length);
-  return lines.map((line) => JSON.parse(line));
+  return await askTool(TOOLS.transform, questions) as TransformAnswer[];
 }
