@@ -100,6 +100,13 @@ export const TOOLS = {
     variables: { "main.version": "0.1.0" },
     cpuMinutes: 1,
   },
+  /** What Talos makes of patches to its machine configuration, asked line by line. */
+  talosConfig: {
+    name: "talosconfig",
+    module: "test/cluster/tools/talosconfig",
+    package: ".",
+    cpuMinutes: 1,
+  },
   /** Zarf's own names for images and git repositories, asked line by line. */
   transform: {
     name: "transform",
