@@ -12,6 +12,7 @@ import { eventually, ROOT } from "./support/agent.ts";
 import { BROKEN_EXTENSIONS, CONTAINER } from "./support/broken_extensions.ts";
 import { ExtensionContainer } from "./support/extension_container.ts";
 import { ImageCopy, judge } from "./support/extension_image.ts";
+import { TalosApi } from "./support/talos_api.ts";
 
 /*
  * The image of the Talos extension: Talos' own code takes it and refuses what is broken of it, and it
@@ -97,8 +98,12 @@ function filesBelow(directory: string): string[] {
 }
 
 Deno.test("the bill of materials has every kind of part, and its notices are in the image", () => {
-  const text = Deno.readTextFileSync(`${image}/rootfs/usr/local/share/spdx/holdfast.spdx.json`);
-  const bill: { packages: { externalRefs: { referenceLocator: string }[] }[] } = JSON.parse(text);
+  const notices = `${image}/${CONTAINER}/usr/share/doc/holdfast`;
+  const read = (
+    path: string,
+  ): { packages: { name: string; externalRefs: { referenceLocator: string }[] }[] } =>
+    JSON.parse(Deno.readTextFileSync(path));
+  const bill = read(`${notices}/holdfast.spdx.json`);
   const purls = bill.packages.flatMap((one) => one.externalRefs.map((ref) => ref.referenceLocator));
   const expected = [
     ...["pkg:npm/valibot@", "pkg:npm/js-yaml@", "pkg:golang/helm.sh/helm/v4@", "pkg:golang/std@"],
@@ -106,10 +111,15 @@ Deno.test("the bill of materials has every kind of part, and its notices are in 
     ...["pkg:deb/debian/libc6@", "pkg:deb/debian/busybox-static@", "pkg:deb/debian/git@"],
   ];
   for (const each of expected) assert(purls.some((purl) => purl.startsWith(each)), each);
-  for (const name of ["LICENSE", "debian.txt", "npm.txt", "go.txt"]) {
-    const notice = `${image}/${CONTAINER}/usr/share/doc/holdfast/${name}`;
-    assert(Deno.statSync(notice).size > 1_000, name);
+  for (const name of ["LICENSE", "deno.txt", "debian.txt", "npm.txt", "go.txt"]) {
+    assert(Deno.statSync(`${notices}/${name}`).size > 1_000, name);
   }
+  const shown = read(`${image}/rootfs/usr/local/share/spdx/holdfast.spdx.json`).packages;
+  assert.deepEqual(
+    shown.map(({ name }) => name),
+    ["holdfast"],
+    "Talos' own parts keep their names",
+  );
 });
 
 for (const { name, break: change, by, message } of BROKEN_EXTENSIONS) {
@@ -272,6 +282,22 @@ Deno.test("a package dropped on a volume that comes later is taken in", async ()
           return undefined;
         }
       },
+      30_000,
+      () => Promise.resolve(service.log()),
+    );
+  });
+});
+
+Deno.test("Talos' API is reached, also when its socket comes after the agent", async () => {
+  await withDirectory(async (directory) => {
+    await using service = new ExtensionContainer({ extension: image, directory });
+    await service.start();
+    await answers(service, performance.now());
+    await using api = await TalosApi.start(service.node("/system/run/machined/machine.sock"));
+    await api.change({ machineType: "controlplane", kubernetes: "apiVersion: v1\nkind: Config\n" });
+    await eventually(
+      "the kubeconfig that Talos has",
+      () => service.log().includes("the control plane's kubeconfig is there") || undefined,
       30_000,
       () => Promise.resolve(service.log()),
     );

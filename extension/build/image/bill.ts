@@ -19,6 +19,8 @@ export interface BillOptions {
 export interface Bill {
   /** SPDX 2.3, JSON. */
   readonly spdx: string;
+  /** The same with nothing but what the whole is called. */
+  readonly summary: string;
   /** Texts by the names of the files that they are to be in. */
   readonly notices: readonly { readonly name: string; readonly text: string }[];
 }
@@ -45,13 +47,14 @@ export async function billOf(
     ...await goPackages(options.registry, TOOLS.registry),
   ]);
   const own = await Deno.readTextFile(`${REPOSITORY_ROOT}/LICENSE`);
+  const deno = await Deno.readTextFile(`${REPOSITORY_ROOT}/extension/licences/deno.txt`);
+  const subject = { name: "holdfast", version: options.version, license: "Apache-2.0" };
   return {
-    spdx: spdxDocument(
-      { name: "holdfast", version: options.version, license: "Apache-2.0" },
-      [DENO, ...debian, ...npm, ...go],
-    ),
+    spdx: spdxDocument(subject, [DENO, ...debian, ...npm, ...go]),
+    summary: spdxDocument(subject, []),
     notices: [
       { name: "LICENSE", text: own },
+      { name: "deno.txt", text: noticeText([{ ...DENO, notice: deno }]) },
       { name: "debian.txt", text: noticeText(debian) },
       { name: "npm.txt", text: noticeText(npm) },
       { name: "go.txt", text: noticeText(go) },

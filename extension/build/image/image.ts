@@ -9,7 +9,10 @@ import { manifestYaml, SERVICE_NAME, serviceYaml } from "./service.ts";
 /** Where the container's file system lies in the image (Talos 1.13, constants.go). */
 const CONTAINER = `rootfs/usr/local/lib/containers/${SERVICE_NAME}`;
 const SPEC = `rootfs/usr/local/etc/containers/${SERVICE_NAME}.yaml`;
-/** Talos shows what lies there as its resource SBOMItems (Talos 1.13, controllers/runtime/sbom.go). */
+/**
+ * Talos lists what lies there with its own parts, one of each name (Talos 1.13, SBOMItemController):
+ * a module that both have would be taken for ours.
+ */
 const BILL = `rootfs/usr/local/share/spdx/${SERVICE_NAME}.spdx.json`;
 /** Beside the notices of the container's own packages. */
 const NOTICES = `${CONTAINER}/usr/share/doc/${SERVICE_NAME}`;
@@ -87,7 +90,8 @@ type Bill = Awaited<ReturnType<typeof billOf>>;
 
 function billEntries(bill: Bill): TarEntry[] {
   return [
-    { path: BILL, content: bill.spdx },
+    { path: BILL, content: bill.summary },
+    { path: `${NOTICES}/${SERVICE_NAME}.spdx.json`, content: bill.spdx },
     ...bill.notices.map(({ name, text }) => ({ path: `${NOTICES}/${name}`, content: text })),
   ];
 }

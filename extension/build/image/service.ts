@@ -52,8 +52,9 @@ export const MOUNTS: readonly Mount[] = [
   bind(DATA_DIR, "rslave", "rw", ...NOT_RUN),
   // Volumes that are mounted later, a stick for one, appear below it.
   bind(VOLUMES_DIR, "rslave", "rw", ...NOT_RUN),
-  // The directory: a socket that is not there yet would be created as a directory.
-  bind(MACHINED_DIR, "rslave", "rw", ...NOT_RUN),
+  // The directory: a socket that is not there yet would be created as a directory. Whoever connects
+  // does not write to the file system.
+  bind(MACHINED_DIR, "rslave", "ro", ...NOT_RUN),
   bind("/etc/kubernetes", "rslave", "ro", ...NOT_RUN),
   bind("/var/lib/kubelet/pki", "rslave", "ro", ...NOT_RUN),
   bind("/etc/ssl/certs", "ro", ...NOT_RUN),
