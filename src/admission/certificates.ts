@@ -7,7 +7,7 @@ import {
   randomBytes,
   sign,
 } from "node:crypto";
-import * as der from "./der.ts";
+import { der } from "../std/mod.ts";
 
 /** The name that Zarf's agent is called by; a Service of this name may point here. */
 export const SERVER_DNS_NAME = "agent-hook.zarf.svc";

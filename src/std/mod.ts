@@ -1,11 +1,12 @@
 /**
  * The few helpers that everybody needs: errors with a reason, time, retries, log lines, atomic files,
- * digests, versions, child processes, listeners, figures for people and failpoints. It imports
+ * digests, versions, child processes, listeners, figures for people, DER and failpoints. It imports
  * nothing of Holdfast.
  *
  * @module
  */
 export * from "./clock.ts";
+export * as der from "./der.ts";
 export * from "./digest.ts";
 export * from "./durable.ts";
 export * from "./errors.ts";

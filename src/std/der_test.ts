@@ -27,6 +27,12 @@ Deno.test("elements are encoded as X.690 and openssl write them", () => {
   for (const [name, bytes, wanted] of cases) assert.equal(hex(bytes), wanted, name);
 });
 
+Deno.test("an object identifier is read back", () => {
+  for (const id of ["2.5.4.3", "1.2.840.10045.4.3.2", "0.9.2342", "2.999.1", "1.3.6.1.4.1.311"]) {
+    assert.equal(der.oidText(der.oid(id).subarray(2)), id);
+  }
+});
+
 Deno.test("lengths take as many bytes as they need", () => {
   const cases: [number, string][] = [
     [0, "0400"],

@@ -1,4 +1,7 @@
-/** ASN.1 in DER (X.690), as much of it as an X.509 certificate needs. Every function gives one element. */
+/**
+ * ASN.1 in DER (X.690), as much of it as certificates and requests for them need. Every function
+ * gives one element.
+ */
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -54,6 +57,21 @@ export function utf8String(text: string): Bytes {
 export function oid(dotted: string): Bytes {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   return element(0x06, Uint8Array.from([40 * first + second, ...rest].flatMap(base128)));
+}
+
+/** The dotted form of an OBJECT IDENTIFIER's content. */
+export function oidText(content: Uint8Array): string {
+  const numbers: number[] = [];
+  let number = 0;
+  for (const byte of content) {
+    number = number * 128 + (byte & 0x7f);
+    if ((byte & 0x80) !== 0) continue;
+    numbers.push(number);
+    number = 0;
+  }
+  const [joined = 0, ...rest] = numbers;
+  const first = Math.min(Math.floor(joined / 40), 2);
+  return [first, joined - 40 * first, ...rest].join(".");
 }
 
 /** Time of a certificate: UTCTime from 1950 to 2049, else GeneralizedTime (RFC 5280, 4.1.2.5). */
