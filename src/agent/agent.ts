@@ -1,7 +1,8 @@
 import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
 import { GoTemplates } from "../deploy/mod.ts";
 import { DropWatcher } from "../drop/mod.ts";
-import type { KubeClient } from "../kube/mod.ts";
+import { KubeClient } from "../kube/mod.ts";
+import { CsrApprover, mayDeploy, NODE_STATE_SECRET, NodeRights } from "../rights/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
 import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
 import type { TrustedKey } from "../package/mod.ts";
@@ -12,18 +13,19 @@ import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { GitSite } from "./git_site.ts";
+import { withGrantedRights } from "./granted_rights.ts";
 import { keepListening, Part } from "./listeners.ts";
+import { OwnAccess } from "./own_access.ts";
 import { reportOf } from "./report.ts";
 import { PullSecretKeeper } from "./pull_secret_keeper.ts";
 import { Rewriting } from "./rewriting.ts";
 import { importSeedDirectory, seedNames } from "./seed_import.ts";
-import { type Settings, splitAddress } from "./settings.ts";
+import { type Settings, splitAddress, workerRightsOf } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
 import { siteSource } from "./site.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
 import { RegistryTagBook } from "./tag_book.ts";
-import { TalosAccess } from "./talos_access.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -90,13 +92,14 @@ class Agent {
     admission: new Part("admission webhook", "waits for the cluster's certificate", true),
     rewriting: new Part("image rewriting", "waits for the cluster", true),
     talos: new Part("Talos", "there is no socket of Talos' machine API", true),
+    certificate: new Part("node certificate", "none is needed", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),
     git: new Part("git server", "there are no git repositories", true),
     deploy: new Part("deployment", "nothing to deploy", true),
     store: new Part("store", "in order", true),
   };
-  readonly #talos: TalosAccess | undefined;
+  readonly #access: OwnAccess;
   readonly #cluster: ClusterConnection;
   readonly #facts: ClusterFacts;
   readonly #verdictFiles: VerdictFiles;
@@ -120,11 +123,8 @@ class Agent {
     this.#trust = trust;
     this.#store = store;
     this.#logger = logger;
-    const socket = settings["talos-socket"];
-    if (socket !== undefined && settings.kubeconfig === undefined) {
-      this.#talos = new TalosAccess({ socket, part: this.#parts.talos, logger });
-    }
-    this.#cluster = new ClusterConnection(settings.kubeconfig ?? this.#talos?.kubeconfig, {
+    this.#access = new OwnAccess({ settings, logger, parts: this.#parts });
+    this.#cluster = new ClusterConnection(settings.kubeconfig ?? this.#access.kubeconfig, {
       logger,
       part: this.#parts.cluster,
     });
@@ -147,6 +147,7 @@ class Agent {
       logger,
       onChange,
       cluster: this.#cluster,
+      isNode: () => this.#access.isNode,
       facts: this.#facts,
       siteSettings: this.#siteSettings,
       git: this.#git,
@@ -165,9 +166,9 @@ class Agent {
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const all = AbortSignal.any([signal, stop.signal]);
-    using talos = this.#talos;
+    using access = this.#access;
     const loops = [
-      talos?.run(all) ?? Promise.resolve(),
+      access.run(all),
       this.#serveRegistry(all),
       this.#serveStatus(all),
       this.#serveAdmission(all),
@@ -281,15 +282,21 @@ class Agent {
     const kube = await this.#cluster.connected(signal);
     if (kube === undefined) return;
     this.#reconciler.wake();
-    const upstream = clusterUpstream(this.#facts);
-    this.#follower = new SeedFollower({
-      kube,
-      store: this.#store,
-      nodeName: this.#settings["node-name"],
-      logger: this.#logger,
-      registry: () => seedRegistry(upstream, this.#facts),
-      nameImage: (repository, tag) => seedNames(`docker.io/${repository}:${tag}`),
-    });
+    const following = this.#access.isNode
+      ? withGrantedRights({
+        ask: () => mayDeploy(kube, { signal }),
+        work: (mayDeploy, granted) => {
+          this.#reconciler.wake();
+          return mayDeploy ? this.#asDeployer(kube, granted) : this.#asServer(kube, granted);
+        },
+        logger: this.#logger,
+      }, signal)
+      : Promise.all([this.#asDeployer(kube, signal), this.#approveNodes(kube, signal)]);
+    await Promise.all([following, this.#cluster.watchHealth(signal)]);
+  }
+
+  /** What an agent does in the cluster that may do everything. */
+  async #asDeployer(kube: KubeClient, signal: AbortSignal): Promise<void> {
     this.#rewriting = new Rewriting({
       kube,
       settings: this.#settings,
@@ -301,12 +308,54 @@ class Agent {
     });
     await Promise.all([
       this.#facts.run(kube, signal),
-      this.#follower.run(signal),
+      this.#followSeed(kube, () => kube, signal),
       this.#keepPullSecrets(kube, signal),
       this.#rewriting.run(signal),
       this.#git.follow(kube, signal),
-      this.#cluster.watchHealth(signal),
     ]);
+  }
+
+  /** What it does that may only read how to serve; its Node it writes to as the kubelet. */
+  async #asServer(kube: KubeClient, signal: AbortSignal): Promise<void> {
+    for (const part of [this.#parts.rewriting, this.#parts.pullSecrets, this.#parts.admission]) {
+      part.set(true, "the agents of control planes do this");
+    }
+    let kubelet: KubeClient | undefined;
+    // Its kubeconfig may not be readable now.
+    const asKubelet = () =>
+      kubelet ??= KubeClient.fromKubeconfig(this.#access.kubelet, { logger: this.#logger });
+    await Promise.all([
+      this.#facts.run(kube, signal, NODE_STATE_SECRET),
+      this.#followSeed(kube, asKubelet, signal),
+    ]);
+    kubelet?.close();
+  }
+
+  async #followSeed(
+    kube: KubeClient,
+    nodeKube: () => KubeClient,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const upstream = clusterUpstream(this.#facts);
+    this.#follower = new SeedFollower({
+      ...{ kube, nodeKube },
+      store: this.#store,
+      nodeName: this.#settings["node-name"],
+      logger: this.#logger,
+      registry: () => seedRegistry(upstream, this.#facts),
+      nameImage: (repository, tag) => seedNames(`docker.io/${repository}:${tag}`),
+    });
+    await this.#follower.run(signal);
+  }
+
+  /** Gives the agents on workers their rights. */
+  async #approveNodes(kube: KubeClient, signal: AbortSignal): Promise<void> {
+    await new CsrApprover({
+      kube,
+      rights: new NodeRights(kube, workerRightsOf(this.#settings)),
+      logger: this.#logger,
+      changed: () => this.#facts.changed,
+    }).run(signal);
   }
 
   async #keepPullSecrets(kube: KubeClient, signal: AbortSignal): Promise<void> {

@@ -115,6 +115,7 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
         "admission webhook",
         "image rewriting",
         "Talos",
+        "node certificate",
         "cluster",
         "pull secrets",
         "git server",

@@ -65,6 +65,9 @@ const OBJECTS = {
 } as const;
 
 type Source = keyof typeof OBJECTS;
+const SOURCES = Object.keys(OBJECTS) as Source[];
+/** Of them, what a node that only serves has to know. */
+const READER_SOURCES: readonly Source[] = ["state", "service"];
 
 /**
  * Follows the facts, and keeps them in the store, so that a node that starts while no API server
@@ -82,6 +85,7 @@ export class ClusterFacts {
   readonly #change = new Occasion();
   readonly #tlsChange = new Occasion();
   readonly #needChange = new Occasion();
+  #sources: readonly Source[] = SOURCES;
 
   constructor(store: Store, logger: Logger) {
     this.#store = store;
@@ -109,12 +113,19 @@ export class ClusterFacts {
     return this.#tlsChange.next;
   }
 
-  /** Runs until the signal aborts. */
-  async run(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    const sources = Object.keys(OBJECTS) as Source[];
+  /**
+   * Runs until the signal aborts.
+   *
+   * @param readerState Name of a Secret with the readers' part of the state, for who may read no more;
+   * nothing is learned then but how to serve.
+   */
+  async run(kube: KubeClient, signal: AbortSignal, readerState?: string): Promise<void> {
+    this.#seen.clear();
+    this.#sources = readerState === undefined ? SOURCES : READER_SOURCES;
     await Promise.all([
-      ...sources.map((source) => {
-        const { kind, name } = OBJECTS[source];
+      ...this.#sources.map((source) => {
+        const { kind } = OBJECTS[source];
+        const name = source === "state" ? readerState ?? STATE_SECRET : OBJECTS[source].name;
         const ref = { apiVersion: "v1", kind, namespace: ZARF_NAMESPACE };
         return this.#follow(kube, source, ref, { fieldSelector: `metadata.name=${name}`, signal });
       }),
@@ -152,13 +163,13 @@ export class ClusterFacts {
   /** Makes the facts anew from all that was seen, once everything was. */
   #learn(): void {
     const [secret] = this.#seen.get("state") ?? [];
-    for (const source of Object.keys(OBJECTS) as Source[]) {
+    for (const source of this.#sources) {
       if (!this.#seen.has(source)) return;
     }
     const state = secret && this.#parsed("state", () => stateOf(secret));
     if (secret !== undefined && state === undefined) return;
     this.#need(
-      state !== undefined && !isInternalRegistry(state) &&
+      this.#sources === SOURCES && state !== undefined && !isInternalRegistry(state) &&
         nodePortOf(state.registryInfo.address) !== undefined,
     );
     if (this.#needsServices && !this.#seen.has("services")) return;

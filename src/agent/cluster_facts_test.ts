@@ -54,6 +54,55 @@ async function bootstrapped(api: ApiObjects): Promise<ZarfState> {
   return state;
 }
 
+/** The facts of a node that may read only the readers' part of the state. */
+async function followedAsReader(
+  api: ApiObjects,
+  facts: ClusterFacts,
+  action: () => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
+  const running = facts.run(api.client, stop.signal, "for-readers");
+  try {
+    await action();
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+Deno.test("who only serves learns from the readers' part of the state, and asks for nothing else", () =>
+  withDirectory(async (dir) => {
+    using store = Store.open(dir);
+    await using api = new ApiObjects();
+    api.put(namespace("zarf"));
+    const state = await bootstrapped(api);
+    const secret = api.find("secrets", "zarf-state");
+    assert(secret);
+    api.put({ ...secret, metadata: { name: "for-readers", namespace: "zarf" } });
+    const facts = new ClusterFacts(store, loggerOf().logger);
+    api.intercept = ({ path, query }) => {
+      const name = query.get("fieldSelector")?.replace("metadata.name=", "") ?? "";
+      const isGranted = ["for-readers", "zarf-docker-registry"].includes(name);
+      return isGranted ? undefined : status(403, "Forbidden", path);
+    };
+    await followedAsReader(api, facts, async () => {
+      const known = await eventually(() => facts.current.registry);
+      assert.deepEqual(known, {
+        url: "http://10.96.0.12:5000",
+        username: state.registryInfo.pullUsername,
+        password: state.registryInfo.pullPassword,
+      });
+      assert.equal(facts.current.tls, undefined);
+    });
+    // More is granted: the same facts from the state itself.
+    api.intercept = () => undefined;
+    const stop = new AbortController();
+    const running = facts.run(api.client, stop.signal);
+    await eventually(() => facts.current.tls);
+    stop.abort();
+    await running;
+  }));
+
 /** Waits until everything that {@linkcode bootstrapped} makes is known. */
 function known(facts: ClusterFacts) {
   return eventually(() => facts.current.tls && facts.current.registry && facts.current);

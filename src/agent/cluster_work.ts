@@ -1,10 +1,11 @@
 import type { RegistryAccess } from "../bootstrap/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
+import { mayDeploy } from "../rights/mod.ts";
 import { type Elsewhere, elsewhere, type PackageActions } from "../reconcile/mod.ts";
 import { describeError, type Logger } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import { type DeployedPackage, loadPackage } from "../zarf/mod.ts";
-import type { ClusterConnection } from "./cluster.ts";
+import { type ClusterConnection, ClusterError } from "./cluster.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { deployedImages, deployRecord } from "./deployer.ts";
 import type { GitSite } from "./git_site.ts";
@@ -27,6 +28,8 @@ export interface ClusterWorkOptions {
   readonly settings: Settings;
   readonly store: Store;
   readonly cluster: ClusterConnection;
+  /** Whether the agent has the rights of a node, which may not do for deploying. */
+  readonly isNode: () => boolean;
   readonly facts: ClusterFacts;
   readonly siteSettings: SiteSettingsBook;
   readonly git: Pick<GitSite, "isAble" | "target">;
@@ -53,6 +56,7 @@ export class ClusterWork implements PackageActions {
     const { settings, store, logger, part } = this.#options;
     try {
       const kube = this.#options.cluster.client();
+      if (this.#options.isNode() && !await mayDeploy(kube, { signal })) throw mayNotDeploy();
       findTools(settings["tools-dir"]);
       this.#adoptInitPackages();
       await lead(
@@ -171,6 +175,16 @@ export class ClusterWork implements PackageActions {
     }
     onChange();
   }
+}
+
+function mayNotDeploy(): ClusterError {
+  return new ClusterError({
+    reason: "MayNotDeploy",
+    message: "the agents of this cluster's workers serve and do not deploy",
+    kept: "the package is taken in and waits",
+    remedy: "drop it on a control plane node, or give the agents there --worker-rights deploy",
+    disposition: "wait",
+  });
 }
 
 const STAGES: Readonly<Record<LeadStage, string>> = {

@@ -35,6 +35,8 @@ class Stage {
   readonly part = new Part("deployment", "nothing to deploy");
   readonly log = loggerOf("info");
   readonly changes: string[] = [];
+  /** Whether it has a node's rights only. */
+  isNode = false;
   /** Names of which it was said that they have a new meaning. */
   readonly forgotten: string[] = [];
   readonly connection: ClusterConnection;
@@ -68,6 +70,7 @@ class Stage {
     });
     this.connection = new ClusterConnection(`${dir}/kubeconfig`, { logger, part: this.part });
     this.work = new ClusterWork({
+      isNode: () => this.isNode,
       tags: { forget: (name) => void this.forgotten.push(name) },
       settings,
       store,
@@ -147,6 +150,21 @@ Deno.test("work is done under the lease, with registry and webhook, and the leas
     assert.equal(stage.holder(), "");
     assert.equal(stage.part.ok, true);
     assert.match(stage.part.message, /everything that was accepted is deployed/);
+  }));
+
+Deno.test("a node that may not deploy says so, and asks for nothing", () =>
+  staged(async (stage) => {
+    stage.isNode = true;
+    stage.cluster.api.intercept = ({ path }) =>
+      path.endsWith("/secrets/zarf-state") ? status(403, "Forbidden") : undefined;
+    const leading = stage.work.lead(() => assert.fail("nothing is deployed"), never);
+    await assert.rejects(leading, { reason: "MayNotDeploy", disposition: "wait" });
+    assert.match(stage.part.message, /--worker-rights deploy/);
+    assert.deepEqual(stage.cluster.api.writes, []);
+    // The right was given.
+    stage.admit();
+    await stage.work.lead(() => Promise.resolve(), never);
+    assert.equal(stage.part.ok, true);
   }));
 
 Deno.test("a package that waits says what is being done for it, each stage once in the log", () =>

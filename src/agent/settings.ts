@@ -1,5 +1,6 @@
 import { loadAll, YAMLException } from "js-yaml";
 import * as v from "valibot";
+import { WORKER_RIGHTS, type WorkerRights } from "../rights/mod.ts";
 import { MUTATION_EXCLUSIONS } from "../admission/mod.ts";
 import {
   type ActionPolicy,
@@ -65,6 +66,8 @@ const settingsSchema = v.object({
   "seed-dir": v.optional(pathSchema),
   "tools-dir": v.optional(pathSchema),
   "talos-socket": v.optional(pathSchema),
+  "kubelet-kubeconfig": v.optional(pathSchema),
+  "worker-rights": v.optional(v.picklist(WORKER_RIGHTS)),
   "log-format": v.picklist(logFormats),
   "log-level": v.picklist(LOG_LEVELS),
 });
@@ -124,6 +127,14 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "seed-dir": { value: "DIR", text: "OCI layout of the registry image" },
   "tools-dir": { value: "DIR", text: "where helm and kubectl are" },
   "talos-socket": { value: "FILE", text: "Talos' machine API socket" },
+  "kubelet-kubeconfig": {
+    value: "FILE",
+    text: "the kubelet's, to get rights of its own by where there is no kubeconfig",
+  },
+  "worker-rights": {
+    value: "RIGHTS",
+    text: "given to such agents: deploy (the default without keys) or serve (with)",
+  },
   "log-format": { value: "FORMAT", text: "json or text" },
   "log-level": { value: "LEVEL", text: "debug, info, warn or error" },
 };
@@ -178,6 +189,13 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
 /** Whose commands run: where nothing is said, those of trusted packages if there are trusted keys. */
 export function actionPolicyOf(settings: Pick<Settings, "actions" | "trust-key">): ActionPolicy {
   return settings.actions ?? (settings["trust-key"].length > 0 ? "trusted" : "always");
+}
+
+/** What agents on workers are given: what nobody has to sign, any node may deploy. */
+export function workerRightsOf(
+  settings: Pick<Settings, "worker-rights" | "trust-key">,
+): WorkerRights {
+  return settings["worker-rights"] ?? (settings["trust-key"].length > 0 ? "serve" : "deploy");
 }
 
 /** How long deployments may take. */

@@ -9,6 +9,7 @@ import {
   SettingsError,
   type SettingsInput,
   splitAddress,
+  workerRightsOf,
 } from "./settings.ts";
 
 const defaults: GivenSettings = {
@@ -115,6 +116,19 @@ Deno.test("without a word, trusted packages run commands if there are trusted ke
   }
 });
 
+Deno.test("workers deploy, unless packages have to be signed or it is said", () => {
+  const cases: [Record<string, string | string[]>, string][] = [
+    [{}, "deploy"],
+    [{ "trust-key": ["/k"] }, "serve"],
+    [{ "worker-rights": "serve" }, "serve"],
+    [{ "trust-key": ["/k"], "worker-rights": "deploy" }, "deploy"],
+  ];
+  for (const [flags, expected] of cases) {
+    const { settings } = resolve({ flags: { "drop-dir": ["/d"], ...flags } });
+    assert.equal(workerRightsOf(settings), expected, JSON.stringify(flags));
+  }
+});
+
 Deno.test("packages may put files nowhere unless it is said where", () => {
   assert.deepEqual(resolve({}).settings["files-root"], []);
   const environment = { HOLDFAST_FILES_ROOT: "/opt/a:/srv" };
@@ -122,6 +136,9 @@ Deno.test("packages may put files nowhere unless it is said where", () => {
 });
 
 const mistakes: readonly [string, Partial<SettingsInput>, RegExp][] = [
+  ["rights that there are not", {
+    flags: { "drop-dir": ["/d"], "worker-rights": "some" },
+  }, /worker-rights "some"/],
   ["a policy that there is not", {
     flags: { "drop-dir": ["/d"], actions: "sometimes" },
   }, /actions "sometimes"/],

@@ -28,6 +28,8 @@ export interface TalosAccessOptions {
   readonly socket: string;
   readonly part: Part;
   readonly logger: Logger;
+  /** On a worker, where Talos has no kubeconfig: makes one there, until the signal aborts. */
+  readonly worker?: (kubeconfig: string, signal: AbortSignal) => Promise<void>;
   readonly clock?: Clock;
 }
 
@@ -78,7 +80,7 @@ export class TalosAccess implements Disposable {
   }
 
   async #follow(client: TalosClient, signal: AbortSignal): Promise<void> {
-    await requireControlPlane(client, signal);
+    if (await machineType(client, signal) === "worker") return await this.#beWorker(signal);
     const { id, ...kind } = RESOURCES.kubernetesSecrets;
     for await (const event of client.watch(kind, { signal })) {
       if (event.type === "Present" && event.resource.id === id) this.#keep(event.resource);
@@ -87,6 +89,13 @@ export class TalosAccess implements Disposable {
         this.#say(true, "Talos has no kubeconfig yet; its clock may not be set");
       }
     }
+  }
+
+  async #beWorker(signal: AbortSignal): Promise<void> {
+    const { worker } = this.#options;
+    if (worker === undefined) throw notControlPlane("this machine is a worker");
+    this.#say(true, "this machine is a worker; it gets its rights as the kubelet");
+    await worker(this.kubeconfig, signal);
   }
 
   #keep({ spec }: TalosResource): void {
@@ -118,16 +127,18 @@ export class TalosAccess implements Disposable {
   }
 }
 
-/** @throws {TalosAccessError} NotControlPlane, also while the machine does not know yet what it is. */
-async function requireControlPlane(client: TalosClient, signal: AbortSignal): Promise<void> {
+/** @throws {TalosAccessError} NotControlPlane while the machine does not know yet what it is. */
+async function machineType(
+  client: TalosClient,
+  signal: AbortSignal,
+): Promise<"controlplane" | "worker"> {
   const resource = await client.resource(RESOURCES.machineType, { signal });
   const { output: type } = v.safeParse(machineTypeSchema, resource?.spec ?? "unknown");
-  if (type === "controlplane" || type === "init") return;
-  throw new TalosAccessError({
-    reason: "NotControlPlane",
-    message: type === "worker"
-      ? "this machine is a worker; Talos has no kubeconfig on it"
-      : "this machine does not know yet what it is",
-    disposition: "wait",
-  });
+  if (type === "controlplane" || type === "init") return "controlplane";
+  if (type === "worker") return type;
+  throw notControlPlane("this machine does not know yet what it is");
+}
+
+function notControlPlane(message: string): TalosAccessError {
+  return new TalosAccessError({ reason: "NotControlPlane", message, disposition: "wait" });
 }

@@ -26,6 +26,8 @@ export interface SeedRegistry {
 /** What {@linkcode SeedFollower} works with. */
 export interface SeedFollowerOptions {
   readonly kube: KubeClient;
+  /** Who may write to this node's Node object. @default kube */
+  readonly nodeKube?: () => KubeClient;
   readonly store: Store;
   readonly nodeName: string;
   readonly logger: Logger;
@@ -82,7 +84,7 @@ export class SeedFollower {
   }
 
   async #take(configMap: ConfigMap, signal: AbortSignal): Promise<void> {
-    const { kube, store, logger, nodeName } = this.#options;
+    const { kube, store, logger } = this.#options;
     const index = parseIndex(configMap.data?.[INDEX_KEY] ?? "");
     const seed: Seed = { image: index.image, blobs: index.blobs };
     const work = assemblePayload(kube, store.blobs, index, { logger, signal })
@@ -94,7 +96,7 @@ export class SeedFollower {
     } finally {
       this.#assembling = undefined;
     }
-    await acknowledgeSeed(kube, nodeName, seed.image.descriptor.digest);
+    await this.#acknowledge(seed.image.descriptor.digest);
   }
 
   async #followRegistry(signal: AbortSignal): Promise<void> {
@@ -110,7 +112,7 @@ export class SeedFollower {
   }
 
   async #fetchIfMissing(): Promise<void> {
-    const { kube, store, nodeName, nameImage } = this.#options;
+    const { kube, store, nameImage } = this.#options;
     const registry = this.#options.registry();
     if (registry === undefined) return;
     const running = parseRegistryImage(await deployedImage(kube) ?? "");
@@ -131,7 +133,12 @@ export class SeedFollower {
       await store.blobs.write(blob.digest, blob.size, body);
     }
     rememberSeed(store, { image: { ...nameImage(repository, tag), descriptor }, blobs });
-    await acknowledgeSeed(kube, nodeName, digest);
+    await this.#acknowledge(digest);
+  }
+
+  async #acknowledge(digest: Digest): Promise<void> {
+    const { kube, nodeKube, nodeName } = this.#options;
+    await acknowledgeSeed(nodeKube?.() ?? kube, nodeName, digest);
   }
 }
 

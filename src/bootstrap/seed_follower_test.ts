@@ -67,6 +67,24 @@ Deno.test("a payload that is published is taken, served and acknowledged", () =>
     assert.equal(resolved?.digest, seed.image.descriptor.digest);
   }));
 
+Deno.test("its Node is written to by who may, when there is somebody else for it", async () => {
+  await using kubelet = new ApiObjects();
+  kubelet.put(node("node-1"));
+  let isReadable = false;
+  const nodeKube = () => {
+    if (!isReadable) throw new Error("the kubelet's kubeconfig is not there");
+    return kubelet.client;
+  };
+  await following({ nodeKube }, async ({ api, seed, store, publish }) => {
+    await publish();
+    await eventually(() => knownSeed(store));
+    isReadable = true;
+    await eventually(() => acknowledged(kubelet));
+    assert.equal(acknowledged(kubelet), seed.image.descriptor.digest);
+    assert.equal(acknowledged(api), undefined);
+  });
+});
+
 Deno.test("a payload that was there before the agent is taken all the same", () =>
   withDirectory(async (dir) => {
     using source = Store.open(`${dir}/source`);

@@ -50,6 +50,7 @@ const CLUSTER_WIDE: Readonly<Record<string, readonly string[]>> = {
   ],
   "apiextensions.k8s.io": ["CustomResourceDefinition customresourcedefinitions"],
   "apiregistration.k8s.io": ["APIService apiservices"],
+  "certificates.k8s.io": ["CertificateSigningRequest certificatesigningrequests"],
   "networking.k8s.io": ["IngressClass ingressclasses"],
   "rbac.authorization.k8s.io": [
     "ClusterRole clusterroles",

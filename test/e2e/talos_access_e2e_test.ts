@@ -62,14 +62,19 @@ Deno.test("on a control plane the agent takes Talos' kubeconfig, and follows whe
   assert.deepEqual(directories(agent), [], "nothing of it is left");
 });
 
-Deno.test("on a worker it says that Talos has none, and a kubeconfig that is given counts", async () => {
+Deno.test("on a worker it turns to the kubelet, and a kubeconfig that is given counts", async () => {
   await using peer = apiServer();
   await using agent = new LocalAgent();
   const socket = `${agent.directory}/machine.sock`;
   await using api = await TalosApi.start(socket);
   await api.change({ machineType: "worker", kubernetes: peer.kubeconfig });
-  await agent.started({ flags: [`--talos-socket=${socket}`] });
-  await says(agent, "Talos", /a worker; Talos has no kubeconfig/);
+  const kubelet = `${agent.directory}/kubelet.conf`;
+  const flags = [`--talos-socket=${socket}`, `--kubelet-kubeconfig=${kubelet}`];
+  await agent.started({ flags });
+  await says(agent, "Talos", /a worker; it gets its rights as the kubelet/);
+  await says(agent, "node certificate", /the kubelet's kubeconfig cannot be used/);
+  await Deno.writeTextFile(kubelet, peer.kubeconfig);
+  await says(agent, "node certificate", /no certificate of a kubelet; it may not have joined/);
   await agent.stop();
   const given = `${agent.directory}/kubeconfig`;
   await Deno.writeTextFile(given, peer.kubeconfig);

@@ -278,6 +278,7 @@ function isChosen(key: string, object: AnyObject, target: Target, query: URLSear
   const fields: Record<string, unknown> = {
     "metadata.name": name,
     "status.phase": object.status?.phase,
+    "spec.signerName": object["spec"]?.signerName,
     "involvedObject.uid": object["involvedObject"]?.uid,
   };
   return requirements(query.get("labelSelector")).every((one) => isMet(one, labels)) &&

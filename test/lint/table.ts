@@ -10,11 +10,11 @@ export const IMPORT_TABLE: Readonly<Record<Room, readonly Room[]>> = {
   "main.ts": ["cli"],
   cli: [
     ...["agent", "status", "reconcile", "deploy", "admission", "bootstrap", "registry", "drop"],
-    ...["git", "package", "store", "talos", "kube", "refs", "zarf"],
+    ...["git", "package", "store", "talos", "rights", "kube", "refs", "zarf"],
   ],
   agent: [
     ...["status", "reconcile", "deploy", "admission", "bootstrap", "registry", "drop"],
-    ...["git", "package", "store", "talos", "kube", "refs", "zarf"],
+    ...["git", "package", "store", "talos", "rights", "kube", "refs", "zarf"],
   ],
   status: ["store", "kube", "zarf"],
   reconcile: ["deploy", "store", "kube", "zarf"],
@@ -25,6 +25,7 @@ export const IMPORT_TABLE: Readonly<Record<Room, readonly Room[]>> = {
   drop: ["package", "store"],
   git: ["refs"],
   package: ["refs"],
+  rights: ["kube", "zarf"],
   zarf: ["kube"],
   store: [],
   talos: [],
