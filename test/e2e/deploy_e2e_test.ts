@@ -76,6 +76,9 @@ function shop(fixture: Fixture, version: string, image = PAUSE): DeployPackage {
   });
 }
 
+/** What the site says of the shop. */
+const GREETING = { variables: { greeting: "hi" } };
+
 function deploy(fixture: Fixture, pkg: DeployPackage, more = {}): Promise<DeployOutcome> {
   const { cluster, kube, helm, dataDir } = fixture;
   return deployPackage(pkg, {
@@ -188,7 +191,7 @@ async function steps(t: Deno.TestContext, fixture: Fixture): Promise<void> {
   await t.step("a package becomes Ready, under Zarf's names", () => firstDeployment(fixture));
   await t.step("the same package again changes nothing", async () => {
     const before = await get(fixture, "Deployment", "web", "apps/v1");
-    const outcome = await deploy(fixture, shop(fixture, "1.0.0"));
+    const outcome = await deploy(fixture, shop(fixture, "1.0.0"), GREETING);
     assert.equal(outcome.generation, 1);
     const after = await get(fixture, "Deployment", "web", "apps/v1");
     assert.equal(field(after, "metadata", "generation"), field(before, "metadata", "generation"));
@@ -231,7 +234,7 @@ async function steps(t: Deno.TestContext, fixture: Fixture): Promise<void> {
 
 async function firstDeployment(fixture: Fixture): Promise<void> {
   const { kube } = fixture;
-  const outcome = await deploy(fixture, shop(fixture, "1.0.0"), { variables: { greeting: "hi" } });
+  const outcome = await deploy(fixture, shop(fixture, "1.0.0"), GREETING);
   assert.deepEqual(outcome, {
     generation: 1,
     components: ["web"],
