@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { type ClusterAccess, KubeClient, KubeError, readKubeconfig } from "../../src/kube/mod.ts";
 import { requestPem } from "../../src/rights/mod.ts";
+import { issue, keyPem, newKey } from "../fakes/signer.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { daemonCommand } from "../cluster/daemons.ts";
+import { TalosApi } from "./support/talos_api.ts";
 import { assertHelloAnswers, DATA_DIR, eventually, HELLO, TestAgent } from "./support/agent.ts";
 
 /*
@@ -18,6 +20,8 @@ const KUBELET = `${KUBELET_DIR}/kubeconfig`;
 const SHORT_SIGNER = "short-signer";
 /** How long its certificates count. */
 const SHORT = "40s";
+/** What is said when there is a certificate. */
+const COUNTS = /^this node's certificate counts until /;
 
 interface Held {
   readonly cert: string;
@@ -30,17 +34,20 @@ async function writeKubelet(agent: TestAgent): Promise<ClusterAccess> {
   const pem = `${KUBELET_DIR}/kubelet-client-current.pem`;
   await Deno.writeTextFile(agent.hostPath(pem), `${access.cert}${access.key}`);
   await Deno.writeTextFile(agent.hostPath(`${KUBELET_DIR}/ca.crt`), access.ca ?? "");
-  const cluster = { server: access.server, "certificate-authority": `${KUBELET_DIR}/ca.crt` };
-  await Deno.writeTextFile(
-    agent.hostPath(KUBELET),
-    JSON.stringify({
-      "current-context": "default",
-      clusters: [{ name: "default", cluster }],
-      contexts: [{ name: "default", context: { cluster: "default", user: "default" } }],
-      users: [{ name: "default", user: { "client-certificate": pem, "client-key": pem } }],
-    }),
-  );
+  await Deno.writeTextFile(agent.hostPath(KUBELET), kubeletConfig(access));
   return access;
+}
+
+/** Certificate and key by their paths, as Talos and kubeadm write it. */
+function kubeletConfig({ server }: ClusterAccess): string {
+  const cluster = { server, "certificate-authority": `${KUBELET_DIR}/ca.crt` };
+  const pem = `${KUBELET_DIR}/kubelet-client-current.pem`;
+  return JSON.stringify({
+    "current-context": "default",
+    clusters: [{ name: "default", cluster }],
+    contexts: [{ name: "default", context: { cluster: "default", user: "default" } }],
+    users: [{ name: "default", user: { "client-certificate": pem, "client-key": pem } }],
+  });
 }
 
 function heldOf(agent: TestAgent): Held | undefined {
@@ -171,6 +178,8 @@ Deno.test({
           () => worker.logTail(30),
         );
         await assertHelloAnswers(worker.node);
+        // What it asks for it may: nothing was refused to it.
+        assert.doesNotMatch(await worker.logTail(500), /answered 403|Forbidden/);
         assert.equal((await worker.part("pull secrets")).ok, true);
       },
     );
@@ -276,17 +285,55 @@ Deno.test({
       await says(worker, "cluster", /answers$/);
     });
 
-    await t.step("a kubelet that has lost its identity is seen, and its return", async () => {
+    await t.step("on a worker of Talos nothing is given, and a late kubelet is seen", async () => {
       await worker.stop();
       await Deno.remove(worker.hostPath(`${DATA_DIR}/access`), { recursive: true });
-      await Deno.remove(worker.hostPath(KUBELET));
-      await startWorker();
+      const socket = "/var/machine.sock";
+      await using talos = await TalosApi.start(worker.hostPath(socket));
+      await talos.change({ machineType: "worker" });
+      const start = () =>
+        worker.start({
+          kubeconfig: undefined,
+          flags: [`--talos-socket=${socket}`, "--seed-dir=/var/nothing"],
+        });
+      await start();
+      await says(worker, "Talos", /this machine is a worker/);
       await says(worker, "node certificate", /the kubelet's kubeconfig cannot be used/);
-      await writeKubelet(worker);
-      await says(worker, "node certificate", /^this node's certificate counts until /, 60_000);
+      const place = worker.hostPath("/etc/kubernetes/kubeconfig-kubelet");
+      await Deno.writeTextFile(place, kubeletConfig(kubelet));
+      await says(worker, "node certificate", COUNTS, 60_000);
+      await says(worker, "cluster", /answers$/);
+    });
+
+    await t.step("a certificate that the cluster does not know is replaced", async () => {
+      const held = heldOf(worker);
+      assert(held);
+      await worker.stop();
+      const strange = { ...held, ...strangeCertificate() };
+      const path = worker.hostPath(`${DATA_DIR}/access/certificate.json`);
+      await Deno.writeTextFile(path, JSON.stringify(strange));
+      await startWorker();
+      await eventually(
+        "another certificate",
+        () => (heldOf(worker)?.cert ?? strange.cert) !== strange.cert || undefined,
+        60_000,
+        () => worker.logTail(30),
+      );
       await says(worker, "cluster", /answers$/);
     });
 
     admin.close();
   },
 });
+
+/** A certificate of another authority that looks like the node's, as before a cluster was rebuilt. */
+function strangeCertificate(): Held {
+  const key = newKey();
+  const cert = issue(key, {
+    commonName: "holdfast:node:node2",
+    organization: "holdfast:nodes",
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + 86_400_000),
+  });
+  return { cert, key: keyPem(key) };
+}
