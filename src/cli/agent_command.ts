@@ -88,7 +88,7 @@ export function shippedSettings(path: string | undefined): GivenSettings {
 }
 
 /** Where Talos puts the file of an ExtensionServiceConfig; see docs/talos.md. */
-const SITE_CONFIG = "/usr/local/etc/holdfast/agent.yaml";
+export const SITE_CONFIG = "/usr/local/etc/holdfast/agent.yaml";
 
 /**
  * The configuration file that was named, or else the site's where there is one: a node must come up

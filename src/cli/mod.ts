@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { SITE_CONFIG } from "./agent_command.ts";
 export { EXIT } from "./exit_codes.ts";
 export { main } from "./main.ts";
 export { systemTerminal, type Terminal } from "./terminal.ts";

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { loadAll } from "js-yaml";
+import { agentYaml } from "../../extension/build/image/service.ts";
 import { readTrustedKeys } from "../../src/agent/mod.ts";
+import { SITE_CONFIG } from "../../src/cli/mod.ts";
 import { withDirectory } from "../fakes/testing.ts";
 import { type Broken, OVERSEEN, REFUSED } from "./support/broken_talos_configs.ts";
 import {
   askTalosConfig,
   oversights,
   readByAgent,
-  SITE_CONFIG,
   type TalosConfig,
   type TalosPatches,
 } from "./support/talos_config.ts";
@@ -88,6 +89,12 @@ Deno.test("a mirror leads every registry, and those of Talos by name, to the age
   };
   const hosts = ["*", "docker.io", "gcr.io", "ghcr.io", "quay.io", "registry.k8s.io"];
   assert.deepEqual(config?.mirrors, Object.fromEntries(hosts.map((host) => [host, mirror])));
+});
+
+Deno.test("a node without the document runs with the same settings, from the image", async () => {
+  const [config] = await taken([patches("worker")]);
+  const written = await readByAgent(config?.services[0]?.files[SITE_CONFIG] ?? "");
+  assert.deepEqual(written, await readByAgent(agentYaml()));
 });
 
 /** Where an agent serves images that is not told where. */

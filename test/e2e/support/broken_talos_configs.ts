@@ -1,4 +1,4 @@
-import { SITE_CONFIG } from "./talos_config.ts";
+import { SITE_CONFIG } from "../../../src/cli/mod.ts";
 
 /** A change to an example, and what is said of it. */
 export interface Broken {

@@ -1,6 +1,8 @@
 import { load } from "js-yaml";
 import * as v from "valibot";
 import { TOOLS } from "../../../extension/build/go_tools.ts";
+import { SERVICE_NAME } from "../../../extension/build/image/service.ts";
+import { SITE_CONFIG } from "../../../src/cli/mod.ts";
 import { exec } from "../../../src/std/mod.ts";
 import { withDirectory } from "../../fakes/testing.ts";
 import { HOLDFAST } from "./agent.ts";
@@ -55,10 +57,6 @@ export async function askTalosConfig(
   return await askTool(TOOLS.talosConfig, questions) as (TalosConfig | TalosRefusal)[];
 }
 
-/** The name of the extension's service, without Talos' `ext-`. */
-const SERVICE = "holdfast";
-/** Where the agent looks for the site's settings when none are named. */
-export const SITE_CONFIG = "/usr/local/etc/holdfast/agent.yaml";
 /** Where Talos mounts volumes that are not its own. */
 const VOLUMES = "/var/mnt";
 /** How long the agent may take to print its settings, in milliseconds. */
@@ -70,13 +68,14 @@ const PrintedSettings = v.looseObject({
   "registry-address": v.string(),
   "image-mode": v.string(),
   "trust-key": v.array(v.string()),
+  kubeconfig: v.optional(v.string()),
 });
 type PrintedSettings = v.InferOutput<typeof PrintedSettings>;
 
 /** What Talos would take without a word, and would not do what it is meant to; nothing when all is well. */
 export async function oversights(config: TalosConfig): Promise<string[]> {
-  const service = config.services.find(({ name }) => name === SERVICE);
-  if (service === undefined) return [`no document is for the service ${SERVICE}`];
+  const service = config.services.find(({ name }) => name === SERVICE_NAME);
+  if (service === undefined) return [`no document is for the service ${SERVICE_NAME}`];
   const text = service.files[SITE_CONFIG];
   if (text === undefined) return [`nothing is mounted at ${SITE_CONFIG}`];
   const settings = await readByAgent(text, service.environment ?? []);
