@@ -22,6 +22,7 @@ export {
   installSystemPackages,
   missingPackages,
   obstacle,
+  SYSTEMD_PREREQUISITES,
 } from "./prerequisites.ts";
 export type { RegistryMode } from "./settings.ts";
 export type { SupervisedProcess } from "./supervisor.ts";

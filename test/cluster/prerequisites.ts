@@ -58,6 +58,11 @@ export const BUSYBOX_PREREQUISITES: readonly Prerequisite[] = commands({
   busybox: "busybox-static",
 });
 
+/** What judges a unit for systemd; none has to run. */
+export const SYSTEMD_PREREQUISITES: readonly Prerequisite[] = commands({
+  "systemd-analyze": "systemd",
+});
+
 /** What the extension image is made of beside what is built. */
 export const EXTENSION_PREREQUISITES: readonly Prerequisite[] = [
   ...BUSYBOX_PREREQUISITES,

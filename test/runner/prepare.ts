@@ -6,6 +6,7 @@ import {
   DISK_PREREQUISITES,
   EXTENSION_PREREQUISITES,
   installSystemPackages,
+  SYSTEMD_PREREQUISITES,
 } from "../cluster/mod.ts";
 import { sourceCrds } from "../e2e/support/crds.ts";
 
@@ -38,6 +39,7 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
     ...DISK_PREREQUISITES,
     ...BUSYBOX_PREREQUISITES,
     ...EXTENSION_PREREQUISITES,
+    ...SYSTEMD_PREREQUISITES,
   ];
   const installed = await installSystemPackages(prerequisites);
   if (installed.length > 0) say(`installed ${installed.join(" ")}`);
