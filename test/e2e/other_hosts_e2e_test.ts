@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { load } from "js-yaml";
+import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { exec } from "../../src/std/mod.ts";
 import { mirrorHosts, NODE_REGISTRY } from "../cluster/settings.ts";
 import { withDirectory } from "../fakes/testing.ts";
@@ -165,7 +166,18 @@ async function takePackage(capabilities: readonly string[]) {
     const text = await Deno.readTextFile(trace);
     return /\+\+\+ exited with 0 \+\+\+\s*$/.test(text) ? text.split("\n") : undefined;
   }, 10_000);
-  return { calls: new Set(lines.flatMap((line) => /^\d+ +(\w+)\(/.exec(line)?.[1] ?? [])), uid };
+  return { calls: callsIn(lines), uid };
+}
+
+/** The names of the system calls in a trace of several processes. */
+function callsIn(lines: readonly string[]): Set<string> {
+  return new Set(lines.flatMap((line) => /^\d+ +(\w+)\(/.exec(line)?.[1] ?? []));
+}
+
+/** What the unit's filter would refuse of these. */
+async function refused(calls: ReadonlySet<string>): Promise<string[]> {
+  const filter = await allowed(words(UNIT, "Service", "SystemCallFilter"));
+  return [...calls].filter((call) => !filter.has(call));
 }
 
 Deno.test("the agent takes packages in with what the unit leaves it, and asks for nothing more", async () => {
@@ -173,11 +185,30 @@ Deno.test("the agent takes packages in with what the unit leaves it, and asks fo
   const { calls, uid } = await takePackage(capabilities);
   assert.equal(uid, 1000);
   assert(calls.has("openat") && calls.has("execve") && calls.size > 50, [...calls].join(" "));
-  const filter = await allowed(words(UNIT, "Service", "SystemCallFilter"));
-  assert.deepEqual([...calls].filter((call) => !filter.has(call)), []);
+  assert.deepEqual(await refused(calls), []);
   const less = await allowed(["@basic-io", "@file-system", "@process"]);
   assert.notDeepEqual([...calls].filter((call) => !less.has(call)), []);
 });
+
+/** What the agent does with helm, kubectl and git, as a script. */
+const PROGRAMS = `set -e
+"$HELM" create chart && "$HELM" template chart
+ln -s "$HELM" kubectl && ./kubectl version --client
+! ./kubectl --kubeconfig none get pods
+git init -q --bare kept && git clone -q kept work
+git -C work -c user.name=n -c user.email=e commit -q --allow-empty -m first
+git -C work push -q origin HEAD:main && git -C kept repack -adq`;
+
+Deno.test("the programs that the agent calls ask for nothing more, either", () =>
+  withDirectory(async (dir) => {
+    const env = { ...ENV, HOME: dir, HELM: await ensureTool(TOOLS.helm) };
+    const args = ["-f", "-qq", "-o", `${dir}/trace`, "sh", "-c", PROGRAMS];
+    const { code, stderr } = await exec("strace", { args, env, cwd: dir, timeout: 60_000 });
+    assert.equal(code, 0, stderr);
+    const calls = callsIn((await Deno.readTextFile(`${dir}/trace`)).split("\n"));
+    assert(calls.has("renameat") || calls.has("rename"), [...calls].join(" "));
+    assert.deepEqual(await refused(calls), []);
+  }));
 
 Deno.test("without the right to give files away the registry has no place on the node", async () => {
   const fewer = words(UNIT, "Service", "CapabilityBoundingSet").filter((it) => it !== "CAP_CHOWN");
