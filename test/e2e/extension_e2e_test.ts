@@ -164,6 +164,11 @@ Deno.test("the service runs in its container with everything that it calls", asy
         assert.match(`${stdout}${stderr}`, expected);
       });
     }
+    await test.step("each name in /bin is a command of busybox", async () => {
+      const script = "busybox --list >/tmp/l; for f in /bin/*; do " +
+        "[ $f = /bin/busybox ] || grep -qxF -- ${f#/bin/} /tmp/l || echo $f; done; rm /tmp/l";
+      assert.deepEqual(await service.exec("sh", "-c", script).then(({ stdout }) => stdout), "");
+    });
     await test.step("git fetches by http", async () => {
       const { stderr } = await service.exec("git", "ls-remote", "http://127.0.0.1:9/x.git");
       assert.match(stderr, /unable to access .*127\.0\.0\.1.*(Failed|Couldn't) .*connect/i);
