@@ -11,6 +11,7 @@ import { HoldfastError } from "../std/mod.ts";
  * - `RequestGone`: the request was removed before it was answered.
  * - `NotApproved`: nobody has answered it in time.
  * - `CertificateUnusable`: what came is not a certificate of the key.
+ * - `CertificateRefused`: the API server does not take what the cluster has just signed.
  */
 export type RightsReason =
   | "KubeletUnreadable"
@@ -21,7 +22,8 @@ export type RightsReason =
   | "SigningFailed"
   | "RequestGone"
   | "NotApproved"
-  | "CertificateUnusable";
+  | "CertificateUnusable"
+  | "CertificateRefused";
 
 /** An agent has no certificate of its own now; it goes on asking. */
 export class RightsError extends HoldfastError<RightsReason> {}

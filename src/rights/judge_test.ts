@@ -102,6 +102,7 @@ Deno.test("what asks for an agent's name in another way is denied, with the reas
     ["administrators", { pem: pemOf("holdfast:node:n1", "system:masters") }, /group must be/],
     ["another group", { pem: pemOf("holdfast:node:n1", "holdfast:node") }, /group must be/],
     ["a second group", { pem: oddPem([[O, "system:masters"], ...own]) }, /group must be/],
+    ["a second group behind", { pem: oddPem([...own, [O, "system:masters"]]) }, /group must be/],
     ["no group", { pem: oddPem([own[1]]) }, /group must be/],
     ["a second name", { pem: oddPem([...own, [CN, "admin"]]) }, /may ask for/],
     ["more in the subject", { pem: oddPem([...own, ["2.5.4.11", "x"]]) }, /more than a group/],

@@ -20,13 +20,14 @@ const RENEWAL_SHARE = 2 / 3;
 const RENEWAL_SPREAD = 0.1;
 /** Pauses after a failure, in milliseconds. */
 const RETRY = { initial: 2_000, max: 60_000 };
-/** Pauses after a no, in milliseconds: each asking leaves an object in the cluster for an hour. */
-const DENIED_RETRY = { initial: 60_000, max: 15 * 60_000 };
+/** Pauses after an answer, in milliseconds: each asking leaves an object in the cluster for an hour. */
+const ANSWERED_RETRY = { initial: 60_000, max: 15 * 60_000 };
 /** After these a key is of no use: its request has its answer. */
 const USED_UP: ReadonlySet<RightsReason> = new Set<RightsReason>([
   "Denied",
   "SigningFailed",
   "CertificateUnusable",
+  "CertificateRefused",
 ]);
 
 /** What {@linkcode NodeCertificate} works with. */
@@ -80,8 +81,9 @@ export class NodeCertificate {
         if (signal.aborted) return;
         say(false, describeError(error));
         const reason = error instanceof RightsError ? error.reason : undefined;
-        if (reason !== undefined && USED_UP.has(reason)) this.#files.setPending(undefined);
-        const bounds = reason === "Denied" ? DENIED_RETRY : RETRY;
+        const isAnswered = reason !== undefined && USED_UP.has(reason);
+        if (isAnswered) this.#files.setPending(undefined);
+        const bounds = isAnswered ? ANSWERED_RETRY : RETRY;
         pause = backoffDelay(failures++, { ...bounds, random });
       }
       await this.#clock.sleep(pause, signal);
@@ -97,6 +99,7 @@ export class NodeCertificate {
     const isGood = isOfThisCluster && this.#clock.monotonic() < this.#renewAt &&
       await accepted(kubelet, held, signal);
     const certificate = isGood ? held : await this.#request(kubelet, signal);
+    if (!isGood && !await accepted(kubelet, certificate, signal)) throw refused();
     const until = new X509Certificate(certificate.cert).validToDate.toISOString();
     say(true, `this node's certificate counts until ${until}`);
   }
@@ -164,6 +167,15 @@ async function accepted(
   } finally {
     kube.close();
   }
+}
+
+function refused(): RightsError {
+  return new RightsError({
+    reason: "CertificateRefused",
+    message: "the API server does not take the certificate that its cluster has signed",
+    remedy: "the controller manager must sign with an authority that the API server trusts",
+    disposition: "wait",
+  });
 }
 
 function newKey(): string {
