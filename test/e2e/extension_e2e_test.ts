@@ -8,7 +8,7 @@ import { buildExtension, outputsOf, ownIngredients } from "../../extension/build
 import { digestOf } from "../../src/std/mod.ts";
 import { ensureDenort } from "../build/denort.ts";
 import { withDirectory } from "../fakes/testing.ts";
-import { eventually, ROOT } from "./support/agent.ts";
+import { eventually, HELLO, ROOT } from "./support/agent.ts";
 import { BROKEN_EXTENSIONS, CONTAINER } from "./support/broken_extensions.ts";
 import { ExtensionContainer } from "./support/extension_container.ts";
 import { ImageCopy, judge } from "./support/extension_image.ts";
@@ -266,32 +266,45 @@ Deno.test("a setting that there is not ends the service with a line that says so
   });
 });
 
-Deno.test("a package dropped on a volume that comes later is taken in", async () => {
+Deno.test("a package on a volume that is mounted after the agent's start is taken in", async () => {
   await withDirectory(async (directory) => {
-    await using service = new ExtensionContainer({ extension: image, directory });
-    await service.start();
-    await answers(service, performance.now());
-    const drop = service.node("/var/mnt/holdfast");
-    await Deno.mkdir(drop);
-    await Deno.copyFile(
-      new URL("../fixtures/packages/zarf-package-hello-amd64-0.1.0.tar.zst", import.meta.url),
-      `${drop}/hello.tar.zst`,
-    );
-    await eventually(
-      "a verdict",
-      async () => {
-        try {
-          const text = await Deno.readTextFile(`${drop}/hello.tar.zst.status.json`);
-          return JSON.parse(text).phase === "Accepted" ? true : undefined;
-        } catch {
-          return undefined;
-        }
-      },
-      30_000,
-      () => Promise.resolve(service.log()),
-    );
+    const service = new ExtensionContainer({ extension: image, directory });
+    const node = service.node("");
+    await Deno.mkdir(node);
+    // Talos' /var hands on what is mounted below it, as systemd's does.
+    await run("mount", "--bind", node, node);
+    try {
+      await run("mount", "--make-rshared", node);
+      await using _ = service;
+      await service.start();
+      await answers(service, performance.now());
+      const drop = service.node("/var/mnt/holdfast");
+      await Deno.mkdir(drop);
+      await run("mount", "-t", "tmpfs", "-o", "size=64m", "none", drop);
+      await Deno.copyFile(HELLO, `${drop}/hello.tar.zst`);
+      await eventually(
+        "a verdict",
+        async () => {
+          try {
+            const text = await Deno.readTextFile(`${drop}/hello.tar.zst.status.json`);
+            return JSON.parse(text).phase === "Accepted" ? true : undefined;
+          } catch {
+            return undefined;
+          }
+        },
+        30_000,
+        () => Promise.resolve(service.log()),
+      );
+    } finally {
+      await run("umount", "--recursive", node);
+    }
   });
 });
+
+async function run(command: string, ...args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(command, { args: [...args] }).output();
+  assert(success, new TextDecoder().decode(stderr));
+}
 
 Deno.test("Talos' API is reached, also when its socket comes after the agent", async () => {
   await withDirectory(async (directory) => {
