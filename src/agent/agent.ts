@@ -1,8 +1,6 @@
-import { REGISTRY_GID, REGISTRY_UID, SeedFollower } from "../bootstrap/mod.ts";
+import { REGISTRY_GID, REGISTRY_UID } from "../bootstrap/mod.ts";
 import { GoTemplates } from "../deploy/mod.ts";
 import { DropWatcher } from "../drop/mod.ts";
-import { KubeClient } from "../kube/mod.ts";
-import { CsrApprover, mayDeploy, NODE_STATE_SECRET, NodeRights } from "../rights/mod.ts";
 import { Reconciler } from "../reconcile/mod.ts";
 import { createRegistry, createRegistryMetrics, serveRegistry } from "../registry/mod.ts";
 import type { TrustedKey } from "../package/mod.ts";
@@ -11,25 +9,22 @@ import { serveStatus, VerdictFiles } from "../status/mod.ts";
 import { Store } from "../store/mod.ts";
 import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
+import { ClusterLife } from "./cluster_life.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { GitSite } from "./git_site.ts";
-import { withGrantedRights } from "./granted_rights.ts";
 import { keepListening, Part } from "./listeners.ts";
 import { OwnAccess } from "./own_access.ts";
 import { reportOf } from "./report.ts";
-import { PullSecretKeeper } from "./pull_secret_keeper.ts";
-import { Rewriting } from "./rewriting.ts";
-import { importSeedDirectory, seedNames } from "./seed_import.ts";
-import { type Settings, splitAddress, workerRightsOf } from "./settings.ts";
+import { importSeedDirectory } from "./seed_import.ts";
+import { type Settings, splitAddress } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
-import { siteSource } from "./site.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
 import { RegistryTagBook } from "./tag_book.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
-import { assemblingUpstream, clusterUpstream, patient, seedRegistry } from "./upstreams.ts";
+import { assemblingUpstream, clusterUpstream, patient } from "./upstreams.ts";
 import { VerdictBook } from "./verdicts.ts";
 import { VERSION } from "./version.ts";
 import { serveWebhook } from "./webhook.ts";
@@ -110,8 +105,7 @@ class Agent {
   readonly #siteSettings: SiteSettingsBook;
   readonly #git: GitSite;
   readonly #tags: RegistryTagBook;
-  #follower: SeedFollower | undefined;
-  #rewriting: Rewriting | undefined;
+  readonly #life: ClusterLife;
 
   constructor(
     settings: Settings,
@@ -155,6 +149,11 @@ class Agent {
       part: this.#parts.deploy,
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
+    this.#life = new ClusterLife({
+      ...{ settings, store, logger, parts: this.#parts, access: this.#access },
+      ...{ cluster: this.#cluster, facts: this.#facts, git: this.#git },
+      wake: () => this.#reconciler.wake(),
+    });
     this.#upkeep = new Upkeep({
       store,
       logger,
@@ -176,7 +175,7 @@ class Agent {
       this.#takeSeed(all),
       this.#watchDrops(all),
       this.#watchSettings(all),
-      this.#followCluster(all),
+      this.#life.run(all),
       this.#reconciler.run(all),
       this.#upkeep.run(all),
     ];
@@ -195,7 +194,7 @@ class Agent {
     const handler = createRegistry({
       store: this.#store,
       upstreams: [
-        assemblingUpstream(this.#store, () => this.#follower),
+        assemblingUpstream(this.#store, () => this.#life.follower),
         patient(clusterUpstream(this.#facts)),
       ],
       tags: this.#tags,
@@ -216,7 +215,7 @@ class Agent {
       registryMetrics: this.#registryMetrics,
       apiWrites: () => this.#cluster.writes,
       repairedBlobs: () => this.#upkeep.repaired,
-      mendedObjects: () => this.#rewriting?.mended ?? {},
+      mendedObjects: () => this.#life.mended,
     });
     const address = splitAddress(this.#settings["status-address"]);
     const open = (signal: AbortSignal) => serveStatus(source, { ...address, signal });
@@ -276,97 +275,6 @@ class Agent {
         this.#reconciler.wake();
       },
     }, signal);
-  }
-
-  async #followCluster(signal: AbortSignal): Promise<void> {
-    const kube = await this.#cluster.connected(signal);
-    if (kube === undefined) return;
-    this.#reconciler.wake();
-    const following = this.#access.isNode
-      ? withGrantedRights({
-        ask: () => mayDeploy(kube, { signal }),
-        work: (mayDeploy, granted) => {
-          this.#reconciler.wake();
-          return mayDeploy ? this.#asDeployer(kube, granted) : this.#asServer(kube, granted);
-        },
-        logger: this.#logger,
-      }, signal)
-      : Promise.all([this.#asDeployer(kube, signal), this.#approveNodes(kube, signal)]);
-    await Promise.all([following, this.#cluster.watchHealth(signal)]);
-  }
-
-  /** What an agent does in the cluster that may do everything. */
-  async #asDeployer(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    this.#rewriting = new Rewriting({
-      kube,
-      settings: this.#settings,
-      facts: this.#facts,
-      site: siteSource(this.#settings, this.#facts, this.#store),
-      listener: this.#parts.admission,
-      part: this.#parts.rewriting,
-      logger: this.#logger,
-    });
-    await Promise.all([
-      this.#facts.run(kube, signal),
-      this.#followSeed(kube, () => kube, signal),
-      this.#keepPullSecrets(kube, signal),
-      this.#rewriting.run(signal),
-      this.#git.follow(kube, signal),
-    ]);
-  }
-
-  /** What it does that may only read how to serve; its Node it writes to as the kubelet. */
-  async #asServer(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    for (const part of [this.#parts.rewriting, this.#parts.pullSecrets, this.#parts.admission]) {
-      part.set(true, "the agents of control planes do this");
-    }
-    let kubelet: KubeClient | undefined;
-    // Its kubeconfig may not be readable now.
-    const asKubelet = () =>
-      kubelet ??= KubeClient.fromKubeconfig(this.#access.kubelet, { logger: this.#logger });
-    await Promise.all([
-      this.#facts.run(kube, signal, NODE_STATE_SECRET),
-      this.#followSeed(kube, asKubelet, signal),
-    ]);
-    kubelet?.close();
-  }
-
-  async #followSeed(
-    kube: KubeClient,
-    nodeKube: () => KubeClient,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const upstream = clusterUpstream(this.#facts);
-    this.#follower = new SeedFollower({
-      ...{ kube, nodeKube },
-      store: this.#store,
-      nodeName: this.#settings["node-name"],
-      logger: this.#logger,
-      registry: () => seedRegistry(upstream, this.#facts),
-      nameImage: (repository, tag) => seedNames(`docker.io/${repository}:${tag}`),
-    });
-    await this.#follower.run(signal);
-  }
-
-  /** Gives the agents on workers their rights. */
-  async #approveNodes(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    await new CsrApprover({
-      kube,
-      rights: new NodeRights(kube, workerRightsOf(this.#settings)),
-      logger: this.#logger,
-      changed: () => this.#facts.changed,
-    }).run(signal);
-  }
-
-  async #keepPullSecrets(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    const part = this.#parts.pullSecrets;
-    if (this.#settings["image-mode"] !== "rewrite") {
-      part.set(true, "none are made in this mode");
-      return;
-    }
-    await new PullSecretKeeper({ kube, facts: this.#facts, part, logger: this.#logger }).run(
-      signal,
-    );
   }
 }
 
