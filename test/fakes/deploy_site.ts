@@ -36,16 +36,24 @@ export class DeploySite implements AsyncDisposable {
     this.api.put(namespace("zarf"));
   }
 
-  static async ready(): Promise<DeploySite> {
-    const site = new DeploySite();
+  static async ready<Site extends DeploySite>(this: new () => Site): Promise<Site> {
+    const site = new this();
     const address = { registryAddress: "127.0.0.1:31999", port: 31999 };
     await saveState(site.api.client, newState({ ...address, ipFamily: "ipv4" }));
     site.api.writes.length = 0;
     return site;
   }
 
-  /** A package of components that each have a manifest of their name, and files of theirs. */
-  package(components: readonly Json[], files: Readonly<Record<string, string>> = {}) {
+  /**
+   * A package of components that each have a manifest of their name, and files of theirs.
+   *
+   * @param more of the definition
+   */
+  package(
+    components: readonly Json[],
+    files: Readonly<Record<string, string>> = {},
+    more: Json = {},
+  ) {
     const manifests = Object.fromEntries(components.map(({ name }) => [
       `components/${name}/manifests/m-0.yaml`,
       `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n` +
@@ -59,6 +67,7 @@ export class DeploySite implements AsyncDisposable {
           manifests: [{ name: "m", namespace: "shop", files: ["m.yaml"] }],
           ...component,
         })),
+        ...more,
       },
       files: { ...manifests, ...files },
     });

@@ -1,16 +1,11 @@
-import { RECORD_STEP } from "../held_record.ts";
 import assert from "node:assert/strict";
-import { writePackage } from "../../../test/e2e/support/deploy_fixture.ts";
-import { ApiObjects, namespace } from "../../../test/fakes/api_objects.ts";
-import { HelmInMemory } from "../../../test/fakes/helm_in_memory.ts";
+import { DeploySite } from "../../../test/fakes/deploy_site.ts";
 import { RegistryPeer } from "../../../test/fakes/registry_peer.ts";
-import { TestClock } from "../../../test/fakes/testing.ts";
-import { digestOf, exec } from "../../std/mod.ts";
-import { newState, type PushSource, saveState } from "../../zarf/mod.ts";
-import type { DeployContext } from "../context.ts";
-import { deployPackage } from "../deploy.ts";
+import { namespace } from "../../../test/fakes/api_objects.ts";
+import { digestOf } from "../../std/mod.ts";
+import { newState, type PushSource } from "../../zarf/mod.ts";
 import { DeployError } from "../errors.ts";
-import type { JournalLine } from "../journal.ts";
+import { RECORD_STEP } from "../held_record.ts";
 import { writeRawChart } from "../raw_chart.ts";
 import type { DeploymentPlan, PlannedReleaseStep } from "./plan.ts";
 import { type PreviewContext, previewPackage } from "./preview.ts";
@@ -24,58 +19,15 @@ const NO_BLOBS: PushSource = {
 };
 
 /** A cluster and a Helm in memory; commands run for real. */
-class Site implements AsyncDisposable {
-  readonly api = new ApiObjects();
-  readonly helm = new HelmInMemory(this.api);
-  readonly dir = Deno.makeTempDirSync({ prefix: "holdfast plan " });
-  readonly lines: JournalLine[] = [];
-
-  constructor() {
-    this.api.put(namespace("zarf"));
+class Site extends DeploySite {
+  /** A package of components, with more of its definition and with files. */
+  pack(components: readonly Json[], more: Json = {}, files: Record<string, string> = {}) {
+    return this.package(components, files, more);
   }
 
-  static async ready(): Promise<Site> {
-    const site = new Site();
-    await saveState(site.api.client, STATE);
-    site.api.writes.length = 0;
-    return site;
-  }
-
-  /** A package of components that each have a manifest of their name, and files of theirs. */
-  package(components: readonly Json[], more: Json = {}, files: Record<string, string> = {}) {
-    const manifests = Object.fromEntries(components.map(({ name }) => [
-      `components/${name}/manifests/m-0.yaml`,
-      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n` +
-      `data: {value: "###ZARF_VAR_V###"}\n`,
-    ]));
-    return writePackage(this.dir, {
-      definition: {
-        metadata: { name: "shop", version: "1" },
-        components: components.map((component) => ({
-          required: true,
-          manifests: [{ name: "m", namespace: "shop", files: ["m.yaml"] }],
-          ...component,
-        })),
-        ...more,
-      },
-      files: { ...manifests, ...files },
-    });
-  }
-
-  context(more: Partial<PreviewContext> = {}): PreviewContext {
+  override context(more: Partial<PreviewContext> = {}): PreviewContext {
     return {
-      kube: this.api.client,
-      dataDir: this.dir,
-      kubeconfig: "/kubeconfig",
-      tools: {
-        helm: `${this.dir}/tools/helm`,
-        postRenderer: { command: "/holdfast", args: ["post-render"] },
-      },
-      timeout: 30_000,
-      clock: new TestClock(),
-      exec: (command, options) =>
-        command.endsWith("/helm") ? this.helm.exec(command, options) : exec(command, options),
-      actions: { policy: "always", trusted: false },
+      ...super.context(),
       repositories: { nameOf: (url) => `name-of-${url}`, publish: () => Promise.resolve() },
       imageSource: NO_BLOBS,
       imageName: (image) => {
@@ -97,16 +49,6 @@ class Site implements AsyncDisposable {
     assert.deepEqual(this.api.writes.slice(length), []);
     assert.deepEqual([...Deno.readDirSync(`${this.dir}/tmp`)], [], "no temporary file is left");
     return plan;
-  }
-
-  async deploy(pkg: Parameters<typeof deployPackage>[0], more: Partial<DeployContext> = {}) {
-    const journal = { append: (line: JournalLine) => void this.lines.push(line) };
-    await deployPackage(pkg, { ...this.context(), ...{ journal, ...more } });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.api[Symbol.asyncDispose]();
-    Deno.removeSync(this.dir, { recursive: true });
   }
 }
 
@@ -143,7 +85,7 @@ const EVERY_FILE = {
 };
 
 function everything(site: Site) {
-  const pkg = site.package([EVERYTHING, { name: "second" }], {}, EVERY_FILE);
+  const pkg = site.pack([EVERYTHING, { name: "second" }], {}, EVERY_FILE);
   const unpacked = `${site.dir}/packages/${pkg.digest.slice("sha256:".length)}`;
   Deno.mkdirSync(`${unpacked}/components/web/charts`);
   writeRawChart(`${unpacked}/components/web/charts/tool-1.tgz`, "tool", "1.0.0", [
@@ -209,7 +151,7 @@ Deno.test("a plan tells what each step does", async () => {
 
 Deno.test("the same twice, nothing to do after the deployment, and each difference is another plan", async () => {
   await using site = await Site.ready();
-  const pkg = site.package([{ name: "web" }], { variables: [{ name: "V", default: "1" }] });
+  const pkg = site.pack([{ name: "web" }], { variables: [{ name: "V", default: "1" }] });
   const first = await site.plan(pkg);
   assert.deepEqual(await site.plan(pkg), first);
   assert.match(first.hash, /^sha256:[0-9a-f]{64}$/);
@@ -236,7 +178,7 @@ Deno.test("the same twice, nothing to do after the deployment, and each differen
 
 Deno.test("components are named with why they are deployed or left out", async () => {
   await using site = await Site.ready();
-  const pkg = site.package([
+  const pkg = site.pack([
     { name: "always" },
     { name: "default", required: false, default: true },
     { name: "optional", required: false },
@@ -306,7 +248,7 @@ const REFUSED: readonly Refused[] = [
 for (const { name, component, more = {}, context = {}, expected, planned } of REFUSED) {
   Deno.test(`a plan says what would be refused: ${name}`, async () => {
     await using site = await Site.ready();
-    const pkg = site.package([{ name: "web", ...component }], more, {
+    const pkg = site.pack([{ name: "web", ...component }], more, {
       "components/web/files/0/f": "f",
     });
     Deno.mkdirSync(`${site.dir}/tmp`, { recursive: true });
@@ -324,7 +266,7 @@ Deno.test("what the API server would refuse is told by component and object", as
   site.api.put(namespace("shop"));
   site.helm.refuses = ({ metadata }) => metadata.name === "web" ? "too much geheim" : undefined;
   const variables = [{ name: "V", default: "geheim", sensitive: true }];
-  const pkg = site.package([{ name: "web" }, { name: "second" }], { variables });
+  const pkg = site.pack([{ name: "web" }, { name: "second" }], { variables });
   const plan = await site.plan(pkg);
   assert.deepEqual(plan.refused, [
     { reason: "ChartFailed", message: 'component "web": ConfigMap web in shop: too much ***' },
@@ -339,7 +281,7 @@ Deno.test("a secret is shown nowhere, and what has it only by that it changes", 
     name: "web",
     actions: { onDeploy: { before: [{ cmd: "echo geheim-eins" }], after: [{ cmd: "true" }] } },
   };
-  const pkg = site.package([component], { variables });
+  const pkg = site.pack([component], { variables });
   await site.deploy(pkg);
   const plan = await site.plan(pkg, { variables: { V: "geheim-zwei" } });
   assert.ok(!JSON.stringify(plan).includes("geheim-zwei"));
@@ -355,7 +297,7 @@ Deno.test("a secret is shown nowhere, and what has it only by that it changes", 
 Deno.test("what depends on an action is not guessed", async () => {
   await using site = await Site.ready();
   const sets = { before: [{ cmd: "echo 5", setVariables: [{ name: "V" }] }] };
-  const pkg = site.package(
+  const pkg = site.pack(
     [{ name: "web", actions: { onDeploy: sets } }, { name: "plain" }],
     { variables: [{ name: "V", default: "1" }] },
     {
@@ -372,11 +314,11 @@ Deno.test("what depends on an action is not guessed", async () => {
 Deno.test("a manifest that cannot be read is refused, unless an action may mend it", async () => {
   await using site = await Site.ready();
   const files = { "components/web/manifests/m-0.yaml": "a: [" };
-  const broken = await site.plan(site.package([{ name: "web" }], {}, files));
+  const broken = await site.plan(site.pack([{ name: "web" }], {}, files));
   assert.deepEqual(outcomes(broken), ["m unknown: "]);
   assert.match(broken.refused[0]?.message ?? "", /^component "web": "m" is not readable/);
   const sets = { before: [{ cmd: "x", setVariables: [{ name: "V" }] }] };
-  const pkg = site.package([{ name: "web", actions: { onDeploy: sets } }], {}, files);
+  const pkg = site.pack([{ name: "web", actions: { onDeploy: sets } }], {}, files);
   const plan = await site.plan(pkg);
   assert.match(releases(plan)[0]?.reason ?? "", /when actions have set V; now: "m" is not/);
   assert.deepEqual(plan.refused, []);
@@ -393,7 +335,7 @@ Deno.test("an object of a kind that the package brings is told from one that nob
     spec: { group: "lab.example", names: { kind: "Widget" } },
   });
   const plan = await site.plan(
-    site.package([{ name: "one" }, { name: "two" }, { name: "three" }], {}, {
+    site.pack([{ name: "one" }, { name: "two" }, { name: "three" }], {}, {
       "components/one/manifests/m-0.yaml": widget,
       "components/two/manifests/m-0.yaml": crd,
       "components/three/manifests/m-0.yaml": widget,
@@ -411,7 +353,7 @@ Deno.test("on a cluster without a Zarf state the agent brings that first", async
     "components/web/manifests/m-0.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: w}\n" +
       "data: {registry: '###ZARF_REGISTRY###', password: '###ZARF_REGISTRY_AUTH_PUSH###'}\n",
   };
-  const pkg = site.package([{ name: "web" }], {}, files);
+  const pkg = site.pack([{ name: "web" }], {}, files);
   const plan = await site.plan(pkg);
   assert.equal(plan.bootstrap, true);
   assert.deepEqual(await site.plan(pkg), plan, "what is made up is the same each time");
@@ -441,7 +383,7 @@ Deno.test("images that the registry lacks are counted, and those of pods that no
   const pod = (name: string, image: string) =>
     `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: c, image: "${image}"}]}\n---\n`;
   const pkg = {
-    ...site.package([{ name: "web" }], {}, {
+    ...site.pack([{ name: "web" }], {}, {
       "components/web/manifests/m-0.yaml": pod("ours", "library/nginx:1") +
         pod("theirs", "library/redis:7") + pod("nobodys", "library/nginx:2") + pod("odd", ":x"),
     }),
@@ -476,7 +418,7 @@ Deno.test("images that the registry lacks are counted, and those of pods that no
 
 Deno.test("where there is no registry yet every image is sent", async () => {
   await using site = new Site();
-  const pkg = { ...site.package([{ name: "web" }]), images: [IMAGE, { ...IMAGE, tag: "2" }] };
+  const pkg = { ...site.pack([{ name: "web" }]), images: [IMAGE, { ...IMAGE, tag: "2" }] };
   const imageSource: PushSource = { ...NO_BLOBS, manifestBytes: () => Promise.resolve(manifest) };
   const { images } = await site.plan(pkg, { imageSource });
   assert.deepEqual(images.missing?.map(({ image, bytes }) => `${image} ${bytes}`), [
