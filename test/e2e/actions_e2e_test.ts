@@ -4,6 +4,7 @@ import { loadPackage } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { eventually, TestAgent } from "./support/agent.ts";
 import { zarf, zarfCreate } from "./support/zarf.ts";
+import { customKind } from "./support/custom_kind.ts";
 
 /** Who deploys a package; each has namespace and package of its own. */
 type Who = "zarf" | "holdfast";
@@ -326,7 +327,7 @@ async function steps(t: Deno.TestContext, scene: Scene): Promise<void> {
         return verdict?.message.includes(text) ? true : undefined;
       });
     await says("the cluster has no kind gizmo");
-    await kube.create(gizmos(group));
+    await kube.create(customKind(group, "gizmos", "Gizmo"));
     await says("Gizmo app=x in namespace late is not there yet");
     const gizmo = {
       apiVersion: `${group}/v1`,
@@ -358,20 +359,4 @@ async function steps(t: Deno.TestContext, scene: Scene): Promise<void> {
     assert.match(verdict.message, /component "slow": action onDeploy\.before\[0\] "sleep 30"/);
     assert.equal(await loadPackage(kube, "refused"), undefined);
   });
-}
-
-/** A kind that the cluster does not have from the start. */
-function gizmos(group: string) {
-  const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `gizmos.${group}` },
-    spec: {
-      group,
-      scope: "Namespaced",
-      names: { plural: "gizmos", singular: "gizmo", kind: "Gizmo" },
-      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
-    },
-  };
 }

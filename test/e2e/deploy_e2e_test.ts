@@ -13,6 +13,7 @@ import { KubeClient, type KubeObject } from "../../src/kube/mod.ts";
 import { ensureState, listPackages, loadPackage, loadState } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { POST_RENDERER, writePackage } from "./support/deploy_fixture.ts";
+import { customKind } from "./support/custom_kind.ts";
 
 const PAUSE = "registry.k8s.io/pause:3.10.1";
 const NAMESPACE = "shop";
@@ -411,24 +412,7 @@ async function failedInstall(fixture: Fixture): Promise<void> {
 const CHART_FILES: Readonly<Record<string, string>> = {
   "Chart.yaml": "apiVersion: v2\nname: tool\nversion: 1.2.3\nkubeVersion: '>=1.30.0'\n",
   "values.yaml": "own: default\nfile: default\nvariable: {deep: default}\n",
-  "crds/crd.yaml": JSON.stringify({
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: "widgets.lab.example" },
-    spec: {
-      group: "lab.example",
-      scope: "Namespaced",
-      names: { plural: "widgets", singular: "widget", kind: "Widget" },
-      versions: [{
-        name: "v1",
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-        },
-      }],
-    },
-  }),
+  "crds/crd.yaml": JSON.stringify(customKind("lab.example", "widgets", "Widget")),
   "templates/objects.yaml": `apiVersion: v1
 kind: ConfigMap
 metadata:

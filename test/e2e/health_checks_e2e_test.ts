@@ -8,6 +8,7 @@ import { eventually } from "./support/agent.ts";
 import { POST_RENDERER, writePackage } from "./support/deploy_fixture.ts";
 import { makeNamespace } from "./support/workloads.ts";
 import { zarf, zarfCreate } from "./support/zarf.ts";
+import { customKind } from "./support/custom_kind.ts";
 
 interface Scene {
   readonly cluster: Cluster;
@@ -88,18 +89,7 @@ async function deployWithZarf(scene: Scene, waiting: Waiting, timeout: string) {
 
 /** A kind that the cluster does not have from the start. */
 function definition(plural: string, kind: string): KubeObject {
-  const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.${GROUP}` },
-    spec: {
-      group: GROUP,
-      scope: "Namespaced",
-      names: { plural, singular: kind.toLowerCase(), kind },
-      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
-    },
-  };
+  return customKind(GROUP, plural, kind);
 }
 
 function gizmo(kind: string, name: string, ready: string | undefined, finalizers: string[] = []) {

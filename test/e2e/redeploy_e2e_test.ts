@@ -4,6 +4,7 @@ import { Cluster, type ClusterNode, obstacle } from "../cluster/mod.ts";
 import { HELLO, TestAgent } from "./support/agent.ts";
 import { auditMark, type Write, writesSince } from "./support/audit.ts";
 import { zarfCreate } from "./support/zarf.ts";
+import { customKind } from "./support/custom_kind.ts";
 
 /*
  * What is dropped again while the cluster is as the package makes it: nothing is written, and it is
@@ -116,24 +117,7 @@ const CHARTS: Files = {
     "once.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: once, annotations: " +
       '{"helm.sh/hook": post-install}}\ndata: {value: x}\n',
   }),
-  "still/crds/crd.yaml": JSON.stringify({
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: "calms.lab.example" },
-    spec: {
-      group: "lab.example",
-      scope: "Namespaced",
-      names: { plural: "calms", singular: "calm", kind: "Calm" },
-      versions: [{
-        name: "v1",
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-        },
-      }],
-    },
-  }),
+  "still/crds/crd.yaml": JSON.stringify(customKind("lab.example", "calms", "Calm")),
   "still/templates/calm.yaml": "apiVersion: lab.example/v1\nkind: Calm\nmetadata: {name: one}\n" +
     "spec: {a: 1.50, b: 0x10}\n",
   ...chart("looks", {

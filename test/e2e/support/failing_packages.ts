@@ -5,6 +5,7 @@
  * @module
  */
 import { zarfCreate } from "./zarf.ts";
+import { customKind } from "./custom_kind.ts";
 
 /** Kubernetes objects and parts of them. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -58,18 +59,7 @@ export function gizmo(group: string): Json {
 
 /** The definition of {@linkcode gizmo}'s kind. */
 export function gizmoDefinition(group: string) {
-  const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `gizmos.${group}` },
-    spec: {
-      group,
-      scope: "Namespaced",
-      names: { plural: "gizmos", singular: "gizmo", kind: "Gizmo" },
-      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
-    },
-  };
+  return customKind(group, "gizmos", "Gizmo");
 }
 
 /** A package of components that each have one manifest, by the component's name. */

@@ -1,4 +1,5 @@
 import { type PackageSource, POST_RENDERER } from "./deploy_fixture.ts";
+import { customKind } from "./custom_kind.ts";
 
 export { POST_RENDERER };
 
@@ -143,22 +144,7 @@ function configMap(name: string, text: string, old: boolean) {
 
 /** A definition of a kind of group `plan.example`. */
 export function crd(plural: string, kind: string) {
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.plan.example` },
-    spec: {
-      group: "plan.example",
-      scope: "Namespaced",
-      names: { plural, singular: kind.toLowerCase(), kind },
-      versions: [{
-        ...{ name: "v1", served: true, storage: true },
-        schema: {
-          openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-        },
-      }],
-    },
-  };
+  return customKind("plan.example", plural, kind);
 }
 
 /** The files of a chart with a CRD, an object of it, a hook, and what is made anew each time. */

@@ -1,5 +1,6 @@
 import { dockerArchive, HELLO_WORLD } from "./image_archives.ts";
 import { zarfCreate } from "./zarf.ts";
+import { customKind } from "./custom_kind.ts";
 
 /** Where the packages' files go, and where their actions say that they run; paths in the node. */
 export const SWEEP_ROOT = "/var/lib/sweep";
@@ -161,7 +162,7 @@ function sourcesOf(name: string, version: SweepVersion): Record<string, string> 
     "tool/Chart.yaml": `apiVersion: v2\nname: tool\nversion: 1.0.0\nappVersion: "${version}"\n`,
     "tool/values.yaml": "own: default\nfromvariable: none\nfromvalues: {word: none}\n",
     "tool-values.yaml": "own: '###ZARF_CONST_WORD###'\n",
-    "tool/crds/crd.yaml": JSON.stringify(crd(`${name}.example`)),
+    "tool/crds/crd.yaml": JSON.stringify(customKind(`${name}.example`, "things", "Thing")),
     "tool/templates/all.yaml": chartObjects(name),
   };
 }
@@ -219,19 +220,4 @@ spec:
       terminationGracePeriodSeconds: 0
       containers: [{name: c, image: "${HELLO_WORLD}"}]
 `;
-}
-
-function crd(group: string) {
-  const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `things.${group}` },
-    spec: {
-      group,
-      scope: "Namespaced",
-      names: { plural: "things", singular: "thing", kind: "Thing" },
-      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema } }],
-    },
-  };
 }

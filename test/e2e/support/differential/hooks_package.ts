@@ -10,26 +10,10 @@ import {
   workload,
   yaml,
 } from "./sources.ts";
+import { customKind } from "../custom_kind.ts";
 
 const GROUP = "differ.example";
-const WIDGETS = {
-  apiVersion: "apiextensions.k8s.io/v1",
-  kind: "CustomResourceDefinition",
-  metadata: { name: `widgets.${GROUP}` },
-  spec: {
-    group: GROUP,
-    scope: "Namespaced",
-    names: { plural: "widgets", singular: "widget", kind: "Widget" },
-    versions: [{
-      name: "v1",
-      served: true,
-      storage: true,
-      schema: {
-        openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-      },
-    }],
-  },
-};
+const WIDGETS = customKind(GROUP, "widgets", "Widget");
 
 const hook = (when: string, more: Record<string, string> = {}) => ({
   annotations: { "helm.sh/hook": when, ...more },
