@@ -1,4 +1,4 @@
-import { ensureDir, type Exec, type ExecResult, removeQuietly } from "../std/mod.ts";
+import { ensureDir, type Exec, type ExecResult, readIfThere, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { HISTORY_MAX, type ReleaseOptions, templateArgs, upgradeArgs } from "./helm_arguments.ts";
 import { type HelmPreview, parsePreview } from "./helm_preview.ts";
@@ -68,15 +68,16 @@ export interface RenderHelmOptions extends ReleaseOptions {
 export class Helm {
   readonly #options: HelmOptions;
 
-  constructor(options: HelmOptions) {
+  /** @param isPrepared Whether the directories are there. @default they are made */
+  constructor(options: HelmOptions, isPrepared = false) {
     this.#options = options;
-    this.#writePlugin();
+    if (!isPrepared) this.#writePlugin();
   }
 
   /** The same, ended by another signal. */
   under(signal: AbortSignal | undefined): Helm {
     const { signal: _, ...others } = this.#options;
-    return new Helm({ ...others, ...(signal === undefined ? {} : { signal }) });
+    return new Helm({ ...others, ...(signal === undefined ? {} : { signal }) }, true);
   }
 
   /** Ends every Helm that a process which was killed has left working in this directory. */
@@ -276,15 +277,6 @@ export class Helm {
       },
     };
     Deno.writeTextFileSync(`${home}/plugins/holdfast/plugin.yaml`, JSON.stringify(plugin));
-  }
-}
-
-/** The text of a file, or undefined where there is none. */
-export function readIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return undefined;
   }
 }
 

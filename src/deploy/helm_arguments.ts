@@ -9,7 +9,10 @@ export interface ReleaseOptions {
   readonly chart: string;
   /** Values files, the last one wins. */
   readonly valuesFiles: readonly string[];
-  /** Path of a JSON list of what `--set` has, which wins over the files. */
+  /**
+   * Path of a JSON list of what `--set` has, which wins over the files: whole numbers that values
+   * files would make floating ones.
+   */
   readonly setFile?: string;
   /** Path of the post-renderer's settings. */
   readonly settings: string;

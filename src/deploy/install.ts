@@ -1,9 +1,9 @@
 import type { KubeClient, ObjectRef } from "../kube/mod.ts";
-import { type Clock, HoldfastError } from "../std/mod.ts";
+import { type Clock, HoldfastError, readIfThere } from "../std/mod.ts";
 import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
-import { type Helm, readIfThere, type ReleaseOptions } from "./helm.ts";
+import type { Helm, ReleaseOptions } from "./helm.ts";
 import { type HelmRelease, parseRelease } from "./helm_release.ts";
 import { ensureNamespaces, namespacesOf } from "./namespaces.ts";
 import type { PlannedRelease } from "./plan.ts";

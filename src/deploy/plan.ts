@@ -8,22 +8,25 @@ import {
 } from "./component_files.ts";
 import { DeployError } from "./errors.ts";
 import type { ChartValues } from "./go_template.ts";
+import type { ReleaseOptions } from "./helm_arguments.ts";
 import { rawChartName, writeRawChart } from "./raw_chart.ts";
 import type { ResolvedVariables } from "./variables.ts";
 
 /** One Helm release of a component, ready for Helm. */
-export interface PlannedRelease {
+export interface PlannedRelease extends
+  Pick<
+    ReleaseOptions,
+    | "release"
+    | "namespace"
+    | "chart"
+    | "valuesFiles"
+    | "setFile"
+    | "schemaValidation"
+    | "serverSide"
+  > {
   /** For people: the manifest entry's or the chart's name. */
   readonly title: string;
-  readonly release: string;
-  readonly namespace: string;
-  readonly chart: string;
-  readonly valuesFiles: readonly string[];
-  /** Holds what `--set` has: whole numbers that values files would make floating ones. */
-  readonly setFile?: string;
   readonly noWait: boolean;
-  readonly schemaValidation: boolean;
-  readonly serverSide: "true" | "false" | "auto";
   /** What a raw chart renders to; undefined for a real chart. */
   readonly literal?: string;
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type KubeClient, KubeError, type KubeObject } from "../kube/mod.ts";
+import { atOnce } from "./at_once.ts";
 import { type HelmRelease, loadRelease } from "./helm_release.ts";
 import type { PlannedRelease } from "./plan.ts";
 import { FILE_ANNOTATION, HOOK_ANNOTATION, type PostRendered } from "./post_render.ts";
@@ -8,8 +9,6 @@ import { type Manifest, readObjects } from "./yaml.ts";
 
 /** What the agent's Helm writes its fields as, and Zarf's (extension/tools/helm). */
 const FIELD_MANAGER = "zarf";
-/** How many objects are looked at at once. */
-const CONCURRENCY = 8;
 /** The hooks that an upgrade runs. */
 const UPGRADE_HOOKS: ReadonlySet<string> = new Set(["pre-upgrade", "post-upgrade"]);
 
@@ -52,15 +51,10 @@ export async function standingOf(context: StandingContext): Promise<Standing> {
   const objects = objectsOf(stored.manifest);
   if (objects === undefined || !isSameRelease(stored, objects, context)) return DIFFERENT;
   const { release, namespace } = planned;
-  const queue = objects.values();
   let drifted = false;
-  const worker = async () => {
-    for (const object of queue) {
-      if (drifted) return;
-      if (!await isAsApplied(kube, owned(object, release, namespace))) drifted = true;
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  await atOnce(objects, async (object) => {
+    if (!drifted && !await isAsApplied(kube, owned(object, release, namespace))) drifted = true;
+  });
   return drifted ? { is: "drifted" } : { is: "same", objects };
 }
 

@@ -7,6 +7,7 @@ import {
   type ObjectRef,
 } from "../kube/mod.ts";
 import { type Clock, systemClock } from "../std/mod.ts";
+import { atOnce } from "./at_once.ts";
 import { DeployError } from "./errors.ts";
 import { type Health, statusOf } from "./health.ts";
 import { lookUpKind } from "./kind_lookup.ts";
@@ -23,8 +24,6 @@ const POLL_INTERVAL = 1_000;
  * revision to go back to and nothing else of the release is on its way.
  */
 export const MAX_SHORT_RESTARTS = 2;
-/** How many objects are read at once. */
-const READ_CONCURRENCY = 8;
 /** How many objects the message of a time-out names. */
 const MAX_NAMED = 3;
 
@@ -86,11 +85,7 @@ export async function waitReady(
 }
 
 async function unready(watched: readonly Watched[]): Promise<Watched[]> {
-  const queue = watched.filter((one) => !one.ready).values();
-  const worker = async () => {
-    for (const one of queue) await one.look();
-  };
-  await Promise.all(Array.from({ length: READ_CONCURRENCY }, worker));
+  await atOnce(watched.filter((one) => !one.ready), (one) => one.look());
   return watched.filter((one) => !one.ready);
 }
 

@@ -1,4 +1,4 @@
-import { dirname, removeQuietly, systemFs } from "../std/mod.ts";
+import { dirname, readIfThere, removeQuietly, systemFs } from "../std/mod.ts";
 import { GitError } from "./errors.ts";
 import { gitFailpoint } from "./failpoints.ts";
 import {
@@ -175,14 +175,6 @@ function syncTree(directory: string): void {
     if (entry.isDirectory) syncTree(`${directory}/${entry.name}`);
   }
   systemFs.fsyncDir(directory);
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 function exists(path: string): boolean {

@@ -15,5 +15,6 @@ export * from "./failpoint.ts";
 export * from "./figures.ts";
 export * from "./listen.ts";
 export * from "./log.ts";
+export * from "./read_if_there.ts";
 export * from "./retry.ts";
 export * from "./version.ts";

@@ -19,6 +19,9 @@ export const MACHINE_SOCKET = "/system/run/machined/machine.sock";
 /** How long a call may take that has no limit of its own, in milliseconds. */
 const DEFAULT_DEADLINE = 15_000;
 
+/** What every call asks for. */
+const ROLE = "os:admin";
+
 /** How one call is made. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -37,12 +40,9 @@ export interface CallOptions {
 export class TalosTransport implements Disposable {
   readonly #client: Deno.HttpClient;
   readonly #socket: string;
-  readonly #role: string;
 
-  /** @param role @default "os:admin" */
-  constructor(socket: string = MACHINE_SOCKET, role = "os:admin") {
+  constructor(socket: string = MACHINE_SOCKET) {
     this.#socket = socket;
-    this.#role = role;
     this.#client = Deno.createHttpClient({
       proxy: { transport: "unix", path: socket },
       http1: false,
@@ -116,7 +116,7 @@ export class TalosTransport implements Disposable {
     return {
       "content-type": "application/grpc+proto",
       te: "trailers",
-      "talos-role": this.#role,
+      "talos-role": ROLE,
       ...(deadline === undefined ? {} : { "grpc-timeout": `${Math.ceil(deadline)}m` }),
     };
   }
