@@ -14,6 +14,8 @@ const PULL_SECRET = /^Secret v1 [^ ]+\/private-registry$/;
 
 /** The release that no version of its package changes. */
 const SAME = rawChartName("d-upgrade", "same", "same").release;
+/** The release whose second revision is never ready. */
+const BAD = rawChartName("d-failing", "breaks", "bad").release;
 
 /** Everything that Holdfast leaves otherwise than the real zarf. */
 export const NAMED_DIFFERENCES: readonly NamedDifference[] = [
@@ -52,7 +54,10 @@ export const NAMED_DIFFERENCES: readonly NamedDifference[] = [
     name: "earlier failures",
     applies: ({ object, path, zarf, holdfast }) =>
       RELEASE.test(object) && /^(metadata\/labels|data\/release\/info)\/status$/.test(path) &&
-      zarf === "failed" && holdfast === "superseded",
+      holdfast === "superseded" &&
+      // Helm's upgrade waits on beside Zarf's deadline: when it gives up, it writes the revision from
+      // before as it knew it, now and then after the rollback (action/upgrade.go, recordRelease).
+      (zarf === "failed" || zarf === "deployed" && object.endsWith(`.${BAD}.v1`)),
   },
   {
     name: "nothing to change",
