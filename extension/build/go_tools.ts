@@ -23,6 +23,8 @@ export interface ToolSpec {
   readonly package: string;
   /** `-X` settings beyond `-s -w`. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Build tags, with commas between. */
+  readonly tags?: string;
   /** Processor minutes that a first build takes, to say so beforehand. */
   readonly cpuMinutes: number;
 }
@@ -124,6 +126,14 @@ export const TOOLS = {
     module: "test/cluster/tools/talosvalidate",
     package: ".",
     cpuMinutes: 1,
+  },
+  /** The first process of a Talos node, with the tags that Talos builds it with. */
+  machined: {
+    name: "machined",
+    module: "test/cluster/tools/talos",
+    package: "github.com/siderolabs/talos/internal/app/machined",
+    tags: "tcell_minimal,grpcnotrace",
+    cpuMinutes: 20,
   },
 } as const satisfies Record<string, ToolSpec>;
 
@@ -229,7 +239,8 @@ function buildFlags(spec: ToolSpec): string[] {
   const variables = Object.entries(spec.variables ?? {}).map(([name, value]) =>
     `-X ${name}=${value}`
   );
-  return ["-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...variables].join(" ")];
+  const tags = spec.tags === undefined ? [] : ["-tags", spec.tags];
+  return ["-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...variables].join(" "), ...tags];
 }
 
 async function buildKey(
