@@ -49,6 +49,16 @@ Deno.test("a tool is built once, and again only when something that goes into it
   });
 });
 
+Deno.test("a build tag chooses between files", async () => {
+  await withModule(async (root, cache) => {
+    const tagged = '//go:build tagged\n\npackage main\n\nfunc init() { word = "tagged" }\n';
+    await Deno.writeTextFile(`${root}/hello/tagged.go`, tagged);
+    const ensure = (spec: ToolSpec) => ensureTool(spec, () => {}, { root, cache });
+    assert.equal(await output(await ensure(SPEC)), "hello unset\n");
+    assert.equal(await output(await ensure({ ...SPEC, tags: "other,tagged" })), "hello tagged\n");
+  });
+});
+
 Deno.test("two that ask at once build once and get the same file", async () => {
   await withModule(async (root, cache) => {
     const said: string[] = [];
