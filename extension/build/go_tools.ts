@@ -135,6 +135,14 @@ export const TOOLS = {
     tags: "tcell_minimal,grpcnotrace",
     cpuMinutes: 20,
   },
+  /** What makes Talos' boot media; it is Talos' installer, called by this name. */
+  imager: {
+    name: "imager",
+    module: "test/cluster/tools/talos",
+    package: "github.com/siderolabs/talos/cmd/installer",
+    tags: "grpcnotrace",
+    cpuMinutes: 1,
+  },
 } as const satisfies Record<string, ToolSpec>;
 
 function containerdTool(name: string, cpuMinutes: number): ToolSpec {

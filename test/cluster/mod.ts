@@ -19,6 +19,7 @@ export {
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
   EXTENSION_PREREQUISITES,
+  IMAGER_PREREQUISITES,
   installSystemPackages,
   missingPackages,
   obstacle,

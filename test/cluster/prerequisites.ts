@@ -69,6 +69,14 @@ export const EXTENSION_PREREQUISITES: readonly Prerequisite[] = [
   { file: "git-remote-http", directories: ["/usr/lib/git-core"], package: "git" },
 ];
 
+/** What Talos' imager calls to put an extension into an initramfs, and what looks into one. */
+export const IMAGER_PREREQUISITES: readonly Prerequisite[] = commands({
+  mksquashfs: "squashfs-tools",
+  unsquashfs: "squashfs-tools",
+  cpio: "cpio",
+  zstd: "zstd",
+});
+
 /** The Debian packages that are missing, by the files that they would bring. */
 export function missingPackages(
   exists: (path: string) => boolean = isFile,

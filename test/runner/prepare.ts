@@ -5,6 +5,7 @@ import {
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
   EXTENSION_PREREQUISITES,
+  IMAGER_PREREQUISITES,
   installSystemPackages,
   SYSTEMD_PREREQUISITES,
 } from "../cluster/mod.ts";
@@ -40,6 +41,7 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
     ...BUSYBOX_PREREQUISITES,
     ...EXTENSION_PREREQUISITES,
     ...SYSTEMD_PREREQUISITES,
+    ...IMAGER_PREREQUISITES,
   ];
   const installed = await installSystemPackages(prerequisites);
   if (installed.length > 0) say(`installed ${installed.join(" ")}`);
