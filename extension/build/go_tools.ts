@@ -127,6 +127,13 @@ export const TOOLS = {
     package: ".",
     cpuMinutes: 1,
   },
+  /** Talos' list of the images that it takes by default. */
+  talosImages: {
+    name: "talosimages",
+    module: "test/cluster/tools/talosimages",
+    package: ".",
+    cpuMinutes: 1,
+  },
   /** The first process of a Talos node, with the tags that Talos builds it with. */
   machined: {
     name: "machined",

@@ -63,6 +63,13 @@ export const SYSTEMD_PREREQUISITES: readonly Prerequisite[] = commands({
   "systemd-analyze": "systemd",
 });
 
+/** What Talos' images are made of beside what is built (test/talos/image_specs.ts). */
+export const TALOS_IMAGE_PREREQUISITES: readonly Prerequisite[] = commands({
+  mount: "mount",
+  umount: "mount",
+  nft: "nftables",
+});
+
 /** What the extension image is made of beside what is built. */
 export const EXTENSION_PREREQUISITES: readonly Prerequisite[] = [
   ...BUSYBOX_PREREQUISITES,
