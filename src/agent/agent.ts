@@ -7,6 +7,7 @@ import type { TrustedKey } from "../package/mod.ts";
 import { describeError, ensureDir, exec, type Logger, systemClock } from "../std/mod.ts";
 import { serveStatus, VerdictFiles } from "../status/mod.ts";
 import { Store } from "../store/mod.ts";
+import { awaitedUpstream } from "./awaited_images.ts";
 import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterLife } from "./cluster_life.ts";
@@ -17,7 +18,7 @@ import { OwnAccess } from "./own_access.ts";
 import { reportOf } from "./report.ts";
 import { importSeedDirectory } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
-import { whenAborted } from "./signals.ts";
+import { Occasion, whenAborted } from "./signals.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
 import { RegistryTagBook } from "./tag_book.ts";
@@ -106,6 +107,8 @@ class Agent {
   readonly #git: GitSite;
   readonly #tags: RegistryTagBook;
   readonly #life: ClusterLife;
+  /** That there is a new package, or a cluster. */
+  readonly #arrivals = new Occasion();
 
   constructor(
     settings: Settings,
@@ -152,7 +155,10 @@ class Agent {
     this.#life = new ClusterLife({
       ...{ settings, store, logger, parts: this.#parts, access: this.#access },
       ...{ cluster: this.#cluster, facts: this.#facts, git: this.#git },
-      wake: () => this.#reconciler.wake(),
+      wake: () => {
+        this.#arrivals.happen();
+        this.#reconciler.wake();
+      },
     });
     this.#upkeep = new Upkeep({
       store,
@@ -196,6 +202,12 @@ class Agent {
       upstreams: [
         assemblingUpstream(this.#store, () => this.#life.follower),
         patient(clusterUpstream(this.#facts)),
+        awaitedUpstream({
+          store: this.#store,
+          alone: () => this.#isAlone(),
+          arrivals: this.#arrivals,
+          logger: this.#logger,
+        }),
       ],
       tags: this.#tags,
       logger: this.#logger,
@@ -204,6 +216,12 @@ class Agent {
     const address = splitAddress(this.#settings["registry-address"]);
     const open = (signal: AbortSignal) => serveRegistry(handler, { ...address, signal });
     return keepListening(this.#parts.registry, open, { logger: this.#logger, signal });
+  }
+
+  /** Whether this is a node of Talos that has heard of no cluster yet. */
+  #isAlone(): boolean {
+    return this.#access.isTalos && !this.#cluster.reached &&
+      this.#facts.current.registry === undefined;
   }
 
   #serveStatus(signal: AbortSignal): Promise<void> {
@@ -259,7 +277,9 @@ class Agent {
       onChange: (file) => {
         this.#verdicts.note(file);
         this.#verdictFiles.write(this.#verdicts.verdict(file));
-        if (file.outcome.phase === "Accepted") this.#reconciler.wake();
+        if (file.outcome.phase !== "Accepted") return;
+        this.#arrivals.happen();
+        this.#reconciler.wake();
       },
     });
     return watcher.run(signal);

@@ -19,6 +19,7 @@ export class ClusterConnection {
   readonly #clock: Clock;
   #client: KubeClient | undefined;
   #said = "";
+  #reached = false;
 
   constructor(
     path: string | undefined,
@@ -33,6 +34,11 @@ export class ClusterConnection {
   /** Path of the kubeconfig, for child processes. */
   get kubeconfig(): string | undefined {
     return this.#path;
+  }
+
+  /** Whether the API server has ever answered, since the start. */
+  get reached(): boolean {
+    return this.#reached;
   }
 
   /** Writing requests sent so far. */
@@ -70,6 +76,7 @@ export class ClusterConnection {
       try {
         const client = this.client();
         await client.version({ signal });
+        this.#reached = true;
         this.#part.set(true, `the API server ${client.server} answers`);
         return client;
       } catch (error) {

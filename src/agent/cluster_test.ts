@@ -35,8 +35,10 @@ Deno.test("an API server that answers is there at once, through one client", () 
     await using api = new ApiObjects();
     Deno.writeTextFileSync(`${dir}/config`, api.peer.kubeconfig);
     const { cluster, part } = connection(`${dir}/config`);
+    assert.equal(cluster.reached, false);
     const client = await cluster.connected(never);
     assert(client);
+    assert.equal(cluster.reached, true);
     assert.equal(cluster.client(), client);
     assert.equal(cluster.kubeconfig, `${dir}/config`);
     assert.equal(part.ok, true);

@@ -53,6 +53,11 @@ export class OwnAccess implements Disposable {
     return this.#directory === undefined ? undefined : `${this.#directory}/kubeconfig`;
   }
 
+  /** Whether it is found by way of Talos. */
+  get isTalos(): boolean {
+    return this.#talos !== undefined;
+  }
+
   /** Whether the agent has the rights of a node, not those of an administrator. */
   get isNode(): boolean {
     return this.#isNode;

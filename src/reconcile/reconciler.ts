@@ -244,10 +244,15 @@ export class Reconciler {
     if (error instanceof PackagesPending) return;
     const { store, logger, onChange } = this.#options;
     const reason = error instanceof HoldfastError ? error.reason : "ClusterUnavailable";
-    const message = `waiting for the cluster: ${describeError(error)}`;
-    if (this.#said !== message) logger.info(message, { reason });
-    this.#said = message;
+    const why = describeError(error);
+    if (this.#said !== why) logger.info(`waiting for the cluster: ${why}`, { reason });
+    this.#said = why;
     for (const record of this.#plan().deploy) {
+      // Pulled before there is a cluster, they may be what it starts from.
+      const serves = store.records.images(record.digest).length > 0
+        ? ", its images are served on this node"
+        : "";
+      const message = `waiting for the cluster${serves}: ${why}`;
       store.records.setPackageState(record.digest, record.state, { reason, message });
     }
     onChange();

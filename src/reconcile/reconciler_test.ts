@@ -334,6 +334,30 @@ Deno.test("while there is no cluster every waiting package says why, and then is
   });
 });
 
+Deno.test("a package with images says that they are served before there is a cluster", () =>
+  withBench({
+    lead: () => Promise.reject(new Error("there is none")),
+  }, async ({ store, reconciler, state }) => {
+    const image = {
+      ...{ reference: "registry.k8s.io/etcd:v3.6.9", host: "registry.k8s.io" },
+      ...{ repository: "etcd", tag: "v3.6.9", zarfTag: "v3.6.9-zarf-1" },
+      descriptor: { mediaType: "m", digest: digestOf("manifest"), size: 8 },
+    };
+    store.records.putPackage({ ...newPackage("talos", "1"), images: [image] });
+    store.records.putPackage(newPackage("plain", "1"));
+    const abort = new AbortController();
+    const running = reconciler.run(abort.signal);
+    await until(() => state("plain", "1")?.message !== "");
+    assert.equal(
+      state("talos", "1")?.message,
+      "waiting for the cluster, its images are served on this node: there is none",
+    );
+    assert.equal(state("talos", "1")?.state, "accepted");
+    assert.equal(state("plain", "1")?.message, "waiting for the cluster: there is none");
+    abort.abort();
+    await running;
+  }));
+
 Deno.test("when nothing can be recorded it goes on all the same", () => {
   let attempts = 0;
   return withBench({
