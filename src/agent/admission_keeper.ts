@@ -44,9 +44,10 @@ const WRITE_WINDOW = 10 * 60_000;
 /** What {@linkcode AdmissionKeeper} works with. */
 export interface AdmissionKeeperOptions {
   readonly kube: KubeClient;
+  readonly nodeName: string;
   readonly settings: Pick<
     Settings,
-    "admission-address" | "image-mode" | "mutation-exclusion" | "node-name" | "registry-address"
+    "admission-address" | "image-mode" | "mutation-exclusion" | "registry-address"
   >;
   readonly facts: Pick<ClusterFacts, "current" | "synced" | "changed">;
   /** How the agent's own webhook is. */
@@ -210,8 +211,7 @@ export class AdmissionKeeper {
 
   /** Whether the webhooks are out, or taken out now, because nobody can answer. */
   async #staysOut({ withdrawn, ours }: Standing, signal: AbortSignal): Promise<boolean> {
-    const { kube, settings, listener, logger } = this.#options;
-    const self = settings["node-name"];
+    const { kube, nodeName: self, listener, logger } = this.#options;
     if (withdrawn !== undefined) {
       const stays = withdrawn.by === self
         ? !listener.ok

@@ -58,11 +58,11 @@ class Agent {
   constructor(api: ApiObjects, name = "node1", settings: Partial<Settings> = {}) {
     this.keeper = new AdmissionKeeper({
       kube: api.client,
+      nodeName: name,
       settings: {
         "admission-address": "127.0.0.1:7471",
         "image-mode": "rewrite",
         "mutation-exclusion": [],
-        "node-name": name,
         "registry-address": REGISTRY,
         ...settings,
       },

@@ -14,6 +14,7 @@ import { ClusterLife } from "./cluster_life.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { GitSite } from "./git_site.ts";
 import { keepListening, Part } from "./listeners.ts";
+import { NodeName } from "./node_name.ts";
 import { OwnAccess } from "./own_access.ts";
 import { reportOf } from "./report.ts";
 import { importSeedDirectory } from "./seed_import.ts";
@@ -22,6 +23,7 @@ import { Occasion, whenAborted } from "./signals.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
 import { RegistryTagBook } from "./tag_book.ts";
+import { followTalosName, keptNodeName } from "./talos_name.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -52,7 +54,7 @@ export async function runAgent(
   const keys = trust.map(({ fingerprint }) => fingerprint).join(" ");
   logger.info("holdfast starts", {
     version: VERSION,
-    node: settings["node-name"],
+    ...(settings["node-name"] === undefined ? {} : { node: settings["node-name"] }),
     ...(keys === "" ? {} : { trustedKeys: keys }),
   });
   const store = Store.open(settings["data-dir"], { logger });
@@ -87,6 +89,7 @@ class Agent {
     status: new Part("status page", "starts"),
     admission: new Part("admission webhook", "waits for the cluster's certificate", true),
     rewriting: new Part("image rewriting", "waits for the cluster", true),
+    name: new Part("node name", "waits for Talos"),
     talos: new Part("Talos", "there is no socket of Talos' machine API", true),
     certificate: new Part("node certificate", "none is needed", true),
     cluster: new Part("cluster", "not asked yet", true),
@@ -95,6 +98,7 @@ class Agent {
     deploy: new Part("deployment", "nothing to deploy", true),
     store: new Part("store", "in order", true),
   };
+  readonly #name: NodeName;
   readonly #access: OwnAccess;
   readonly #cluster: ClusterConnection;
   readonly #facts: ClusterFacts;
@@ -120,14 +124,17 @@ class Agent {
     this.#trust = trust;
     this.#store = store;
     this.#logger = logger;
-    this.#access = new OwnAccess({ settings, logger, parts: this.#parts });
+    this.#name = nodeNameOf(settings, store);
+    if (this.#name.known !== undefined) this.#parts.name.set(true, this.#name.known);
+    const name = this.#name;
+    this.#access = new OwnAccess({ settings, name, logger, parts: this.#parts });
     this.#cluster = new ClusterConnection(settings.kubeconfig ?? this.#access.kubeconfig, {
       logger,
       part: this.#parts.cluster,
     });
     this.#facts = new ClusterFacts(store, logger);
     this.#verdictFiles = new VerdictFiles(store.dir, logger);
-    this.#verdicts = new VerdictBook(store, settings["node-name"]);
+    this.#verdicts = new VerdictBook(store, () => name.shown);
     const onChange = () => this.#writeVerdicts();
     this.#siteSettings = new SiteSettingsBook({
       store,
@@ -135,11 +142,12 @@ class Agent {
       templates: () => new GoTemplates({ exec, helm: findTools(settings["tools-dir"]).helm }),
     });
     this.#git = new GitSite({
-      ...{ settings, store, logger, facts: this.#facts, part: this.#parts.git },
+      ...{ settings, name, store, logger, facts: this.#facts, part: this.#parts.git },
     });
     this.#tags = new RegistryTagBook({ store, logger, facts: this.#facts });
     const actions = new ClusterWork({
       settings,
+      name,
       store,
       logger,
       onChange,
@@ -153,7 +161,7 @@ class Agent {
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
     this.#life = new ClusterLife({
-      ...{ settings, store, logger, parts: this.#parts, access: this.#access },
+      ...{ settings, name, store, logger, parts: this.#parts, access: this.#access },
       ...{ cluster: this.#cluster, facts: this.#facts, git: this.#git },
       wake: () => {
         this.#arrivals.happen();
@@ -174,6 +182,8 @@ class Agent {
     using access = this.#access;
     const loops = [
       access.run(all),
+      this.#followName(all),
+      this.#tellName(all),
       this.#serveRegistry(all),
       this.#serveStatus(all),
       this.#serveAdmission(all),
@@ -190,6 +200,26 @@ class Agent {
     await Promise.race([ended, whenAborted(all)]);
     await Promise.race([ended, unrefTimeout(SHUTDOWN_TIMEOUT)]);
     if (stop.signal.aborted) throw stop.signal.reason;
+  }
+
+  /** Where nobody gave the name, Talos is asked. */
+  async #followName(signal: AbortSignal): Promise<void> {
+    const { "node-name": given, "talos-socket": socket } = this.#settings;
+    if (given !== undefined || socket === undefined) return;
+    await followTalosName({
+      ...{ socket, store: this.#store, logger: this.#logger },
+      ...{ name: this.#name, part: this.#parts.name },
+    }, signal);
+  }
+
+  /** Verdicts carry the name, and what waits for it goes on. */
+  async #tellName(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await whenAborted(signal, this.#name.changed);
+      if (signal.aborted) return;
+      this.#writeVerdicts();
+      this.#reconciler.wake();
+    }
   }
 
   #writeVerdicts(): void {
@@ -226,7 +256,7 @@ class Agent {
 
   #serveStatus(signal: AbortSignal): Promise<void> {
     const source = reportOf({
-      nodeName: this.#settings["node-name"],
+      nodeName: () => this.#name.shown,
       parts: Object.values(this.#parts),
       verdicts: this.#verdicts,
       store: this.#store,
@@ -296,6 +326,11 @@ class Agent {
       },
     }, signal);
   }
+}
+
+function nodeNameOf(settings: Settings, store: Store): NodeName {
+  const { "node-name": given } = settings;
+  return new NodeName(given, given === undefined ? keptNodeName(store) : undefined);
 }
 
 /** A time limit that does not keep the process alive by itself. */

@@ -114,6 +114,7 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
         "status page",
         "admission webhook",
         "image rewriting",
+        "node name",
         "Talos",
         "node certificate",
         "cluster",

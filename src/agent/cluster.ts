@@ -3,7 +3,12 @@ import { type Clock, describeError, HoldfastError, type Logger, systemClock } fr
 import type { Part } from "./listeners.ts";
 
 /** Why the cluster cannot be used now. */
-export type ClusterReason = "NoKubeconfig" | "KubeconfigUnusable" | "MayNotDeploy";
+export type ClusterReason =
+  | "NoKubeconfig"
+  | "KubeconfigUnusable"
+  | "MayNotDeploy"
+  | "NodeNameUnknown"
+  | "NodeNameChanged";
 
 /** There is no way to the cluster yet; packages are taken in and wait. */
 export class ClusterError extends HoldfastError<ClusterReason> {}

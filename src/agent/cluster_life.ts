@@ -8,6 +8,7 @@ import type { ClusterFacts } from "./cluster_facts.ts";
 import type { GitSite } from "./git_site.ts";
 import { withGrantedRights } from "./granted_rights.ts";
 import type { Part } from "./listeners.ts";
+import type { NodeName } from "./node_name.ts";
 import type { OwnAccess } from "./own_access.ts";
 import { PullSecretKeeper } from "./pull_secret_keeper.ts";
 import { Rewriting } from "./rewriting.ts";
@@ -19,6 +20,7 @@ import { clusterUpstream, seedRegistry } from "./upstreams.ts";
 /** What {@linkcode ClusterLife} works with. */
 export interface ClusterLifeOptions {
   readonly settings: Settings;
+  readonly name: NodeName;
   readonly store: Store;
   readonly logger: Logger;
   readonly parts: Readonly<Record<"admission" | "rewriting" | "pullSecrets", Part>>;
@@ -50,28 +52,43 @@ export class ClusterLife {
     return this.#rewriting?.mended ?? {};
   }
 
-  /** Does it from when the API server answers until the signal aborts. */
+  /** Does it from when the API server answers and the node has a name until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const kube = await this.#options.cluster.connected(signal);
     if (kube === undefined) return;
     this.#options.wake();
-    const following = this.#options.access.isNode
-      ? withGrantedRights({
-        ask: () => mayDeploy(kube, { signal }),
-        work: (mayDeploy, granted) => {
-          this.#options.wake();
-          return mayDeploy ? this.#asDeployer(kube, granted) : this.#asServer(kube, granted);
-        },
-        logger: this.#options.logger,
-      }, signal)
-      : Promise.all([this.#asDeployer(kube, signal), this.#approveNodes(kube, signal)]);
-    await Promise.all([following, this.#options.cluster.watchHealth(signal)]);
+    const living = this.#options.name.follow(
+      (nodeName, named) => this.#live(kube, nodeName, named),
+      signal,
+    );
+    await Promise.all([living, this.#options.cluster.watchHealth(signal)]);
+  }
+
+  async #live(kube: KubeClient, nodeName: string, signal: AbortSignal): Promise<void> {
+    if (!this.#options.access.isNode) {
+      await Promise.all([
+        this.#asDeployer(kube, nodeName, signal),
+        this.#approveNodes(kube, signal),
+      ]);
+      return;
+    }
+    await withGrantedRights({
+      ask: () => mayDeploy(kube, { signal }),
+      work: (mayDeploy, granted) => {
+        this.#options.wake();
+        return mayDeploy
+          ? this.#asDeployer(kube, nodeName, granted)
+          : this.#asServer(kube, nodeName, granted);
+      },
+      logger: this.#options.logger,
+    }, signal);
   }
 
   /** What an agent does in the cluster that may do everything. */
-  async #asDeployer(kube: KubeClient, signal: AbortSignal): Promise<void> {
+  async #asDeployer(kube: KubeClient, nodeName: string, signal: AbortSignal): Promise<void> {
     this.#rewriting = new Rewriting({
       kube,
+      nodeName,
       settings: this.#options.settings,
       facts: this.#options.facts,
       site: siteSource(this.#options.settings, this.#options.facts, this.#options.store),
@@ -81,7 +98,7 @@ export class ClusterLife {
     });
     await Promise.all([
       this.#options.facts.run(kube, signal),
-      this.#followSeed(kube, () => kube, signal),
+      this.#followSeed({ kube, nodeKube: () => kube, nodeName }, signal),
       this.#keepPullSecrets(kube, signal),
       this.#rewriting.run(signal),
       this.#options.git.follow(kube, signal),
@@ -89,7 +106,7 @@ export class ClusterLife {
   }
 
   /** What it does that may only read how to serve; its Node it writes to as the kubelet. */
-  async #asServer(kube: KubeClient, signal: AbortSignal): Promise<void> {
+  async #asServer(kube: KubeClient, nodeName: string, signal: AbortSignal): Promise<void> {
     for (
       const part of [
         this.#options.parts.rewriting,
@@ -107,21 +124,19 @@ export class ClusterLife {
       });
     await Promise.all([
       this.#options.facts.run(kube, signal, NODE_STATE_SECRET),
-      this.#followSeed(kube, asKubelet, signal),
+      this.#followSeed({ kube, nodeKube: asKubelet, nodeName }, signal),
     ]);
     kubelet?.close();
   }
 
   async #followSeed(
-    kube: KubeClient,
-    nodeKube: () => KubeClient,
+    node: { kube: KubeClient; nodeKube: () => KubeClient; nodeName: string },
     signal: AbortSignal,
   ): Promise<void> {
     const upstream = clusterUpstream(this.#options.facts);
     this.#follower = new SeedFollower({
-      ...{ kube, nodeKube },
+      ...node,
       store: this.#options.store,
-      nodeName: this.#options.settings["node-name"],
       logger: this.#options.logger,
       registry: () => seedRegistry(upstream, this.#options.facts),
       nameImage: (repository, tag) => seedNames(`docker.io/${repository}:${tag}`),

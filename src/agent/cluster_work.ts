@@ -11,6 +11,7 @@ import { deployedImages, deployRecord } from "./deployer.ts";
 import type { GitSite } from "./git_site.ts";
 import { lead, type LeadStage } from "./lead.ts";
 import type { Part } from "./listeners.ts";
+import type { NodeName } from "./node_name.ts";
 import { lacksImages } from "./registry_check.ts";
 import { fillRegistry, type RegistryFillOptions } from "./registry_fill.ts";
 import { adoptInitPackage } from "./seed_import.ts";
@@ -26,6 +27,7 @@ const STAGE_INTERVAL = 1_000;
 /** What {@linkcode ClusterWork} works with. */
 export interface ClusterWorkOptions {
   readonly settings: Settings;
+  readonly name: Pick<NodeName, "known" | "changed">;
   readonly store: Store;
   readonly cluster: ClusterConnection;
   /** Whether the agent has the rights of a node, which may not do for deploying. */
@@ -46,17 +48,23 @@ export class ClusterWork implements PackageActions {
   readonly #options: ClusterWorkOptions;
   readonly #throttle = new Throttle(STAGE_INTERVAL);
   #stage: LeadStage | undefined;
-  #leading: { readonly kube: KubeClient; readonly access: RegistryAccess } | undefined;
+  #leading: {
+    readonly kube: KubeClient;
+    readonly access: RegistryAccess;
+    readonly nodeName: string;
+  } | undefined;
 
   constructor(options: ClusterWorkOptions) {
     this.#options = options;
   }
 
   async lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { settings, store, logger, part } = this.#options;
+    const { settings, name, store, logger, part } = this.#options;
+    const { known: nodeName, changed } = name;
     try {
       const kube = this.#options.cluster.client();
       if (this.#options.isNode() && !await mayDeploy(kube, { signal })) throw mayNotDeploy();
+      if (nodeName === undefined) throw noName();
       findTools(settings["tools-dir"]);
       this.#adoptInitPackages();
       await lead(
@@ -64,7 +72,7 @@ export class ClusterWork implements PackageActions {
           kube,
           store,
           logger,
-          nodeName: settings["node-name"],
+          nodeName,
           registryAddress: settings["registry-address"],
           admissionAddress: settings["admission-address"],
           rewrite: settings["image-mode"] === "rewrite",
@@ -72,13 +80,14 @@ export class ClusterWork implements PackageActions {
           onStage: (stage, detail) => this.#say(stage, detail),
         },
         async (access, leading) => {
-          this.#leading = { kube, access };
+          this.#leading = { kube, access, nodeName };
           await work(leading);
         },
-        signal,
+        AbortSignal.any([signal, changed]),
       );
       part.set(true, "everything that was accepted is deployed or has its verdict");
-    } catch (error) {
+    } catch (cause) {
+      const error = changed.aborted && !signal.aborted ? otherName(cause) : cause;
       part.set(false, describeError(error));
       throw error;
     } finally {
@@ -110,11 +119,11 @@ export class ClusterWork implements PackageActions {
   }
 
   #filling(): RegistryFillOptions {
-    const { settings, store, logger, tags } = this.#options;
+    const { store, logger, tags } = this.#options;
     if (this.#leading === undefined) {
       throw new Error("the cluster is written to only while leading");
     }
-    return { ...this.#leading, store, logger, tags, nodeName: settings["node-name"] };
+    return { ...this.#leading, store, logger, tags };
   }
 
   /** The API server is asked, not a cache: what was recorded before is seen. */
@@ -184,6 +193,27 @@ function mayNotDeploy(): ClusterError {
     kept: "the package is taken in and waits",
     remedy: "drop it on a control plane node, or give the agents there --worker-rights deploy",
     disposition: "wait",
+  });
+}
+
+function noName(): ClusterError {
+  return new ClusterError({
+    reason: "NodeNameUnknown",
+    message: "this node's name in the cluster is not known yet",
+    kept: "packages are taken in and wait",
+    remedy: "Talos says it once its host name is decided; or give --node-name",
+    disposition: "wait",
+  });
+}
+
+/** What was begun under the old name, the lease above all, is begun anew. */
+function otherName(cause: unknown): ClusterError {
+  return new ClusterError({
+    reason: "NodeNameChanged",
+    message: "this node has another name now",
+    kept: "what was done stays, and it goes on under the new name",
+    disposition: "retry",
+    cause,
   });
 }
 

@@ -11,6 +11,7 @@ import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts, type Facts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { Part } from "./listeners.ts";
+import { NodeName } from "./node_name.ts";
 import { resolveSettings } from "./settings.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 
@@ -47,6 +48,7 @@ class Stage {
     readonly store: Store,
     readonly cluster: SeedCluster,
     mode: string,
+    readonly name: NodeName,
   ) {
     Deno.writeTextFileSync(`${dir}/kubeconfig`, cluster.api.peer.kubeconfig);
     Deno.mkdirSync(`${dir}/tools`);
@@ -73,6 +75,7 @@ class Stage {
       isNode: () => this.isNode,
       tags: { forget: (name) => void this.forgotten.push(name) },
       settings,
+      name: this.name,
       store,
       logger,
       cluster: this.connection,
@@ -116,8 +119,11 @@ class Stage {
 
 function staged(
   action: (stage: Stage) => Promise<void>,
-  mode = "rewrite",
-  facts: Facts = {},
+  { mode = "rewrite", facts = {}, name = new NodeName("node-1") }: {
+    readonly mode?: string;
+    readonly facts?: Facts;
+    readonly name?: NodeName;
+  } = {},
 ): Promise<void> {
   return withDirectory(async (dir) => {
     using store = Store.open(`${dir}/data`);
@@ -125,7 +131,7 @@ function staged(
     await using cluster = new SeedCluster();
     await seedIn(store, new Uint8Array(1_000));
     store.records.putPackage(added);
-    const stage = new Stage(dir, store, cluster, mode);
+    const stage = new Stage(dir, store, cluster, mode, name);
     try {
       await action(stage);
     } finally {
@@ -167,6 +173,30 @@ Deno.test("a node that may not deploy says so, and asks for nothing", () =>
     assert.equal(stage.part.ok, true);
   }));
 
+Deno.test("a lease that was taken under another name is given back, and that is said", () =>
+  staged(async (stage) => {
+    stage.admit();
+    const leading = stage.work.lead(async (signal) => {
+      assert.equal(stage.holder(), "node-1");
+      stage.name.learn("node-2");
+      assert.equal(signal.aborted, true);
+      await Promise.resolve();
+      signal.throwIfAborted();
+    }, never);
+    await assert.rejects(leading, { reason: "NodeNameChanged", disposition: "retry" });
+    assert.match(stage.part.message, /this node has another name now/);
+    assert.equal(stage.holder(), "");
+    await stage.work.lead(() => Promise.resolve(assert.equal(stage.holder(), "node-2")), never);
+  }));
+
+Deno.test("without a name of the node nothing is written, and that is said", () =>
+  staged(async (stage) => {
+    const leading = stage.work.lead(() => assert.fail("nothing is deployed"), never);
+    await assert.rejects(leading, { reason: "NodeNameUnknown", disposition: "wait" });
+    assert.match(stage.part.message, /name in the cluster is not known yet/);
+    assert.deepEqual(stage.cluster.api.writes, []);
+  }, { name: new NodeName(undefined) }));
+
 Deno.test("a package that waits says what is being done for it, each stage once in the log", () =>
   staged(async (stage) => {
     stage.admit();
@@ -204,7 +234,7 @@ Deno.test("where images are not rewritten no webhook is put in, and one of anoth
     assert.equal(stage.failurePolicy(), undefined);
     assert.equal(stage.part.ok, true);
     assert.equal(stage.cluster.api.find("secrets", "private-registry"), undefined);
-  }, "mirror"));
+  }, { mode: "mirror" }));
 
 Deno.test("while the API server does not call the webhook nothing is deployed, and it says why once", () =>
   staged(async (stage) => {
@@ -369,8 +399,7 @@ Deno.test("what became of a package is read from the cluster's record of it", ()
       stage.cluster.api.intercept = () => status(500, "InternalError", "etcd");
       assert.equal(await stage.work.elsewhere(record, never), undefined, "nobody knows");
     },
-    "rewrite",
-    PREPARED,
+    { facts: PREPARED },
   ));
 
 Deno.test("of a cluster without a state nothing is known to be gone", () =>

@@ -27,7 +27,8 @@ const SERVICE = {
 
 /** This node, as one of those that serve git repositories. */
 export interface OwnGitNode {
-  readonly nodeName: string;
+  /** In the cluster; undefined until it is known. */
+  readonly nodeName: () => string | undefined;
   /** Of its listener. */
   readonly port: number;
 }
@@ -51,7 +52,7 @@ export class GitNodes {
   /** Where the newest of a repository is, `http://host:port`, unless it is here or nobody has it. */
   holderOf(name: string): string | undefined {
     const holder = newestOf(this.#nodes, name);
-    if (holder === undefined || holder.nodeName === this.#own.nodeName) return undefined;
+    if (holder === undefined || holder.nodeName === this.#own.nodeName()) return undefined;
     const host = holder.address.includes(":") ? `[${holder.address}]` : holder.address;
     return `http://${host}:${holder.port}`;
   }
@@ -67,30 +68,51 @@ export class GitNodes {
    *
    * @param names all repositories that are here.
    * @param fresh one that was published just now.
-   * @throws {GitError} `GitFailed` when pods cannot reach the node.
+   * @throws {GitError} `GitFailed` when pods cannot reach the node, or it has no name yet.
    */
   async announce(kube: KubeClient, names: readonly string[], fresh?: string): Promise<void> {
+    const { port } = this.#own;
+    const nodeName = this.#own.nodeName();
+    if (nodeName === undefined) throw noName();
     const { items } = await kube.list(SLICES, SELECTOR);
     const nodes = nodesOf(items);
-    const { nodeName, port } = this.#own;
     const known = nodes.find((node) => node.nodeName === nodeName);
     if (names.length === 0) {
       if (known !== undefined) await kube.delete({ ...SLICES, name: endpointsName(nodeName) });
       return;
     }
-    const address = await this.#address(kube);
+    const address = await addressOf(kube, nodeName);
     if (address === undefined) throw noAddress(nodeName);
-    const repositories = countsOf(nodes, nodeName, names, fresh);
+    const former = nodes.filter((node) =>
+      node.address === address && node.port === port && node.nodeName !== nodeName
+    );
+    const others = nodes.filter((node) => node !== known && !former.includes(node));
+    const own = known ?? former.map((node) => ({ ...node, nodeName }))[0];
+    const all = own === undefined ? others : [...others, own];
+    const repositories = countsOf(all, nodeName, names, fresh);
     const wanted = { nodeName, address, port, repositories };
-    if (JSON.stringify(known) === JSON.stringify(wanted)) return;
-    await kube.apply(gitEndpoints(wanted), { force: true });
-    this.#nodes = [...nodes.filter((node) => node.nodeName !== nodeName), wanted];
+    if (JSON.stringify(known) !== JSON.stringify(wanted)) {
+      await kube.apply(gitEndpoints(wanted), { force: true });
+    }
+    // This node had another name: under that it would be taken for somebody else.
+    for (const { nodeName: name } of former) {
+      await kube.delete({ ...SLICES, name: endpointsName(name) });
+    }
+    this.#nodes = [...others, wanted];
   }
+}
 
-  async #address(kube: KubeClient): Promise<string | undefined> {
-    const node = { apiVersion: "v1", kind: "Node", name: this.#own.nodeName };
-    return nodeAddress(await kube.get(node), await kube.get(SERVICE));
-  }
+async function addressOf(kube: KubeClient, nodeName: string): Promise<string | undefined> {
+  const node = { apiVersion: "v1", kind: "Node", name: nodeName };
+  return nodeAddress(await kube.get(node), await kube.get(SERVICE));
+}
+
+function noName(): GitError {
+  return new GitError({
+    reason: "GitFailed",
+    message: "this node's name in the cluster is not known yet",
+    disposition: "wait",
+  });
 }
 
 function noAddress(nodeName: string): GitError {

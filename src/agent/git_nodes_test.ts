@@ -20,7 +20,7 @@ async function prepared(): Promise<ApiObjects> {
   api.put(namespace("zarf"));
   api.put(node("one", "192.0.2.1", "2001:db8::1"));
   api.put(node("two", "192.0.2.2", "2001:db8::2"));
-  await new GitNodes({ nodeName: "one", port: 7474 }).ensureService(api.client);
+  await new GitNodes({ nodeName: () => "one", port: 7474 }).ensureService(api.client);
   const service = api.find("services", "holdfast-git") ?? assert.fail("no Service");
   api.put({ ...service, spec: { ...service["spec"], clusterIP: "10.96.0.7" } });
   api.writes.length = 0;
@@ -32,14 +32,16 @@ Deno.test("the Service selects no pods, and is made once", async () => {
   const { spec } = api.find("services", "holdfast-git") ?? assert.fail("no Service");
   assert.equal(spec.selector, undefined);
   assert.equal(spec.ports[0].port, 3000);
-  await new GitNodes({ nodeName: "two", port: 7474 }).ensureService(api.client);
+  await new GitNodes({ nodeName: () => "two", port: 7474 }).ensureService(api.client);
   assert.deepEqual(api.writes, []);
 });
 
 Deno.test("nodes say what they serve, and each knows where the newest of a repository is", async () => {
   await using api = await prepared();
   const { client } = api;
-  const [one, two] = ["one", "two"].map((nodeName) => new GitNodes({ nodeName, port: 7474 }));
+  const [one, two] = ["one", "two"].map((name) =>
+    new GitNodes({ nodeName: () => name, port: 7474 })
+  );
   assert.ok(one && two);
   const stop = new AbortController();
   const following = [one, two].map((nodes) => nodes.follow(client, stop.signal));
@@ -76,7 +78,7 @@ Deno.test("nodes say what they serve, and each knows where the newest of a repos
 
 Deno.test("a node whose address changed says so, and one without an address is an error", async () => {
   await using api = await prepared();
-  const nodes = new GitNodes({ nodeName: "one", port: 7474 });
+  const nodes = new GitNodes({ nodeName: () => "one", port: 7474 });
   await nodes.announce(api.client, ["shop-1"], "shop-1");
   api.put(node("one", "192.0.2.9"));
   await nodes.announce(api.client, ["shop-1"]);
@@ -87,6 +89,26 @@ Deno.test("a node whose address changed says so, and one without an address is a
     nodes.announce(api.client, ["shop-1"], "shop-1"),
     /node one has no internal address/,
   );
+});
+
+Deno.test("a node with another name goes on with what it served under the one before", async () => {
+  await using api = await prepared();
+  let name: string | undefined;
+  const nodes = new GitNodes({ nodeName: () => name, port: 7474 });
+  await assert.rejects(nodes.announce(api.client, ["shop-1"]), /name .* is not known yet/);
+  assert.deepEqual(api.writes, []);
+  const two = new GitNodes({ nodeName: () => "two", port: 7474 });
+  await two.announce(api.client, ["shop-1"], "shop-1");
+  name = "one";
+  await nodes.announce(api.client, ["shop-1"], "shop-1");
+  name = "uno";
+  api.put(node("uno", "192.0.2.1"));
+  await nodes.announce(api.client, ["shop-1"]);
+  assert.equal(api.find("endpointslices", "holdfast-git-one"), undefined);
+  const slice = gitNodeOf(api.find("endpointslices", "holdfast-git-uno"));
+  assert.deepEqual(slice?.repositories, { "shop-1": 2 }, "it stays the newest");
+  assert.equal(nodes.holderOf("shop-1"), undefined);
+  assert(api.find("endpointslices", "holdfast-git-two"));
 });
 
 Deno.test("a node's address is of the family of the Service", () => {

@@ -23,6 +23,7 @@ import {
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { GitNodes } from "./git_nodes.ts";
 import { keepListening, type Part } from "./listeners.ts";
+import type { NodeName } from "./node_name.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { Occasion, whenAborted } from "./signals.ts";
 import { findGit } from "./tools.ts";
@@ -36,7 +37,8 @@ const FACTS_TIMEOUT = 10_000;
 
 /** What {@linkcode GitSite} works with. */
 export interface GitSiteOptions {
-  readonly settings: Pick<Settings, "git-address" | "node-name" | "tools-dir">;
+  readonly settings: Pick<Settings, "git-address" | "tools-dir">;
+  readonly name: Pick<NodeName, "known">;
   readonly store: Store;
   readonly facts: Pick<ClusterFacts, "current" | "changed">;
   readonly part: Part;
@@ -57,7 +59,7 @@ export class GitSite {
     this.#options = options;
     const address = options.settings["git-address"];
     if (address === undefined) return;
-    const nodeName = options.settings["node-name"];
+    const nodeName = () => options.name.known;
     this.#nodes = new GitNodes({ nodeName, port: splitAddress(address).port });
   }
 

@@ -8,6 +8,7 @@ import { digestOf } from "../std/mod.ts";
 import { type NewPackage, Store } from "../store/mod.ts";
 import { loadState, newState, saveState } from "../zarf/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
+import { NodeName } from "./node_name.ts";
 import { GitSite } from "./git_site.ts";
 import { Part } from "./listeners.ts";
 
@@ -46,8 +47,12 @@ class Scene {
   ) {
     const { logger } = this.log;
     this.facts = new ClusterFacts(store, logger);
-    const settings = { "git-address": address, "node-name": "one" };
-    this.site = new GitSite({ ...{ settings, store, logger, part: this.part, facts: this.facts } });
+    const settings = { "git-address": address };
+    const name = new NodeName("one");
+    this.site = new GitSite({
+      name,
+      ...{ settings, store, logger, part: this.part, facts: this.facts },
+    });
   }
 
   async publish(version: string): Promise<void> {
@@ -200,7 +205,7 @@ Deno.test("without an address to listen on there are no repositories", () =>
     try {
       const { logger } = loggerOf();
       const site = new GitSite({
-        ...{ store, logger, settings: { "node-name": "one" } },
+        ...{ store, logger, settings: {}, name: new NodeName("one") },
         ...{ part: new Part("git server", ""), facts: new ClusterFacts(store, logger) },
       });
       assert.equal(site.isAble, false);

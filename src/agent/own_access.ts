@@ -1,6 +1,7 @@
 import { NodeCertificate } from "../rights/mod.ts";
 import { type Logger, removeQuietly } from "../std/mod.ts";
 import type { Part } from "./listeners.ts";
+import type { NodeName } from "./node_name.ts";
 import type { Settings } from "./settings.ts";
 import { TalosAccess } from "./talos_access.ts";
 
@@ -10,6 +11,7 @@ const TALOS_KUBELET = "/etc/kubernetes/kubeconfig-kubelet";
 /** What {@linkcode OwnAccess} works with. */
 export interface OwnAccessOptions {
   readonly settings: Settings;
+  readonly name: NodeName;
   readonly logger: Logger;
   /** How Talos is, and how the node's certificate is. */
   readonly parts: { readonly talos: Part; readonly certificate: Part };
@@ -75,19 +77,23 @@ export class OwnAccess implements Disposable {
   }
 
   async #beNode(kubeconfig: string, signal: AbortSignal): Promise<void> {
-    const { settings, logger, parts: { certificate } } = this.#options;
+    const { settings, name, logger, parts: { certificate } } = this.#options;
     this.#isNode = true;
-    const node = new NodeCertificate({
-      kubelet: this.kubelet,
-      nodeName: settings["node-name"],
-      directory: `${settings["data-dir"]}/access`,
-      kubeconfig,
-      logger,
-      say: (ok, text) => {
-        if (certificate.message !== text) logger[ok ? "info" : "warn"](`node certificate: ${text}`);
-        certificate.set(ok, text);
-      },
-    });
-    await node.run(signal);
+    if (name.known === undefined) certificate.set(false, "waits for the node's name");
+    const asNode = (nodeName: string) =>
+      new NodeCertificate({
+        kubelet: this.kubelet,
+        nodeName,
+        directory: `${settings["data-dir"]}/access`,
+        kubeconfig,
+        logger,
+        say: (ok, text) => {
+          if (certificate.message !== text) {
+            logger[ok ? "info" : "warn"](`node certificate: ${text}`);
+          }
+          certificate.set(ok, text);
+        },
+      });
+    await name.follow((nodeName, named) => asNode(nodeName).run(named), signal);
   }
 }

@@ -7,7 +7,7 @@ import { VERSION } from "./version.ts";
 
 /** What the status page is made from. */
 export interface ReportSource {
-  readonly nodeName: string;
+  readonly nodeName: () => string;
   readonly parts: readonly Part[];
   readonly verdicts: VerdictBook;
   readonly store: Store;
@@ -26,7 +26,7 @@ export function reportOf(source: ReportSource): StatusSource {
 
 function statusOf(source: ReportSource): NodeStatus {
   return {
-    node: source.nodeName,
+    node: source.nodeName(),
     version: VERSION,
     parts: source.parts.map(({ name, ok, message }) => ({ name, ok, message })),
     packages: source.verdicts.all(),

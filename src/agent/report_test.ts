@@ -14,9 +14,9 @@ function reported(
   return withDirectory((dir) => {
     using store = Store.open(dir);
     const source: ReportSource = {
-      nodeName: "node-1",
+      nodeName: () => "node-1",
       parts: [new Part("node registry", "listens", true), new Part("cluster", "no answer")],
-      verdicts: new VerdictBook(store, "node-1"),
+      verdicts: new VerdictBook(store, () => "node-1"),
       store,
       registryMetrics: createRegistryMetrics(),
       apiWrites: () => 42,

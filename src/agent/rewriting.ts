@@ -11,6 +11,7 @@ import { SourceMender } from "./source_mender.ts";
 /** What {@linkcode Rewriting} works with. */
 export interface RewritingOptions {
   readonly kube: KubeClient;
+  readonly nodeName: string;
   readonly settings: Settings;
   readonly facts: ClusterFacts;
   /** The rules' view of the cluster now. */
@@ -39,7 +40,6 @@ export class Rewriting {
       ...options,
       policy,
       isProven: () => keeper.isProven,
-      nodeName: settings["node-name"],
     });
     this.#sources = new SourceMender({
       ...options,

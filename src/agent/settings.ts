@@ -42,6 +42,8 @@ const timeSchema = v.pipe(
     return ms !== undefined && ms >= 1_000 && ms <= MAX_TIME;
   }, "must be a time between 1s and 720h, such as 90m"),
 );
+/** A node's name, as Kubernetes writes them. */
+export const NODE_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const imageModes = ["rewrite", "mirror"] as const;
 const actionPolicies = ["trusted", "always", "never"] as const satisfies readonly ActionPolicy[];
 const logFormats = ["json", "text"] as const;
@@ -50,7 +52,7 @@ const settingsSchema = v.object({
   "drop-dir": v.pipe(v.array(pathSchema), v.minLength(1, "is missing")),
   "data-dir": pathSchema,
   kubeconfig: v.optional(pathSchema),
-  "node-name": v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "is no node name")),
+  "node-name": v.optional(v.pipe(v.string(), v.regex(NODE_NAME, "is no node name"))),
   "registry-address": addressSchema,
   "admission-address": addressSchema,
   "status-address": addressSchema,
@@ -93,7 +95,7 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "drop-dir": { value: "DIR", text: "directory where packages are dropped", repeatable: true },
   "data-dir": { value: "DIR", text: "where everything durable is kept" },
   kubeconfig: { value: "FILE", text: "how to reach the cluster; without it the agent waits" },
-  "node-name": { value: "NAME", text: "this node's name in the cluster" },
+  "node-name": { value: "NAME", text: "this node's name in the cluster; on Talos it says it" },
   "registry-address": { value: "HOST:PORT", text: "listener of the node registry" },
   "admission-address": { value: "HOST:PORT", text: "listener of the admission webhook" },
   "status-address": { value: "HOST:PORT", text: "listener of status page and metrics" },
@@ -176,6 +178,10 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     const value = found?.[1][name];
     if (SETTINGS[name].repeatable) merged[name] = value === undefined ? [] : [value].flat();
     else if (value !== undefined) merged[name] = value;
+  }
+  // The host name that an extension sees there is that of its start, and may be none.
+  if (merged["talos-socket"] !== undefined && sources["node-name"] === "default") {
+    delete merged["node-name"];
   }
   const parsed = v.safeParse(settingsSchema, merged);
   if (!parsed.success) throw invalidSetting(parsed.issues[0], sources);

@@ -8,13 +8,9 @@ import {
   systemClock,
   writeFileAtomic,
 } from "../std/mod.ts";
-import { RESOURCES, TalosClient, type TalosResource } from "../talos/mod.ts";
+import { RESOURCES, type TalosClient, type TalosResource } from "../talos/mod.ts";
 import type { Part } from "./listeners.ts";
-
-/** Milliseconds between two attempts to ask machined. */
-const RETRY_INTERVAL = 2_000;
-/** Milliseconds after which a watch begins anew: a connection may be dead without a word. */
-const WATCH_TIME = 10 * 60_000;
+import { watchTalos } from "./talos_watch.ts";
 
 /** Why Talos gives no way to the cluster. */
 export type TalosAccessReason = "NotControlPlane" | "SecretsUnreadable";
@@ -66,17 +62,12 @@ export class TalosAccess implements Disposable {
 
   /** Follows Talos until the signal aborts. What goes wrong is said and tried again. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const watch = AbortSignal.any([signal, AbortSignal.timeout(WATCH_TIME)]);
-      try {
-        using client = new TalosClient(this.#options.socket);
-        await this.#follow(client, watch);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!watch.aborted) this.#complain(error);
-      }
-      if (!watch.aborted) await this.#clock.sleep(RETRY_INTERVAL, signal);
-    }
+    await watchTalos({
+      socket: this.#options.socket,
+      clock: this.#clock,
+      follow: (client, watch) => this.#follow(client, watch),
+      complain: (error) => this.#complain(error),
+    }, signal);
   }
 
   async #follow(client: TalosClient, signal: AbortSignal): Promise<void> {

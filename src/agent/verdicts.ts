@@ -71,10 +71,11 @@ function bytesRead({ outcome, size }: DroppedFile): number {
  */
 export class VerdictBook {
   readonly #store: Store;
-  readonly #node: string;
+  readonly #node: () => string;
   readonly #current = new Map<string, DroppedFile>();
 
-  constructor(store: Store, node: string) {
+  /** @param node this node's name, as people are told it. */
+  constructor(store: Store, node: () => string) {
     this.#store = store;
     this.#node = node;
     for (const drop of store.records.listDrops()) {
@@ -94,7 +95,7 @@ export class VerdictBook {
     const record = outcome.phase === "Accepted" && isDigest(outcome.digest)
       ? this.#store.records.getPackage(outcome.digest)
       : undefined;
-    return verdictOf(file, record, this.#node);
+    return verdictOf(file, record, this.#node());
   }
 
   /** All verdicts, by file. */

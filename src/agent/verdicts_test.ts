@@ -80,7 +80,7 @@ for (const [state, phase] of states) {
     withStore((store) => {
       store.records.putPackage(added);
       store.records.setPackageState(digest, state, { reason: "Because", message: "so it is" });
-      const verdict = new VerdictBook(store, "node-1").verdict(file(accepted));
+      const verdict = new VerdictBook(store, () => "node-1").verdict(file(accepted));
       assert.deepEqual([verdict.phase, verdict.reason, verdict.message], [
         phase,
         "Because",
@@ -101,7 +101,7 @@ for (const signature of ["Unsigned", "Unverified", "Verified"]) {
   Deno.test(`a package that waits and is ${signature} says so, also when there is more to say`, () =>
     withStore((store) => {
       store.records.putPackage({ ...added, signature });
-      const book = new VerdictBook(store, "n");
+      const book = new VerdictBook(store, () => "n");
       const verdict = book.verdict(file(accepted));
       assert.equal(verdict.reason, signature);
       assert.match(verdict.message, /waits to be deployed/);
@@ -117,7 +117,7 @@ Deno.test("components are as recorded, and a phase that nobody knows is not pass
     const components = ["Waiting", "Deploying", "Ready", "Failed", "Exploding"]
       .map((phase) => ({ name: phase.toLowerCase(), phase, message: "m" }));
     store.records.setPackageState(digest, "deploying", { components });
-    const verdict = new VerdictBook(store, "n").verdict(file(accepted));
+    const verdict = new VerdictBook(store, () => "n").verdict(file(accepted));
     assert.deepEqual(verdict.components.map(({ phase }) => phase), [
       "Waiting",
       "Deploying",
@@ -134,7 +134,7 @@ Deno.test("files of earlier runs are in the book, those of this run take their p
     store.records.putDrop({ ...file(accepted, "/drop/b.tar"), outcome: accepted });
     store.records.putDrop({ ...file(rejected, "/drop/c.tar"), outcome: rejected });
     store.records.putDrop({ ...file(rejected, "/drop/d.tar"), outcome: { phase: "Odd" } });
-    const book = new VerdictBook(store, "node-1");
+    const book = new VerdictBook(store, () => "node-1");
     book.note(file({ phase: "Receiving", reason: "R", message: "m", bytes: 0 }, "/drop/a.tar"));
     book.note(file(accepted, "/drop/c.tar"));
     assert.deepEqual(book.all().map((one) => [one.file, one.phase]), [
@@ -147,7 +147,7 @@ Deno.test("files of earlier runs are in the book, those of this run take their p
 Deno.test("a verdict follows the record", () =>
   withStore((store) => {
     store.records.putPackage(added);
-    const book = new VerdictBook(store, "node-1");
+    const book = new VerdictBook(store, () => "node-1");
     book.note(file(accepted));
     assert.equal(book.all()[0]?.phase, "Accepted");
     store.records.setPackageState(digest, "ready");

@@ -22,6 +22,13 @@ Deno.test("whoever gives a drop directory and nothing else gets an agent that wo
   assert.equal(settings["peer-address"], undefined);
 });
 
+Deno.test("on Talos the host name is not taken for the node's", () => {
+  const { settings } = resolved({ "talos-socket": "/machine.sock" });
+  assert.equal(settings["node-name"], undefined);
+  const given = resolved({ "talos-socket": "/machine.sock", "node-name": "n1" }).settings;
+  assert.equal(given["node-name"], "n1");
+});
+
 Deno.test("a setting without a value is not printed, every other one is", () => {
   const { settings, sources } = resolved({ kubeconfig: "/etc/kube config" });
   const text = printedSettings({ settings, sources });

@@ -11,6 +11,7 @@ import {
 import { CertificateFiles, type HeldCertificate } from "./certificate_files.ts";
 import { RightsError, type RightsReason } from "./errors.ts";
 import { readKubelet } from "./kubelet.ts";
+import { NODE_USER_PREFIX } from "./names.ts";
 import { signedCertificate } from "./signing.ts";
 
 /** Milliseconds between two looks whether a certificate is still accepted, and of the same cluster. */
@@ -50,7 +51,7 @@ export interface NodeCertificateOptions {
 /**
  * The agent's own certificate on a worker: asked for as the kubelet of its node, renewed at two
  * thirds of its time, and asked for anew when the API server takes it no longer or the kubelet
- * belongs to another cluster. It makes a kubeconfig with it.
+ * belongs to another cluster or has another name. It makes a kubeconfig with it.
  */
 export class NodeCertificate {
   readonly #options: NodeCertificateOptions;
@@ -94,9 +95,9 @@ export class NodeCertificate {
     const { kubelet: path, nodeName, say } = this.#options;
     const kubelet = readKubelet(path, nodeName);
     const { held } = this.#files;
-    const isOfThisCluster = held !== undefined && held.ca === kubelet.ca;
-    if (isOfThisCluster) this.#write(kubelet, held);
-    const isGood = isOfThisCluster && this.#clock.monotonic() < this.#renewAt &&
+    const isOurs = held !== undefined && held.ca === kubelet.ca && isOf(held, nodeName);
+    if (isOurs) this.#write(kubelet, held);
+    const isGood = isOurs && this.#clock.monotonic() < this.#renewAt &&
       await accepted(kubelet, held, signal);
     const certificate = isGood ? held : await this.#request(kubelet, signal);
     if (!isGood && !await accepted(kubelet, certificate, signal)) throw refused();
@@ -150,6 +151,12 @@ export class NodeCertificate {
     const share = RENEWAL_SHARE * (1 - RENEWAL_SPREAD * random());
     return this.#clock.monotonic() + counted * share;
   }
+}
+
+/** Whether a certificate is this node's, which may have had another name. */
+function isOf({ cert }: HeldCertificate, nodeName: string): boolean {
+  const { subject } = new X509Certificate(cert);
+  return subject.split("\n").includes(`CN=${NODE_USER_PREFIX}${nodeName}`);
 }
 
 /** Whether the API server takes the certificate. One that cannot be asked says nothing. */

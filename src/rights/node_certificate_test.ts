@@ -9,7 +9,7 @@ import { judge } from "./judge.ts";
 import { NodeCertificate } from "./node_certificate.ts";
 
 const DAY = 86_400_000;
-const NODE = "holdfast:node:n1";
+const NODES = "holdfast:node:";
 const GROUP = "holdfast:nodes";
 const PLURAL = "certificatesigningrequests";
 
@@ -31,6 +31,7 @@ class Stage {
   /** From when, by the node's clock, and for how long certificates count. */
   from = 0;
   life = 7 * DAY;
+  nodeName = "n1";
 
   constructor(readonly dir: string) {
     this.writeKubelet();
@@ -54,7 +55,7 @@ class Stage {
   }
 
   writeKubelet(
-    { user = "system:node:n1", url = this.api.peer.url, ca = pem("ca.crt") } = {},
+    { user = `system:node:${this.nodeName}`, url = this.api.peer.url, ca = pem("ca.crt") } = {},
   ): void {
     const key = newKey();
     const cert = issue(key, {
@@ -82,7 +83,7 @@ class Stage {
   certificateFor(csr: AnyObject): string {
     const { request } = csr["spec"] as { request: string };
     return issue(requestedKey(atob(request)), {
-      commonName: NODE,
+      commonName: NODES + this.nodeName,
       organization: GROUP,
       notBefore: new Date(this.from + this.clock.now().getTime()),
       notAfter: new Date(this.from + this.clock.now().getTime() + this.life),
@@ -112,7 +113,7 @@ class Stage {
     const stop = new AbortController();
     const running = new NodeCertificate({
       kubelet: this.kubelet,
-      nodeName: "n1",
+      nodeName: this.nodeName,
       directory: `${this.dir}/access`,
       kubeconfig: this.kubeconfig,
       say: (ok, text) => void this.said.push(`${ok ? "ok" : "bad"}: ${text}`),
@@ -174,6 +175,18 @@ Deno.test("a restart goes on with the certificate that there is", () =>
     await stage.run(async () => void await eventually(() => stage.cert()));
     assert.equal(stage.cert(), cert);
     assert.equal(stage.requests.length, 1);
+  }));
+
+Deno.test("under another name it asks for a certificate with that", () =>
+  staged(async (stage) => {
+    await stage.run(async () => void await eventually(() => stage.cert()));
+    stage.nodeName = "n2";
+    stage.writeKubelet();
+    await Deno.remove(stage.kubeconfig);
+    await stage.run(async () => void await eventually(() => stage.cert()));
+    assert.match(new X509Certificate(stage.cert() ?? "").subject, /^CN=holdfast:node:n2$/m);
+    assert.equal(stage.requests.length, 2);
+    assert.match(stage.requests.at(-1)?.metadata.name ?? "", /^holdfast-n2-/);
   }));
 
 Deno.test("a restart before the answer asks for nothing new", () =>
@@ -344,7 +357,7 @@ Deno.test("what else keeps it waiting is said, and passes", async (t) => {
       (stage) =>
         stage.sign = () => {
           const notAfter = new Date(DAY);
-          const names = { commonName: NODE, organization: GROUP };
+          const names = { commonName: NODES + stage.nodeName, organization: GROUP };
           const cert = issue(newKey(), { ...names, notBefore: new Date(0), notAfter });
           return { certificate: btoa(cert) };
         },

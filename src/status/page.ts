@@ -10,6 +10,7 @@ export interface PartStatus {
 
 /** Everything that the status page and the API show of this node. */
 export interface NodeStatus {
+  /** The node's name, or nothing while it is not known. */
   readonly node: string;
   readonly version: string;
   readonly parts: readonly PartStatus[];
@@ -20,7 +21,9 @@ export interface NodeStatus {
 export function renderPage(status: NodeStatus): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="refresh" content="5"><title>Holdfast on ${escape(status.node)}</title>
+<meta http-equiv="refresh" content="5"><title>Holdfast on ${
+    escape(status.node || "this node")
+  }</title>
 <style>
 body{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}
 table{border-collapse:collapse;width:100%}
@@ -29,7 +32,7 @@ td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}
 .good{color:#6fd08c}.bad{color:#ff8a80}.busy{color:#e0b050}}
 </style></head><body>
-<h1>Holdfast on ${escape(status.node)}</h1>
+<h1>Holdfast on ${escape(status.node || "this node")}</h1>
 <h2>Packages</h2>
 ${status.packages.length === 0 ? "<p>No package was dropped yet.</p>" : packagesTable(status)}
 <h2>This node</h2>

@@ -14,6 +14,8 @@ export interface LocalAgentOptions {
   /** Beside the usual flags; a later one of the same name wins. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it is given no name of its node. */
+  readonly unnamed?: boolean;
   /**
    * Shell commands that run first, in a mount namespace of their own that ends with the agent. Needs
    * root. What they mount is seen through {@linkcode LocalAgent.seen}.
@@ -70,7 +72,7 @@ export class LocalAgent implements AsyncDisposable {
       `--registry-address=${registry}`,
       `--status-address=${status}`,
       `--admission-address=${admission}`,
-      "--node-name=local",
+      ...(options.unnamed ? [] : ["--node-name=local"]),
       "--log-format=text",
       `--seed-dir=${this.directory}/no-seed`,
       ...options.flags ?? [],
