@@ -15,19 +15,25 @@ interface NodeObject extends KubeObject {
   status?: { conditions?: { type: string; status: string }[] };
 }
 
-/** Lets the cluster know that this node holds the seed image; writes only what is not said yet. */
+/**
+ * Lets the cluster know that this node holds the seed image; writes only what is not said yet.
+ *
+ * @returns false where the cluster does not have this node, or not yet
+ */
 export async function acknowledgeSeed(
   kube: KubeClient,
   nodeName: string,
   digest: Digest,
-): Promise<void> {
+): Promise<boolean> {
   const ref = { apiVersion: "v1", kind: "Node", name: nodeName };
   const node = await kube.get(ref);
-  if (node === undefined || node.metadata.annotations?.[SEED_ANNOTATION] === digest) return;
+  if (node === undefined) return false;
+  if (node.metadata.annotations?.[SEED_ANNOTATION] === digest) return true;
   await kube.patch(ref, {
     type: "merge",
     body: { metadata: { annotations: { [SEED_ANNOTATION]: digest } } },
   });
+  return true;
 }
 
 /** Every node of the cluster and whether it holds the seed image with this digest. */

@@ -17,12 +17,12 @@ Deno.test("a node says once that it has the image, and keeps its other annotatio
   const labelled = node("a");
   labelled.metadata.annotations = { other: "kept" };
   api.put(labelled);
-  await acknowledgeSeed(api.client, "a", digest);
+  assert.equal(await acknowledgeSeed(api.client, "a", digest), true);
   assert.deepEqual(api.find("nodes", "a")?.metadata.annotations, {
     other: "kept",
     [SEED_ANNOTATION]: digest,
   });
-  await acknowledgeSeed(api.client, "a", digest);
+  assert.equal(await acknowledgeSeed(api.client, "a", digest), true);
   assert.deepEqual(api.writes, ["PATCH nodes/a"]);
 });
 
@@ -36,7 +36,7 @@ Deno.test("another image is said anew", async () => {
 
 Deno.test("a node that the cluster does not know yet says nothing, and that is no failure", async () => {
   await using api = new ApiObjects();
-  await acknowledgeSeed(api.client, "stranger", digest);
+  assert.equal(await acknowledgeSeed(api.client, "stranger", digest), false);
   assert.deepEqual(api.writes, []);
 });
 

@@ -6,6 +6,7 @@ export type BootstrapReason =
   | "SeedUnreadable"
   | "PayloadInvalid"
   | "PayloadIncomplete"
+  | "NodeUnknown"
   | "RegistryNotReady"
   | "RegistryReplacementFailed"
   /** The site has a registry of its own, outside of the cluster. */

@@ -2,6 +2,7 @@ import type { KubeClient } from "../kube/mod.ts";
 import { type Clock, describeError, type Digest, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { acknowledgeSeed } from "./acknowledge.ts";
+import { BootstrapError } from "./errors.ts";
 import { assemblePayload } from "./follower.ts";
 import { parseIndex, type Seed } from "./payload.ts";
 import { CONFIG_MAPS, type ConfigMap, INDEX_KEY } from "./publisher.ts";
@@ -70,6 +71,7 @@ export class SeedFollower {
   async #followPayload(signal: AbortSignal): Promise<void> {
     const { kube, logger } = this.#options;
     const only = { fieldSelector: `metadata.name=${INDEX_NAME}`, signal };
+    let said = "";
     while (!signal.aborted) {
       try {
         for await (const indexes of kube.reflect<ConfigMap>(CONFIG_MAPS, only)) {
@@ -77,7 +79,9 @@ export class SeedFollower {
         }
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn(`the seed payload could not be taken: ${describeError(error)}`);
+        const text = `the seed payload could not be taken: ${describeError(error)}`;
+        if (text !== said) logger.warn(text);
+        said = text;
       }
       await this.#clock.sleep(RETRY_PAUSE, signal);
     }
@@ -136,9 +140,16 @@ export class SeedFollower {
     await this.#acknowledge(digest);
   }
 
+  /** @throws {BootstrapError} NodeUnknown on a first boot, where the API server comes first. */
   async #acknowledge(digest: Digest): Promise<void> {
     const { kube, nodeKube, nodeName } = this.#options;
-    await acknowledgeSeed(nodeKube?.() ?? kube, nodeName, digest);
+    if (await acknowledgeSeed(nodeKube?.() ?? kube, nodeName, digest)) return;
+    throw new BootstrapError({
+      reason: "NodeUnknown",
+      message: `the cluster has no node ${nodeName} yet`,
+      kept: "the registry's image",
+      disposition: "wait",
+    });
   }
 }
 

@@ -67,6 +67,20 @@ Deno.test("a payload that is published is taken, served and acknowledged", () =>
     assert.equal(resolved?.digest, seed.image.descriptor.digest);
   }));
 
+Deno.test("a Node that comes after the payload is told of the image all the same", () => {
+  const { logger, lines } = loggerOf("warn");
+  return following({ logger, nodeName: "node-2" }, async ({ api, seed, store, publish }) => {
+    await publish();
+    await eventually(() => lines.some((line) => line.includes("has no node node-2 yet")));
+    assert.deepEqual(knownSeed(store), seed, "it is served before");
+    const said = () => api.find("nodes", "node-2")?.metadata.annotations?.[SEED_ANNOTATION];
+    api.put(node("node-2"));
+    await eventually(said);
+    assert.equal(said(), seed.image.descriptor.digest);
+    assert.equal(lines.length, 1, "it is said once");
+  });
+});
+
 Deno.test("its Node is written to by who may, when there is somebody else for it", async () => {
   await using kubelet = new ApiObjects();
   kubelet.put(node("node-1"));
