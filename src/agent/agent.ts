@@ -7,7 +7,6 @@ import type { TrustedKey } from "../package/mod.ts";
 import { describeError, ensureDir, exec, type Logger, systemClock } from "../std/mod.ts";
 import { serveStatus, VerdictFiles } from "../status/mod.ts";
 import { Store } from "../store/mod.ts";
-import { awaitedUpstream } from "./awaited_images.ts";
 import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterLife } from "./cluster_life.ts";
@@ -19,11 +18,12 @@ import { OwnAccess } from "./own_access.ts";
 import { reportOf } from "./report.ts";
 import { importSeedDirectory } from "./seed_import.ts";
 import { type Settings, splitAddress } from "./settings.ts";
-import { Occasion, whenAborted } from "./signals.ts";
+import { whenAborted } from "./signals.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
 import { RegistryTagBook } from "./tag_book.ts";
 import { followTalosName, keptNodeName } from "./talos_name.ts";
+import { TalosStart } from "./talos_start.ts";
 import { findTools } from "./tools.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -111,8 +111,7 @@ class Agent {
   readonly #git: GitSite;
   readonly #tags: RegistryTagBook;
   readonly #life: ClusterLife;
-  /** That there is a new package, or a cluster. */
-  readonly #arrivals = new Occasion();
+  readonly #talosStart: TalosStart;
 
   constructor(
     settings: Settings,
@@ -164,9 +163,13 @@ class Agent {
       ...{ settings, name, store, logger, parts: this.#parts, access: this.#access },
       ...{ cluster: this.#cluster, facts: this.#facts, git: this.#git },
       wake: () => {
-        this.#arrivals.happen();
+        this.#talosStart.arrived();
         this.#reconciler.wake();
       },
+    });
+    this.#talosStart = new TalosStart({
+      ...{ settings, store, logger, access: this.#access },
+      ...{ cluster: this.#cluster, facts: this.#facts },
     });
     this.#upkeep = new Upkeep({
       store,
@@ -192,6 +195,7 @@ class Agent {
       this.#watchDrops(all),
       this.#watchSettings(all),
       this.#life.run(all),
+      this.#talosStart.run(all),
       this.#reconciler.run(all),
       this.#upkeep.run(all),
     ];
@@ -232,12 +236,7 @@ class Agent {
       upstreams: [
         assemblingUpstream(this.#store, () => this.#life.follower),
         patient(clusterUpstream(this.#facts)),
-        awaitedUpstream({
-          store: this.#store,
-          alone: () => this.#isAlone(),
-          arrivals: this.#arrivals,
-          logger: this.#logger,
-        }),
+        this.#talosStart.upstream,
       ],
       tags: this.#tags,
       logger: this.#logger,
@@ -246,12 +245,6 @@ class Agent {
     const address = splitAddress(this.#settings["registry-address"]);
     const open = (signal: AbortSignal) => serveRegistry(handler, { ...address, signal });
     return keepListening(this.#parts.registry, open, { logger: this.#logger, signal });
-  }
-
-  /** Whether this is a node of Talos that has heard of no cluster yet. */
-  #isAlone(): boolean {
-    return this.#access.isTalos && !this.#cluster.reached &&
-      this.#facts.current.registry === undefined;
   }
 
   #serveStatus(signal: AbortSignal): Promise<void> {
@@ -308,7 +301,7 @@ class Agent {
         this.#verdicts.note(file);
         this.#verdictFiles.write(this.#verdicts.verdict(file));
         if (file.outcome.phase !== "Accepted") return;
-        this.#arrivals.happen();
+        this.#talosStart.arrived();
         this.#reconciler.wake();
       },
     });

@@ -121,6 +121,11 @@ export class TalosClient implements Disposable {
     );
   }
 
+  /** Starts one of Talos' services, if it lets anybody and it does not run. */
+  async startService(id: string, options?: CallOptions): Promise<void> {
+    await this.#transport.unary(MachineService.method.serviceStart, { id }, options);
+  }
+
   /** Starts the machine anew; the answer comes before it goes down. */
   async reboot(mode: RebootMode = "DEFAULT", options?: CallOptions): Promise<void> {
     const request = { mode: RebootRequest_Mode[mode] };

@@ -76,6 +76,11 @@ Deno.test("each call has its typed answer, and asks for the role of an admin", (
     await client.reboot("POWERCYCLE");
     const reboot = await api.said(({ call }) => call?.endsWith("/Reboot"));
     assert.deepEqual(reboot.request, { mode: "POWERCYCLE" });
+    await client.startService("kubelet");
+    const start = await api.said(({ call }) => call?.endsWith("/ServiceStart"));
+    assert.deepEqual(start.request, { id: "kubelet" });
+    const refused = await failure(client.startService("etcd"));
+    assert.match(refused.message, /"etcd" doesn't support start operation via API/);
     for (const { call, roles } of api.lines) {
       if (call !== undefined) assert.deepEqual(roles, ["os:admin"], call);
     }

@@ -153,9 +153,17 @@ Deno.test("a wrong tag is waited for until there is a cluster, then refused at o
     await using machine = await TalosApi.start(`${agent.directory}/machine.sock`);
     await machine.change({ machineType: "controlplane" });
     await agent.started(talos);
+    const isStart = ({ call = "" }) => call.endsWith("/ServiceStart");
+    assert.equal(
+      machine.lines.some(isStart),
+      false,
+      "there is nothing yet that it could start with",
+    );
     const dropped = await agent.drop(await talosImagesPackage());
     await agent.settled(dropped);
     assert.equal((await head(agent, etcd)).status, 200);
+    // It may have given up its image before the package came.
+    assert.deepEqual((await machine.said(isStart)).request, { id: "kubelet" });
     let answered = false;
     const asking = head(agent, wrongTag(etcd)).finally(() => answered = true);
     await new Promise((resolve) => setTimeout(resolve, WATCHED));

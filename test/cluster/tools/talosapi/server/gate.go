@@ -29,6 +29,7 @@ var rules = map[string]role.Set{
 	"/machine.MachineService/EtcdStatus":     role.MakeSet(role.Admin, role.Operator, role.Reader, role.EtcdBackup),
 	"/machine.MachineService/Reboot":         operators,
 	"/machine.MachineService/ServiceList":    everybody,
+	"/machine.MachineService/ServiceStart":   operators,
 	"/machine.MachineService/Version":        everybody,
 	"/cosi.resource.State/Get":               everybody,
 	"/cosi.resource.State/List":              everybody,

@@ -49,6 +49,16 @@ func (s *machineService) Reboot(context.Context, *machine.RebootRequest) (*machi
 	return &machine.RebootResponse{Messages: []*machine.Reboot{{ActorId: "actor"}}}, nil
 }
 
+// ServiceStart is for all services but etcd (internal/app/machined/pkg/system/services).
+func (s *machineService) ServiceStart(_ context.Context, r *machine.ServiceStartRequest) (*machine.ServiceStartResponse, error) {
+	if r.GetId() == "etcd" {
+		return nil, fmt.Errorf("service %q doesn't support start operation via API", r.GetId())
+	}
+	return &machine.ServiceStartResponse{Messages: []*machine.ServiceStart{{
+		Resp: fmt.Sprintf("Service %q started", r.GetId()),
+	}}}, nil
+}
+
 func (s *machineService) EtcdMemberList(context.Context, *machine.EtcdMemberListRequest) (*machine.EtcdMemberListResponse, error) {
 	s.node.Lock()
 	defer s.node.Unlock()
