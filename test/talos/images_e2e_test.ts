@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
+import { load } from "js-yaml";
+import * as v from "valibot";
 import { type ImageSpec, writeOciLayout } from "../../extension/build/oci_image.ts";
 import { tar } from "../../extension/build/tar.ts";
 import { exec } from "../../src/std/mod.ts";
 import { obstacle } from "../cluster/mod.ts";
-import { zarfImages } from "../e2e/support/zarf.ts";
+import { zarf, zarfImages } from "../e2e/support/zarf.ts";
 import { withDirectory } from "../fakes/testing.ts";
 import { sandboxImage, talosImages, talosImageSpecs } from "./image_specs.ts";
 import { talosImagesPackage } from "./images.ts";
 
 /** What the package may hold, in bytes; with a layer of its own for each component it would be more. */
 const MAX_PACKAGE = 80_000_000;
+const EXAMPLE = new URL("../../examples/talos-images/", import.meta.url).pathname;
 const RUN_TIMEOUT = 30_000;
 
 /** What each image's programs say of themselves, by a part of the image's name. */
@@ -90,4 +93,27 @@ Deno.test("the real zarf makes a small package of them, once", async () => {
   const before = Deno.statSync(file).mtime;
   assert.equal(await talosImagesPackage(), file);
   assert.deepEqual(Deno.statSync(file).mtime, before);
+});
+
+const Definition = v.object({
+  metadata: v.object({ description: v.string(), version: v.string() }),
+  components: v.array(v.object({ required: v.literal(true), images: v.array(v.string()) })),
+});
+
+Deno.test("the example has every image of Talos' list, and no other", async () => {
+  const text = await Deno.readTextFile(`${EXAMPLE}zarf.yaml`);
+  const { metadata, components } = v.parse(Definition, load(text));
+  const { talos, images } = await talosImages();
+  const named = components.flatMap(({ images }) => images);
+  assert.deepEqual(named.toSorted(), Object.values(images).sort());
+  assert.equal(`v${metadata.version}`, talos);
+  const [, kubernetes] = /:v(.+)$/.exec(images.kubelet) ?? [];
+  const versions = `Talos ${metadata.version} and its Kubernetes ${kubernetes}`;
+  assert.equal(metadata.description, `Images of ${versions}`);
+  assert(text.startsWith(`# What ${versions} start from`));
+});
+
+Deno.test("the real zarf takes the example's definition", async () => {
+  const { ok, text } = await zarf(["dev", "lint", EXAMPLE]);
+  assert(ok, text);
 });
