@@ -49,6 +49,13 @@ export const TOOLS = {
   shim: containerdTool("containerd-shim-runc-v2", 1),
   ctr: containerdTool("ctr", 1),
   node: { name: "node", module: "test/cluster/tools/node", package: ".", cpuMinutes: 1 },
+  /** Stands before runc in a Talos node of tests. */
+  runcShim: {
+    name: "runcshim",
+    module: "test/cluster/tools/node",
+    package: "./runcshim",
+    cpuMinutes: 1,
+  },
   /** `helm` and, called by that name, `kubectl`. */
   helm: {
     name: "helm",

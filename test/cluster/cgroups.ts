@@ -45,6 +45,28 @@ export function createCgroups(cluster: string, node: string): void {
   }
 }
 
+/**
+ * Creates `<cluster>/<node>` in the version 2 hierarchy alone, ready to hold processes.
+ *
+ * @returns its whole path.
+ * @throws {ClusterError} `PrerequisiteMissing` when no such hierarchy is mounted.
+ */
+export function createUnifiedGroup(cluster: string, node: string): string {
+  const all = hierarchies();
+  const unified = all.find(({ version }) => version === 2);
+  if (unified === undefined) {
+    throw new ClusterError({
+      reason: "PrerequisiteMissing",
+      message: "no cgroup2 hierarchy is mounted below /sys/fs/cgroup",
+    });
+  }
+  const parent = `${unified.path}/${cluster}`;
+  Deno.mkdirSync(`${parent}/${node}`, { recursive: true });
+  // Not below the node: what holds processes hands no controllers on.
+  if (all.every(({ version }) => version === 2)) [unified.path, parent].forEach(delegate);
+  return `${parent}/${node}`;
+}
+
 /** Version 2: children get every controller that the parent has. */
 function delegate(parent: string): void {
   const available = Deno.readTextFileSync(`${parent}/cgroup.controllers`).trim().split(/\s+/);

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { createCgroups, hasCgroups, hierarchiesIn, removeCgroups } from "./cgroups.ts";
+import {
+  createCgroups,
+  createUnifiedGroup,
+  hasCgroups,
+  hierarchiesIn,
+  removeCgroups,
+} from "./cgroups.ts";
 import { obstacle } from "./prerequisites.ts";
 
 Deno.test("hierarchies are read from the mount table", async (t) => {
@@ -80,5 +86,28 @@ Deno.test({
       await child.status;
       await removeCgroups(cluster);
     }
+  },
+});
+
+Deno.test({
+  name: "a group of version 2 alone takes processes, and is removed with all below it",
+  ignore: obstacle() !== undefined,
+  fn: async () => {
+    const cluster = `holdfast-test-${crypto.randomUUID().slice(0, 8)}`;
+    const group = createUnifiedGroup(cluster, "node1");
+    try {
+      assert(group.endsWith(`/${cluster}/node1`), group);
+      const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+      try {
+        Deno.writeTextFileSync(`${group}/cgroup.procs`, String(child.pid));
+        assert.equal(Deno.readTextFileSync(`${group}/cgroup.procs`), `${child.pid}\n`);
+      } finally {
+        child.kill("SIGKILL");
+        await child.status;
+      }
+    } finally {
+      await removeCgroups(cluster);
+    }
+    assert(!hasCgroups(cluster));
   },
 });

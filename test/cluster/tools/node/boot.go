@@ -23,6 +23,8 @@ type Config struct {
 	// Tunables are machine-wide settings under /proc/sys that the kubelet insists on. The node
 	// sees these values; the machine keeps its own.
 	Tunables map[string]string `json:"tunables"`
+	// Talos is there for a node of Talos, and then nothing of Keep and Tunables is.
+	Talos *Talos `json:"talos"`
 }
 
 func readConfig(path string) (Config, error) {
@@ -35,7 +37,15 @@ func readConfig(path string) (Config, error) {
 }
 
 // boot starts pid 1 in its namespaces and waits until the node is set up.
-func boot(configPath string) error {
+func boot(configPath string, config Config) error {
+	flags := uintptr(syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS |
+		syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET)
+	if config.Talos != nil {
+		flags |= syscall.CLONE_NEWCGROUP
+		if err := joinCgroup(config.Talos.Cgroup); err != nil {
+			return err
+		}
+	}
 	ready, readyWrite, err := os.Pipe()
 	if err != nil {
 		return err
@@ -48,9 +58,8 @@ func boot(configPath string) error {
 	child.Dir = "/"
 	child.ExtraFiles = []*os.File{readyWrite}
 	child.SysProcAttr = &syscall.SysProcAttr{
-		Setsid: true,
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS |
-			syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET,
+		Setsid:     true,
+		Cloneflags: flags,
 	}
 	if err := child.Start(); err != nil {
 		return err
@@ -68,7 +77,10 @@ func boot(configPath string) error {
 }
 
 // initNode is pid 1. It never returns on success.
-func initNode(config Config) error {
+func initNode(configPath string, config Config) error {
+	if config.Talos != nil {
+		return initTalos(configPath, config)
+	}
 	answer := os.NewFile(3, "ready")
 	syscall.CloseOnExec(3)
 	listener, err := setUp(config)

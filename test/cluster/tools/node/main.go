@@ -2,6 +2,7 @@
 //
 //	node boot CONFIG   starts "node init" in fresh namespaces, prints its pid, ends
 //	node init CONFIG   pid 1: mounts, supervises, reaps orphans, answers on a socket
+//	node control       beside machined: answers on the socket that it was given
 //	pause              (by that name) what every pod's sandbox runs: sleeps
 //
 // It stands alone on the standard library so that it can also be the one file of an image.
@@ -19,6 +20,9 @@ func main() {
 	if filepath.Base(os.Args[0]) == "pause" {
 		pause()
 	}
+	if len(os.Args) == 2 && os.Args[1] == control {
+		fail(serveControl())
+	}
 	if len(os.Args) != 3 {
 		fail(fmt.Errorf("usage: node boot|init CONFIG"))
 	}
@@ -28,9 +32,9 @@ func main() {
 	}
 	switch os.Args[1] {
 	case "boot":
-		err = boot(os.Args[2])
+		err = boot(os.Args[2], config)
 	case "init":
-		err = initNode(config)
+		err = initNode(os.Args[2], config)
 	default:
 		err = fmt.Errorf("unknown command %q", os.Args[1])
 	}

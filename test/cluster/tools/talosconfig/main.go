@@ -6,6 +6,8 @@
 // The configuration is the one that `talosctl gen config` of the pinned version makes. It is patched
 // as `talosctl` patches, written, read again as machined reads it, and validated as machined on metal
 // and `talosctl validate --strict` do.
+//
+//	talosconfig generate   makes the configurations of a site's nodes (generate.go)
 package main
 
 import (
@@ -47,6 +49,12 @@ func (metal) RequiresInstall() bool { return true }
 func (metal) InContainer() bool     { return false }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "generate" {
+		if err := generateSite(os.Stdin, os.Stdout); err != nil {
+			fail(err)
+		}
+		return
+	}
 	input, err := generate.NewInput("site", "https://192.0.2.1:6443", constants.DefaultKubernetesVersion,
 		// As talosctl sets it.
 		generate.WithInstallDisk("/dev/sda"))
