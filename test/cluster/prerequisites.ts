@@ -40,15 +40,30 @@ function commands(packages: Readonly<Record<string, string>>): Prerequisite[] {
   return Object.entries(packages).map(([file, name]) => ({ file, directories, package: name }));
 }
 
+/** The plugins that make the network of pods. */
+export const CNI_PLUGINS = ["bridge", "host-local", "portmap", "loopback"] as const;
+const CNI_DIRECTORIES: readonly string[] = ["/usr/lib/cni", "/opt/cni/bin"];
+
 /** What the test cluster needs. */
 export const CLUSTER_PREREQUISITES: readonly Prerequisite[] = [
   ...commands(CLUSTER_COMMANDS),
-  ...["bridge", "host-local", "portmap", "loopback"].map((file) => ({
+  ...CNI_PLUGINS.map((file) => ({
     file,
-    directories: ["/usr/lib/cni", "/opt/cni/bin"],
+    directories: CNI_DIRECTORIES,
     package: "containernetworking-plugins",
   })),
 ];
+
+/**
+ * Where a plugin is.
+ *
+ * @throws {ClusterError} `PrerequisiteMissing`.
+ */
+export function pluginPath(name: string): string {
+  const found = CNI_DIRECTORIES.map((directory) => `${directory}/${name}`).find(isFile);
+  if (found !== undefined) return found;
+  throw failed(`there is no plugin ${name}`, ["containernetworking-plugins"]);
+}
 
 /** What a disk that can lose its power needs (test/powercut). */
 export const DISK_PREREQUISITES: readonly Prerequisite[] = commands(DISK_COMMANDS);

@@ -74,7 +74,7 @@ async function steps(t: Deno.TestContext, site: TalosSite): Promise<void> {
   });
 
   await t.step("it has the administrator's kubeconfig from machined", async () => {
-    const config = await eventually("a kubeconfig", () => kubeconfigOf(pid), BOOT_LIMIT);
+    const config = await eventually("a kubeconfig", () => agent.kubeconfig(), BOOT_LIMIT);
     assert.match(config, /^\s*server: https:\/\/127\.0\.0\.1:7445$/m);
     assert.match(config, /name: admin@/);
   });
@@ -123,17 +123,6 @@ async function steps(t: Deno.TestContext, site: TalosSite): Promise<void> {
   await t.step("nothing was sent outside", async () => {
     assert.equal(await site.outsidePackets(), 0);
   });
-}
-
-/** The kubeconfig that the agent keeps in the memory of its container. */
-function kubeconfigOf(pid: number): string | undefined {
-  const tmp = `/proc/${pid}/root/tmp`;
-  const access = [...Deno.readDirSync(tmp)].find(({ name }) => /^holdfast-access-/.test(name));
-  try {
-    return Deno.readTextFileSync(`${tmp}/${access?.name}/kubeconfig`);
-  } catch {
-    return undefined;
-  }
 }
 
 async function helloManifest(agent: TalosAgent): Promise<string> {

@@ -60,6 +60,8 @@ export function sandboxPatch(hostname: string): string {
       # An empty list is dropped.
       enforceNodeAllocatable: [none]
       failCgroupV1: false
+      # Talos has the kubelet ask for static pods, which it does every twenty seconds.
+      httpCheckFrequency: 1s
       # The programs of test/cluster write no JSON.
       logging: { format: text }
       # The disk is the machine's: small thresholds, or a full one evicts the test's pods.

@@ -5,6 +5,8 @@ import { type Forward, forward } from "../cluster/forward.ts";
 import { type Layout, nodeDir, nodeIp, type Subnet } from "../cluster/layout.ts";
 import { plugIn, unplug } from "../cluster/network.ts";
 import { findNodes, killNode } from "../cluster/processes.ts";
+import { CNI_PLUGINS, pluginPath } from "../cluster/prerequisites.ts";
+import { cniConfig } from "../cluster/settings.ts";
 import type { MachineConfig } from "./machine_config.ts";
 
 /** machined's environment; PLATFORM says where it finds its configuration. */
@@ -65,6 +67,7 @@ export class TalosNode {
   async boot(): Promise<void> {
     const { plan, number } = this;
     await Deno.mkdir(this.dir, { recursive: true });
+    await this.#layPodNetwork();
     const cgroup = createUnifiedGroup(plan.layout.cgroup, this.name);
     await Deno.writeTextFile(this.#configPath, JSON.stringify(this.#bootConfig(cgroup)));
     const answer = await run(plan.tool, ["boot", this.#configPath]);
@@ -124,6 +127,19 @@ export class TalosNode {
 
   get #socket(): string {
     return `${this.dir}/node.sock`;
+  }
+
+  /**
+   * Lays the plugins of test/cluster and their configuration where Talos has containerd look: flannel
+   * would do that, and its program is not here.
+   */
+  async #layPodNetwork(): Promise<void> {
+    const network = this.hostPath("/etc/cni/net.d");
+    await Deno.mkdir(network, { recursive: true });
+    await Deno.writeTextFile(`${network}/10-pods.conflist`, cniConfig(this.number));
+    const plugins = this.hostPath("/opt/cni/bin");
+    await Deno.mkdir(plugins, { recursive: true });
+    for (const name of CNI_PLUGINS) await Deno.copyFile(pluginPath(name), `${plugins}/${name}`);
   }
 
   /** What tools/node/boot.go reads. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { ensureTool, TOOLS } from "../../../extension/build/go_tools.ts";
+import { exec } from "../../../src/std/mod.ts";
 import type { PackageStatus } from "../../../src/status/mod.ts";
 import type { Forward } from "../../cluster/mod.ts";
 import type { TalosNode } from "../../talos/mod.ts";
@@ -11,11 +13,26 @@ const REGISTRY = "127.0.0.1:31999";
 /** Clock ticks of a second in /proc (getconf CLK_TCK). */
 const TICKS = 100;
 const MILLISECONDS = 1_000;
+const KUBECTL_TIMEOUT = 30_000;
 
 /** A patch of examples/talos. */
 export function talosExample(name: string): string {
   const url = new URL(`../../../examples/talos/${name}.yaml`, import.meta.url);
   return Deno.readTextFileSync(url);
+}
+
+/** What the agent of a site is told beside the examples: it brings up everything. */
+const SITE_SETTINGS = `apiVersion: v1alpha1
+kind: ExtensionServiceConfig
+name: holdfast
+environment:
+  - HOLDFAST_IMAGE_MODE=mirror
+  - HOLDFAST_BOOTSTRAP_ETCD=first-control-plane
+`;
+
+/** The patches of a node of a site that reaches nothing outside and comes up by itself. */
+export function sitePatches(node: "single-node" | "controlplane" | "worker"): string[] {
+  return [...[node, "disconnected", "mirror"].map(talosExample), SITE_SETTINGS];
 }
 
 /** The agent in a Talos node, as its service. */
@@ -120,6 +137,45 @@ export class TalosAgent {
       this.lines().find((line) => pattern.test(line.msg) && Date.parse(line.time) > time)?.time;
     const said = await eventually(String(pattern), at, timeout, () => Promise.resolve(this.tail()));
     return Date.parse(said) - time;
+  }
+
+  /** The kubeconfig that it keeps in the memory of its container, an administrator's; if any yet. */
+  kubeconfig(): string | undefined {
+    const tmp = `/proc/${this.pid}/root/tmp`;
+    try {
+      const access = [...Deno.readDirSync(tmp)].find(({ name }) => /^holdfast-access-/.test(name));
+      return Deno.readTextFileSync(`${tmp}/${access?.name}/kubeconfig`);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Asks the node's API server with what the agent may do, by the real kubectl. */
+  async kubectl(...args: readonly string[]): Promise<string> {
+    const config = `${this.node.dir}/admin.kubeconfig`;
+    const text = this.kubeconfig() ?? assert.fail(this.tail());
+    await Deno.writeTextFile(
+      config,
+      text.replace(/server: .*/, `server: https://${this.node.ip}:6443`),
+    );
+    const { code, stdout, stderr } = await exec(await ensureTool(TOOLS.kube), {
+      args: ["kubectl", "--kubeconfig", config, "--request-timeout=10s", ...args],
+      env: { HOME: this.node.dir },
+      timeout: KUBECTL_TIMEOUT,
+    });
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+
+  /** Waits for the example application, by the port that every node has for it. */
+  async helloAnswers(): Promise<void> {
+    const text = await eventually("an answer of the application", async () => {
+      const signal = AbortSignal.timeout(MILLISECONDS);
+      const asked = fetch(`http://${this.node.ip}:30080/`, { signal });
+      const response = await asked.catch(() => undefined);
+      return response?.ok ? await response.text() : undefined;
+    });
+    assert.match(text, /^hello 0\.1\.0 from pod /);
   }
 
   /** Bytes of resident memory. */
