@@ -11,6 +11,7 @@ import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { ClusterLife } from "./cluster_life.ts";
 import { ClusterWork } from "./cluster_work.ts";
+import { beginEtcd } from "./etcd_begin.ts";
 import { GitSite } from "./git_site.ts";
 import { keepListening, Part } from "./listeners.ts";
 import { NodeName } from "./node_name.ts";
@@ -91,6 +92,7 @@ class Agent {
     rewriting: new Part("image rewriting", "waits for the cluster", true),
     name: new Part("node name", "waits for Talos"),
     talos: new Part("Talos", "there is no socket of Talos' machine API", true),
+    etcd: new Part("etcd bootstrap", "is left to others", true),
     certificate: new Part("node certificate", "none is needed", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),
@@ -187,6 +189,7 @@ class Agent {
       access.run(all),
       this.#followName(all),
       this.#tellName(all),
+      this.#beginEtcd(all),
       this.#serveRegistry(all),
       this.#serveStatus(all),
       this.#serveAdmission(all),
@@ -261,6 +264,16 @@ class Agent {
     const address = splitAddress(this.#settings["status-address"]);
     const open = (signal: AbortSignal) => serveStatus(source, { ...address, signal });
     return keepListening(this.#parts.status, open, { logger: this.#logger, signal });
+  }
+
+  #beginEtcd(signal: AbortSignal): Promise<void> {
+    return beginEtcd({
+      settings: this.#settings,
+      dataDir: this.#store.dir,
+      apiAnswered: () => this.#cluster.reached,
+      part: this.#parts.etcd,
+      logger: this.#logger,
+    }, signal);
   }
 
   #serveAdmission(signal: AbortSignal): Promise<void> {

@@ -116,6 +116,7 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
         "image rewriting",
         "node name",
         "Talos",
+        "etcd bootstrap",
         "node certificate",
         "cluster",
         "pull secrets",

@@ -5,6 +5,7 @@
  * @module
  */
 export { runAgent } from "./agent.ts";
+export { ETCD_FAILPOINTS } from "./etcd_bootstrap.ts";
 export { imagesOf, isProvided, withoutProvided } from "./init_package.ts";
 export * from "./settings.ts";
 export { SiteSettingsBook } from "./site_settings.ts";

@@ -11,6 +11,7 @@ import {
   type SiteSettings,
 } from "../deploy/mod.ts";
 import { describeError, dirname, HoldfastError, LOG_LEVELS } from "../std/mod.ts";
+import { canonicalAddress, isEverywhere } from "./node_address.ts";
 
 /** Why the settings cannot be used. */
 export type SettingsReason =
@@ -45,6 +46,23 @@ const timeSchema = v.pipe(
 /** A node's name, as Kubernetes writes them. */
 export const NODE_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const imageModes = ["rewrite", "mirror"] as const;
+/** What the agent does for the first control plane's etcd; nothing without it. */
+const etcdBootstraps = ["first-control-plane"] as const;
+/** A site's control planes; etcd takes no more members than that with sense. */
+const MAX_CONTROL_PLANES = 9;
+/** Addresses, also several in one text with commas between, in one form. */
+const controlPlanesSchema = v.pipe(
+  v.array(v.string()),
+  v.transform((texts) => texts.flatMap((text) => text.split(",")).map((text) => text.trim())),
+  v.array(v.pipe(
+    v.string(),
+    v.transform((text) => canonicalAddress(text) ?? ""),
+    v.check((address) => address !== "", "is no IP address"),
+    v.check((address) => !isEverywhere(address), "is an address that every machine has"),
+  )),
+  v.maxLength(MAX_CONTROL_PLANES, `has more than ${MAX_CONTROL_PLANES} addresses`),
+  v.check((list) => new Set(list).size === list.length, "has an address twice"),
+);
 const actionPolicies = ["trusted", "always", "never"] as const satisfies readonly ActionPolicy[];
 const logFormats = ["json", "text"] as const;
 
@@ -68,6 +86,8 @@ const settingsSchema = v.object({
   "seed-dir": v.optional(pathSchema),
   "tools-dir": v.optional(pathSchema),
   "talos-socket": v.optional(pathSchema),
+  "bootstrap-etcd": v.optional(v.picklist(etcdBootstraps)),
+  "bootstrap-control-planes": controlPlanesSchema,
   "kubelet-kubeconfig": v.optional(pathSchema),
   "worker-rights": v.optional(v.picklist(WORKER_RIGHTS)),
   "log-format": v.picklist(logFormats),
@@ -88,6 +108,8 @@ export interface SettingHelp {
   readonly value: string;
   readonly text: string;
   readonly repeatable?: boolean;
+  /** Between several in one variable of the environment. @default ":" */
+  readonly separator?: string;
 }
 
 /** Every setting with its help; the order is the order of `--help`. */
@@ -129,6 +151,16 @@ export const SETTINGS: Readonly<Record<SettingName, SettingHelp>> = {
   "seed-dir": { value: "DIR", text: "OCI layout of the registry image" },
   "tools-dir": { value: "DIR", text: "where helm and kubectl are" },
   "talos-socket": { value: "FILE", text: "Talos' machine API socket" },
+  "bootstrap-etcd": {
+    value: "WHO",
+    text: "first-control-plane: Talos is asked to make etcd there when the site first comes up",
+  },
+  "bootstrap-control-planes": {
+    value: "ADDRESS",
+    text: "of a site with several: all control planes, the first of them first",
+    repeatable: true,
+    separator: ",",
+  },
   "kubelet-kubeconfig": {
     value: "FILE",
     text: "the kubelet's, to get rights of its own by where there is no kubeconfig",
@@ -239,7 +271,8 @@ function fromEnvironment(environment: Readonly<Record<string, string>>): GivenSe
   for (const name of settingNames()) {
     const value = environment[environmentName(name)];
     if (value === undefined || value === "") continue;
-    given[name] = SETTINGS[name].repeatable ? value.split(":") : value;
+    const { repeatable, separator = ":" } = SETTINGS[name];
+    given[name] = repeatable ? value.split(separator) : value;
   }
   return given;
 }
@@ -250,10 +283,19 @@ const packageSections = v.record(
   "packages must hold settings by the package's name",
 );
 
+const bootstrapKeys = ["etcd", "control-planes"] as const;
+const bootstrapSection = v.strictObject({
+  etcd: v.exactOptional(v.string()),
+  "control-planes": v.exactOptional(v.array(v.string())),
+});
+
 const fileSchema = v.pipe(
   v.custom<object>((value) => !Array.isArray(value), "it is a list"),
   v.objectWithRest(
-    { packages: v.exactOptional(v.nullable(packageSections)) },
+    {
+      packages: v.exactOptional(v.nullable(packageSections)),
+      bootstrap: v.exactOptional(v.nullable(bootstrapSection)),
+    },
     v.union([v.string(), v.number(), v.boolean(), v.array(v.string())]),
   ),
 );
@@ -279,7 +321,11 @@ export function settingsIn(file: ConfigFile): GivenSettings {
     });
   }
   const given: GivenSettings = {};
-  const { packages: _, ...flags } = parsed.output;
+  const { packages: _, bootstrap, ...flags } = parsed.output;
+  for (const key of bootstrapKeys) {
+    const value = bootstrap?.[key];
+    if (value !== undefined) given[`bootstrap-${key}`] = value;
+  }
   for (const [key, value] of Object.entries(flags)) {
     if (!(key in SETTINGS)) {
       throw new SettingsError({

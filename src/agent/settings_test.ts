@@ -87,6 +87,59 @@ Deno.test("a repeatable setting is a list from every source", () => {
   for (const input of cases) assert.deepEqual(resolve(input).settings["drop-dir"], ["/a", "/b"]);
 });
 
+Deno.test("the cluster's beginning is a section of the file, and flags and variables like any other", () => {
+  const text =
+    "bootstrap:\n  etcd: first-control-plane\n  control-planes: [10.0.0.1, 'FD00::0:2']\n";
+  const first = "first-control-plane";
+  const cases: Partial<SettingsInput>[] = [
+    { file: { path: "f", text } },
+    {
+      environment: {
+        HOLDFAST_BOOTSTRAP_ETCD: first,
+        HOLDFAST_BOOTSTRAP_CONTROL_PLANES: "10.0.0.1,fd00::2",
+      },
+    },
+    {
+      flags: {
+        "drop-dir": ["/drop"],
+        "bootstrap-etcd": first,
+        "bootstrap-control-planes": ["10.0.0.1", "fd00:0::2"],
+      },
+    },
+  ];
+  for (const input of cases) {
+    const { settings } = resolve(input);
+    assert.equal(settings["bootstrap-etcd"], first);
+    assert.deepEqual(settings["bootstrap-control-planes"], ["10.0.0.1", "fd00::2"]);
+  }
+  const single = { path: "f", text: `bootstrap: { etcd: ${first} }` };
+  assert.deepEqual(resolve({ file: single }).settings["bootstrap-control-planes"], []);
+  assert.equal(
+    resolve({ file: { path: "f", text: "bootstrap:" } }).settings["bootstrap-etcd"],
+    undefined,
+  );
+});
+
+Deno.test("a beginning that would be misunderstood is refused", () => {
+  const rows: [text: string, message: RegExp][] = [
+    ["bootstrap: { etcd: yes-please }", /bootstrap-etcd "yes-please"/],
+    ["bootstrap: { etcd: first-control-plane, controlplanes: [10.0.0.1] }", /controlplanes/],
+    ["bootstrap: { control-planes: 10.0.0.1 }", /control-planes/],
+    ["bootstrap: { control-planes: [node-1] }", /is no IP address/],
+    ["bootstrap: { control-planes: ['10.0.0.1,,10.0.0.2'] }", /is no IP address/],
+    ["bootstrap: { control-planes: [127.0.0.1] }", /that every machine has/],
+    ["bootstrap: { control-planes: ['fd00::1', 'FD00:0::1'] }", /an address twice/],
+    ["bootstrap: first-control-plane", /bootstrap/],
+  ];
+  for (const [text, message] of rows) {
+    assert.throws(
+      () => resolve({ file: { path: "f", text } }),
+      (error) => error instanceof SettingsError && message.test(error.message),
+      text,
+    );
+  }
+});
+
 Deno.test("an empty file and an empty variable are as if they were not there", () => {
   const { settings } = resolve({
     environment: { HOLDFAST_LOG_LEVEL: "" },

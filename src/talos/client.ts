@@ -5,6 +5,7 @@ import { MachineService, RebootRequest_Mode } from "./api/machine/machine_pb.ts"
 import { TalosError } from "./errors.ts";
 import {
   getResource,
+  instant,
   listResources,
   type ResourceEvent,
   type ResourceRef,
@@ -29,6 +30,21 @@ export interface EtcdMember {
   readonly id: string;
   readonly name: string;
   readonly isLearner: boolean;
+}
+
+/** A service that machined runs. */
+export interface TalosService {
+  /** `etcd` */
+  readonly id: string;
+  /** `Waiting`, `Preparing`, `Running`, `Failed` and so on (Talos 1.13, system/events). */
+  readonly state: string;
+  /** The last that was said of it. */
+  readonly message: string;
+  /**
+   * When machined loaded the service, to the nanosecond: its first event. Undefined when that is not
+   * kept any more.
+   */
+  readonly since: string | undefined;
 }
 
 /** How the machine's own etcd stands. */
@@ -65,6 +81,15 @@ export type RebootMode = keyof typeof RebootRequest_Mode;
 
 /** Milliseconds for calls that do much before they answer. */
 const LONG_DEADLINE = 60_000;
+
+/** How many events of a service machined keeps (Talos 1.13, system/events, MaxEventsToKeep). */
+const EVENTS_KEPT = 64;
+/** Milliseconds for a list of a directory. */
+const LIST_DEADLINE = 15_000;
+/** How many names a directory may have. */
+const MAX_NAMES = 10_000;
+/** How the operating system's word for a path that is not there ends. */
+const NO_SUCH_FILE = "no such file or directory";
 
 /** The machine's own API, on its socket. Every method throws {@linkcode TalosError}. */
 export class TalosClient implements Disposable {
@@ -130,6 +155,48 @@ export class TalosClient implements Disposable {
   async reboot(mode: RebootMode = "DEFAULT", options?: CallOptions): Promise<void> {
     const request = { mode: RebootRequest_Mode[mode] };
     await this.#transport.unary(MachineService.method.reboot, request, options);
+  }
+
+  /** Every service that machined has loaded. */
+  async services(options?: CallOptions): Promise<TalosService[]> {
+    const { messages: [first] } = await this.#transport.unary(
+      MachineService.method.serviceList,
+      {},
+      options,
+    );
+    if (first === undefined) throw noAnswer("ServiceList");
+    return first.services.map(({ id, state, events: { events } = { events: [] } }) => ({
+      id,
+      state,
+      message: events.at(-1)?.msg ?? "",
+      since: events.length < EVENTS_KEPT ? instant(events[0]?.ts) : undefined,
+    }));
+  }
+
+  /**
+   * The names in a directory of the machine; undefined where there is no such path, `[""]` where it is
+   * no directory. An answer that breaks off looks like a shorter list.
+   */
+  async namesIn(path: string, options?: CallOptions): Promise<string[] | undefined> {
+    const names: string[] = [];
+    let itself: boolean | undefined;
+    const call = this.#transport.stream(MachineService.method.list, { root: path }, {
+      deadline: LIST_DEADLINE,
+      ...options,
+    });
+    try {
+      for await (const { relativeName, isDir, error } of call) {
+        if (error !== "") throw unreadable(path, error);
+        if (itself === undefined) itself = isDir;
+        else names.push(relativeName);
+        if (names.length > MAX_NAMES) throw unreadable(path, `more than ${MAX_NAMES} names`);
+      }
+    } catch (error) {
+      if (error instanceof TalosError && error.message.endsWith(NO_SUCH_FILE)) return undefined;
+      throw error;
+    }
+    if (itself === undefined) throw brokenOff(`the list of ${path}`);
+    return itself ? names : [""];
   }
 
   async etcdStatus(options?: CallOptions): Promise<EtcdStatus> {
@@ -248,6 +315,10 @@ function hexadecimal(id: bigint): string {
 
 function noAnswer(call: string): TalosError {
   return new TalosError({ reason: "BadResponse", message: `${call}: the answer is empty` });
+}
+
+function unreadable(path: string, why: string): TalosError {
+  return new TalosError({ reason: "BadResponse", message: `${path} cannot be listed: ${why}` });
 }
 
 /** A late status is not seen: what has no last message has failed. */

@@ -8,6 +8,7 @@
 export * from "./client.ts";
 export * from "./errors.ts";
 export {
+  DISCOVERED_MEMBERS,
   type ResourceEvent,
   type ResourceRef,
   RESOURCES,

@@ -1,3 +1,4 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { load } from "js-yaml";
 import { type Event, EventType, State } from "./api/v1alpha1/state_pb.ts";
 import type { Resource } from "./api/v1alpha1/resource_pb.ts";
@@ -19,6 +20,8 @@ export interface TalosResource extends ResourceRef {
   readonly version: string;
   /** `running`, or `tearing down` when it is about to go. */
   readonly phase: string;
+  /** When it was made, to the nanosecond; empty where that is not said. Comparable, not readable. */
+  readonly created: string;
   /** From its YAML form; whoever uses it parses it. */
   readonly spec: unknown;
 }
@@ -37,9 +40,25 @@ export const RESOURCES = {
     type: "KubernetesSecrets.secrets.talos.dev",
     id: "k8s-certs",
   },
+  /** The authority of the machine's etcd, with its key; control planes have it, only admins see it. */
+  etcdRoot: { namespace: "secrets", type: "EtcdRootSecrets.secrets.talos.dev", id: "etcd" },
+  /** What control planes know of the cluster: its endpoint, its authority; only admins see it. */
+  kubernetesRoot: {
+    namespace: "secrets",
+    type: "KubernetesRootSecrets.secrets.talos.dev",
+    id: "k8s",
+  },
+  /** The addresses that the machine has now. */
+  nodeAddresses: { namespace: "network", type: "NodeAddresses.net.talos.dev", id: "current" },
   machineType: { namespace: "config", type: "MachineTypes.config.talos.dev", id: "machine-type" },
   nodename: { namespace: "k8s", type: "Nodenames.kubernetes.talos.dev", id: "nodename" },
 } as const satisfies Record<string, ResourceRef>;
+
+/** The machines that Talos' discovery knows, where it is on; one resource for each. */
+export const DISCOVERED_MEMBERS = {
+  namespace: "cluster",
+  type: "Members.cluster.talos.dev",
+} as const;
 
 /** How many resources of one kind a list may have. */
 const MAX_RESOURCES = 10_000;
@@ -137,12 +156,18 @@ function readResource(resource: Resource | undefined): TalosResource {
   const { metadata, spec } = resource ?? {};
   if (metadata === undefined || spec === undefined) throw bad("a resource without content");
   const { namespace, type, id, version, phase } = metadata;
+  const created = instant(metadata.created);
   try {
-    return { namespace, type, id, version, phase, spec: load(spec.yamlSpec) };
+    return { namespace, type, id, version, phase, created, spec: load(spec.yamlSpec) };
   } catch {
     // The error would show what it could not read, which may be a key.
     throw bad(`the YAML of ${type} ${id} cannot be read`);
   }
+}
+
+/** A moment as text that is the same for the same moment. */
+export function instant(moment: Timestamp | undefined): string {
+  return moment === undefined ? "" : `${moment.seconds}.${String(moment.nanos).padStart(9, "0")}`;
 }
 
 function bad(message: string): TalosError {

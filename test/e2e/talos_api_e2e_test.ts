@@ -86,15 +86,60 @@ Deno.test("each call has its typed answer, and asks for the role of an admin", (
     }
   }));
 
-Deno.test("etcd is made once", () =>
-  withApi(async (_, client) => {
+/** etcd's service, as the client tells it. */
+async function etcdService(client: TalosClient) {
+  return (await client.services()).find(({ id }) => id === "etcd") ?? assert.fail("no etcd");
+}
+
+Deno.test("etcd is made once, on a control plane whose disk has none", () =>
+  withApi(async (api, client) => {
+    const none = await failure(client.bootstrap());
+    assert.deepEqual([none.reason, none.disposition], ["Unimplemented", "terminal"]);
+    await api.change({ machineType: "controlplane", etcdWaits: "time sync" });
+    assert.equal((await etcdService(client)).message, "Waiting for time sync");
+    assert.equal((await failure(client.bootstrap())).reason, "FailedPrecondition");
+    await api.change({ etcdWaits: "" });
+    const before = await etcdService(client);
+    assert.equal(before.state, "Preparing");
+    assert.deepEqual(await client.namesIn("/var/lib/etcd"), []);
     await client.bootstrap();
+    const after = await etcdService(client);
+    assert.equal(after.state, "Running");
+    assert.notEqual(after.since, before.since, "it was loaded anew");
+    assert.deepEqual(await client.namesIn("/var/lib/etcd"), ["member"]);
+    assert.equal((await client.etcdMembers()).length, 1);
     const error = await failure(client.bootstrap());
     assert.deepEqual([error.reason, error.disposition], ["AlreadyExists", "terminal"]);
     assert.match(
       error.message,
       /machine\.MachineService\/Bootstrap: etcd data directory is not empty/,
     );
+  }));
+
+Deno.test("that etcd is to be made is forgotten when the machine starts anew before it is", () =>
+  withApi(async (api, client) => {
+    await api.change({ machineType: "controlplane", etcdImage: false });
+    const life = await client.resource(RESOURCES.machineType);
+    await client.bootstrap();
+    assert.equal((await etcdService(client)).state, "Preparing");
+    await api.change({ restart: true, etcdImage: true });
+    assert.equal((await etcdService(client)).state, "Preparing");
+    assert.deepEqual(await client.namesIn("/var/lib/etcd"), []);
+    const next = await client.resource(RESOURCES.machineType);
+    assert.match(life?.created ?? "", /^\d+\.\d{9}$/);
+    assert.notEqual(next?.created, life?.created, "that is how another life is known");
+  }));
+
+Deno.test("a directory is listed, and what is none, or not there, is told apart from an empty one", () =>
+  withApi(async (api, client) => {
+    await api.change({ files: ["/a/one", "/a/two/three", "/b/", "/c"] });
+    assert.deepEqual(await client.namesIn("/a"), ["one", "two"]);
+    assert.deepEqual(await client.namesIn("/b"), []);
+    assert.deepEqual(await client.namesIn("/c"), [""]);
+    assert.equal(await client.namesIn("/d"), undefined);
+    const method = "/machine.MachineService/List";
+    await api.change({ fail: { method, code: 7, message: "no such file or directory, maybe" } });
+    assert.equal((await failure(client.namesIn("/b"))).reason, "PermissionDenied");
   }));
 
 Deno.test("a kind is listed whole, and watched from then on", () =>

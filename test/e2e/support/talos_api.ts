@@ -8,6 +8,24 @@ export interface TalosChange {
   readonly nodename?: string;
   readonly container?: boolean;
   readonly etcd?: readonly string[];
+  /** Paths on its disks; one that ends with a slash is a directory. */
+  readonly files?: readonly string[];
+  readonly etcdImage?: boolean;
+  readonly etcdWaits?: string;
+  readonly etcdFails?: string;
+  readonly etcdJoins?: readonly string[];
+  readonly restart?: boolean;
+  readonly addresses?: readonly string[];
+  readonly site?: {
+    readonly endpoint: string;
+    readonly kubernetesCA: string;
+    readonly etcdKey: string;
+  };
+  readonly discovered?: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly machineType: string;
+  }[];
   readonly exitCode?: number;
   readonly drop?: boolean;
   readonly fail?: {

@@ -27,6 +27,7 @@ var rules = map[string]role.Set{
 	"/machine.ImageService/Pull":             operators,
 	"/machine.MachineService/EtcdMemberList": role.MakeSet(role.Admin, role.Operator, role.Reader, role.EtcdBackup),
 	"/machine.MachineService/EtcdStatus":     role.MakeSet(role.Admin, role.Operator, role.Reader, role.EtcdBackup),
+	"/machine.MachineService/List":           everybody,
 	"/machine.MachineService/Reboot":         operators,
 	"/machine.MachineService/ServiceList":    everybody,
 	"/machine.MachineService/ServiceStart":   operators,

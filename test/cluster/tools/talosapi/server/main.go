@@ -37,10 +37,42 @@ type command struct {
 	Fail *failure `json:"fail"`
 	// Etcd is the members; none is an etcd that does not run.
 	Etcd *[]string `json:"etcd"`
+	// Files are the paths on the machine's disks; one that ends with a slash is a directory.
+	Files *[]string `json:"files"`
+	// EtcdImage is whether etcd's image can be pulled; it can be until it is said.
+	EtcdImage *bool `json:"etcdImage"`
+	// EtcdWaits is what etcd's service waits for before anything else; nothing when it is empty.
+	EtcdWaits *string `json:"etcdWaits"`
+	// EtcdFails has etcd's service fail for this reason.
+	EtcdFails *string `json:"etcdFails"`
+	// EtcdJoins lets etcd's service join a cluster of these members.
+	EtcdJoins *[]string `json:"etcdJoins"`
+	// Restart starts the machine anew; what is on its disks stays.
+	Restart bool `json:"restart"`
+	// Addresses of the machine, with the length of their network: "10.0.0.1/24".
+	Addresses *[]string `json:"addresses"`
+	// Site is what the machines of one site have in common.
+	Site *site `json:"site"`
+	// Discovered is who else Talos' discovery knows.
+	Discovered *[]discovered `json:"discovered"`
 	// ExitCode is what the next installers end with.
 	ExitCode *int32 `json:"exitCode"`
 	// Drop closes every connection.
 	Drop bool `json:"drop"`
+}
+
+type site struct {
+	// Endpoint is the cluster's: "https://10.0.0.1:6443".
+	Endpoint string `json:"endpoint"`
+	// KubernetesCA is a certificate, EtcdKey the key of etcd's authority; both PEM.
+	KubernetesCA string `json:"kubernetesCA"`
+	EtcdKey      string `json:"etcdKey"`
+}
+
+type discovered struct {
+	Name        string   `json:"name"`
+	Addresses   []string `json:"addresses"`
+	MachineType string   `json:"machineType"`
 }
 
 type failure struct {

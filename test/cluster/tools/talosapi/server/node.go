@@ -12,8 +12,10 @@ import (
 	"github.com/cosi-project/runtime/pkg/state/impl/inmem"
 	"github.com/cosi-project/runtime/pkg/state/impl/namespaced"
 	machineconfig "github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/resources/cluster"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"github.com/siderolabs/talos/pkg/machinery/role"
 	"google.golang.org/grpc/codes"
@@ -25,6 +27,11 @@ var sensitivity = map[resource.Type]spec.Sensitivity{
 	secrets.KubernetesType: secrets.KubernetesExtension{}.ResourceDefinition().Sensitivity,
 	config.MachineTypeType: (&config.MachineType{}).ResourceDefinition().Sensitivity,
 	k8s.NodenameType:       k8s.NodenameExtension{}.ResourceDefinition().Sensitivity,
+
+	secrets.KubernetesRootType: secrets.KubernetesRootExtension{}.ResourceDefinition().Sensitivity,
+	secrets.EtcdRootType:       secrets.EtcdRootExtension{}.ResourceDefinition().Sensitivity,
+	network.NodeAddressType:    network.NodeAddressExtension{}.ResourceDefinition().Sensitivity,
+	cluster.MemberType:         cluster.MemberExtension{}.ResourceDefinition().Sensitivity,
 }
 
 // node is what one machine is.
@@ -32,9 +39,8 @@ type node struct {
 	sync.Mutex
 	resources state.State
 	container bool
-	etcd      []string
+	etcd      etcd
 	exitCode  int32
-	booted    bool
 	// images that each containerd namespace has.
 	images map[string]map[string]int64
 }
@@ -43,6 +49,7 @@ func newNode() *node {
 	return &node{
 		resources: state.WrapCore(namespaced.NewState(inmem.Build)),
 		images:    map[string]map[string]int64{},
+		etcd:      newEtcd(),
 	}
 }
 
@@ -64,17 +71,23 @@ func (n *node) guarded() state.CoreState {
 }
 
 func (n *node) change(c command) error {
+	if c.Restart {
+		if err := n.restart(); err != nil {
+			return err
+		}
+	}
 	n.Lock()
 	if c.Container != nil {
 		n.container = *c.Container
 	}
-	if c.Etcd != nil {
-		n.etcd = *c.Etcd
-	}
+	n.etcd.change(c)
 	if c.ExitCode != nil {
 		n.exitCode = *c.ExitCode
 	}
 	n.Unlock()
+	if err := n.changeSite(c); err != nil {
+		return err
+	}
 	if c.Kubernetes != nil {
 		r := secrets.NewKubernetes()
 		r.TypedSpec().LocalhostAdminKubeconfig = *c.Kubernetes

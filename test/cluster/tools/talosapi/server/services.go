@@ -30,16 +30,6 @@ func (s *machineService) Version(context.Context, *emptypb.Empty) (*machine.Vers
 	}}}, nil
 }
 
-func (s *machineService) Bootstrap(context.Context, *machine.BootstrapRequest) (*machine.BootstrapResponse, error) {
-	s.node.Lock()
-	defer s.node.Unlock()
-	if s.node.booted {
-		return nil, status.Error(codes.AlreadyExists, "etcd data directory is not empty")
-	}
-	s.node.booted = true
-	return &machine.BootstrapResponse{Messages: []*machine.Bootstrap{{}}}, nil
-}
-
 func (s *machineService) Reboot(context.Context, *machine.RebootRequest) (*machine.RebootResponse, error) {
 	s.node.Lock()
 	defer s.node.Unlock()
@@ -56,30 +46,6 @@ func (s *machineService) ServiceStart(_ context.Context, r *machine.ServiceStart
 	}
 	return &machine.ServiceStartResponse{Messages: []*machine.ServiceStart{{
 		Resp: fmt.Sprintf("Service %q started", r.GetId()),
-	}}}, nil
-}
-
-func (s *machineService) EtcdMemberList(context.Context, *machine.EtcdMemberListRequest) (*machine.EtcdMemberListResponse, error) {
-	s.node.Lock()
-	defer s.node.Unlock()
-	if len(s.node.etcd) == 0 {
-		return nil, status.Error(codes.Unavailable, "etcd is not running")
-	}
-	members := []*machine.EtcdMember{}
-	for i, name := range s.node.etcd {
-		members = append(members, &machine.EtcdMember{Id: uint64(i + 1), Hostname: name})
-	}
-	return &machine.EtcdMemberListResponse{Messages: []*machine.EtcdMembers{{Members: members}}}, nil
-}
-
-func (s *machineService) EtcdStatus(context.Context, *emptypb.Empty) (*machine.EtcdStatusResponse, error) {
-	s.node.Lock()
-	defer s.node.Unlock()
-	if len(s.node.etcd) == 0 {
-		return nil, status.Error(codes.Unavailable, "etcd is not running")
-	}
-	return &machine.EtcdStatusResponse{Messages: []*machine.EtcdStatus{{
-		MemberStatus: &machine.EtcdMemberStatus{MemberId: 1, Leader: 1, DbSize: 4096},
 	}}}, nil
 }
 

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { ETCD_FAILPOINTS } from "../../src/agent/mod.ts";
+import { EtcdMachine, SITE_SECRETS } from "./support/etcd_site.ts";
+
+/*
+ * The beginning of a site's cluster by compiled agents: machined's API is grpc-go with Talos' own
+ * definitions, over an etcd that is as machined keeps it.
+ */
+
+/** An address that no machine has (RFC 5737). */
+const ADDRESS = "192.0.2.1";
+
+Deno.test("a single machine begins its cluster, once, when its Talos is ready", async () => {
+  await using machine = await EtcdMachine.blank({
+    address: ADDRESS,
+    talos: { etcdWaits: "time sync", etcdImage: false },
+  });
+  await machine.start();
+  await machine.says(/no cluster is made yet: etcd: Waiting: Waiting for time sync/);
+  assert.equal(machine.bootstraps, 0);
+  await machine.api.change({ etcdWaits: "" });
+  await machine.says(/Talos makes the cluster; etcd: Preparing/);
+  // The package with etcd's image comes later.
+  await machine.agent.stop("SIGKILL");
+  await machine.start();
+  await machine.says(/Talos makes the cluster; etcd: Preparing/);
+  await machine.api.change({ etcdImage: true });
+  await machine.says(/there is a cluster: etcd has/);
+  assert.equal(machine.bootstraps, 1, machine.agent.log());
+  // Whatever becomes of its etcd: it is not for an agent to begin a second time.
+  await machine.agent.stop();
+  await machine.api.change({ files: ["/var/lib/etcd/"], restart: true });
+  await machine.start();
+  await machine.says(/there is a cluster: etcd has/);
+  await machine.stays(1);
+});
+
+Deno.test("what a machine shows of a former life, or a wrong setting, keeps it from beginning", async () => {
+  const rows: [name: string, talos: Parameters<typeof EtcdMachine.blank>[0]["talos"], RegExp][] = [
+    ["data of etcd", { files: ["/var/lib/etcd/member/"] }, /there is a cluster: etcd has data/],
+    [
+      "a kubelet's certificate",
+      { files: ["/var/lib/etcd/", "/var/lib/kubelet/pki/kubelet-client-current.pem"] },
+      /given this machine's kubelet a certificate/,
+    ],
+    ["members", { etcd: ["other"] }, /etcd has the members other/],
+    ["a worker", { machineType: "worker" }, /is a worker/],
+    [
+      "an endpoint of several machines",
+      { site: { ...SITE_SECRETS, endpoint: "https://192.0.2.100:6443" } },
+      /192\.0\.2\.100 is no address of this machine; name the site's control planes/,
+    ],
+    [
+      "another control plane",
+      { discovered: [{ name: "b", addresses: ["192.0.2.2"], machineType: "controlplane" }] },
+      /the control plane b \(192\.0\.2\.2\), which is not among/,
+    ],
+  ];
+  await Promise.all(rows.map(async ([name, talos, text]) => {
+    await using machine = await EtcdMachine.blank({ address: ADDRESS, talos: talos ?? {} });
+    await machine.start();
+    await machine.says(text);
+    await machine.stays(0, name);
+  }));
+});
+
+Deno.test("killed at any step of it, an agent ends up with one cluster", async () => {
+  for (const failpoint of ETCD_FAILPOINTS) {
+    // What is remembered is written at the first look, before Talos is asked, and at the end.
+    for (const time of failpoint.startsWith("etcd.marker") ? [1, 2, 3] : [1]) {
+      await using machine = await EtcdMachine.blank({ address: ADDRESS });
+      await machine.start({ env: { HOLDFAST_FAILPOINT: `${failpoint}:${time}` } });
+      await machine.agent.ended();
+      await machine.start();
+      await machine.says(/there is a cluster: etcd has/);
+      assert.equal(machine.bootstraps, 1, `${failpoint}:${time}\n${machine.agent.log()}`);
+    }
+  }
+});
+
+Deno.test("a machine that starts anew before there is data is asked anew", async () => {
+  await using machine = await EtcdMachine.blank({
+    address: ADDRESS,
+    talos: { etcdImage: false },
+  });
+  await machine.start();
+  await machine.says(/Talos makes the cluster/);
+  await machine.agent.stop("SIGKILL");
+  await machine.api.change({ restart: true });
+  await machine.start();
+  await machine.says(/Talos makes the cluster/);
+  await machine.api.change({ etcdFails: "Failed to pull image" });
+  await machine.says(/Talos makes the cluster; etcd: Preparing/);
+  await machine.api.change({ etcdImage: true });
+  await machine.says(/there is a cluster: etcd has/);
+  assert.equal(machine.bootstraps, 3);
+});
