@@ -168,13 +168,13 @@ export class TalosAgent {
   }
 
   /** Waits for the example application, by the port that every node has for it. */
-  async helloAnswers(): Promise<void> {
+  async helloAnswers(timeout: number): Promise<void> {
     const text = await eventually("an answer of the application", async () => {
       const signal = AbortSignal.timeout(MILLISECONDS);
       const asked = fetch(`http://${this.node.ip}:30080/`, { signal });
       const response = await asked.catch(() => undefined);
       return response?.ok ? await response.text() : undefined;
-    });
+    }, timeout);
     assert.match(text, /^hello 0\.1\.0 from pod /);
   }
 

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { obstacle } from "../cluster/mod.ts";
+import { talosImagesPackage, TalosSite } from "../talos/mod.ts";
+import { eventually, HELLO } from "./support/agent.ts";
+import { sitePatches, TalosAgent } from "./support/talos_agent.ts";
+
+/*
+ * A site of real Talos nodes, from blank disks to an application. Nobody calls talosctl: there is not
+ * even a configuration for it. docs/test-talos.md says what such a node is.
+ */
+
+/** How long the first node may take from its boot to the application, in milliseconds. */
+const APPLICATION_LIMIT = 300_000;
+/** How long the second may take to be one of the cluster. */
+const JOIN_LIMIT = 180_000;
+
+const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+
+/** The objects of a list, as JSON. */
+async function list<T>(agent: TalosAgent, ...args: readonly string[]): Promise<T[]> {
+  return JSON.parse(await agent.kubectl("get", ...args, "-o", "json")).items;
+}
+
+Deno.test({
+  name: "two blank Talos nodes and one file each: a cluster with an application",
+  ignore: obstacle() !== undefined,
+  fn: async (t) => {
+    const images = await talosImagesPackage();
+    await using site = await TalosSite.create({
+      name: "talos-site",
+      nodes: [
+        { type: "controlplane", patches: sitePatches("single-node") },
+        { type: "worker", patches: sitePatches("worker") },
+      ],
+    });
+    const [first, second] = [1, 2].map((number) => new TalosAgent(site.node(number)));
+    assert(first !== undefined && second !== undefined);
+    await t.step("the first node comes up by itself", () => comesUp(first, images));
+    await t.step(
+      "the second joins, and its agent has rights of its own",
+      () => joins(first, second, images),
+    );
+    await t.step("nothing was sent outside", async () => {
+      assert.equal(await site.outsidePackets(), 0);
+    });
+  },
+});
+
+async function comesUp(agent: TalosAgent, images: string): Promise<void> {
+  const started = performance.now();
+  const since = () => `${((performance.now() - started) / 1_000).toFixed(0)} s`;
+  const { node } = agent;
+  await node.boot();
+  await agent.serves(APPLICATION_LIMIT);
+  const [base, hello] = [await agent.drop(images), await agent.drop(HELLO)];
+  await agent.verdictIs(hello, "Ready", APPLICATION_LIMIT);
+  say(`from the boot to the application: ${since()}`);
+  await agent.verdictIs(base, "Ready", APPLICATION_LIMIT);
+  await agent.helloAnswers(APPLICATION_LIMIT);
+  const console = node.console();
+  for (const service of ["etcd", "kubelet"]) {
+    assert.match(console, new RegExp(`service\\[${service}\\]\\(Running\\): Health check`));
+  }
+  await agent.says(/^seed payload published$/, APPLICATION_LIMIT);
+  assert.deepEqual(await readyNodes(agent), ["node1"]);
+}
+
+async function joins(first: TalosAgent, agent: TalosAgent, images: string): Promise<void> {
+  const { node } = agent;
+  await node.boot();
+  await agent.serves(JOIN_LIMIT);
+  await agent.drop(images);
+  await eventually(
+    "two nodes to be Ready",
+    async () => (await readyNodes(first)).length === 2 || undefined,
+    JOIN_LIMIT,
+    () => Promise.resolve(`${node.console().slice(-3_000)}\n${agent.tail()}`),
+  );
+  await agent.says(/^this node has a certificate of its own$/, JOIN_LIMIT);
+  const requests = await list<CertificateRequest>(first, "certificatesigningrequests");
+  const own = requests.filter(({ spec }) => spec.username === "system:node:node2");
+  assert(own.length > 0, JSON.stringify(requests));
+  for (const { status } of own) {
+    assert(status.conditions?.some(({ type }) => type === "Approved"), JSON.stringify(own));
+  }
+  await agent.helloAnswers(JOIN_LIMIT);
+}
+
+interface CertificateRequest {
+  spec: { username: string; signerName: string };
+  status: { conditions?: { type: string }[]; certificate?: string };
+}
+
+interface Node {
+  metadata: { name: string };
+  status: { conditions: { type: string; status: string }[] };
+}
+
+async function readyNodes(agent: TalosAgent): Promise<string[]> {
+  return (await list<Node>(agent, "nodes"))
+    .filter(({ status }) =>
+      status.conditions.some((c) => c.type === "Ready" && c.status === "True")
+    )
+    .map(({ metadata }) => metadata.name);
+}
