@@ -73,7 +73,7 @@ export function fence(subnet: Subnet): string {
     iifname != "${subnet.bridge}" accept
     meta pkttype { broadcast, multicast } drop
     ip daddr ${subnet.host} tcp flags & (syn | ack) != syn accept
-    ip daddr ${subnet.host} icmp type echo-reply accept
+    ip daddr ${subnet.host} icmp type { echo-reply, destination-unreachable } accept
     ip daddr ${subnet.host} counter name outside drop
     ip daddr { ${subnet.cidr}, ${POD_CIDR}, ${SERVICE_CIDR} } accept
     ip6 daddr { fe80::/10, ff00::/8 } drop

@@ -124,3 +124,21 @@ Deno.test({
     });
   },
 });
+
+Deno.test({
+  name: "a refusal by ICMP, as kube-proxy gives it, is an answer too",
+  ignore: !canRun,
+  fn: async () => {
+    await inFence(async (tryIt) => {
+      await tryIt(
+        "nft 'table ip no { chain in { type filter hook input priority 0; " +
+          "tcp dport 9 reject with icmp type port-unreachable; }; }'",
+      );
+      await assert.rejects(
+        Deno.connect({ hostname: nodeIp(subnet, 1), port: 9 }),
+        Deno.errors.ConnectionRefused,
+      );
+      assert.equal(await countOutside(subnet), 0);
+    });
+  },
+});
