@@ -1,0 +1,102 @@
+// Runs first: it takes minutes, in most of which Talos waits.
+import assert from "node:assert/strict";
+import { obstacle } from "../cluster/mod.ts";
+import { talosImagesPackage, TalosSite } from "../talos/mod.ts";
+import { HELLO } from "./support/agent.ts";
+import { sitePatches, TalosAgent } from "./support/talos_agent.ts";
+
+/*
+ * A Talos node loses its power again and again on the way from a blank disk to an application, and
+ * goes on from what it has. docs/test-talos.md says what such a node is.
+ */
+
+/** How long the way to the next moment may take after a boot, in milliseconds. */
+const MOMENT_LIMIT = 180_000;
+/** How often is looked whether it has come. */
+const PAUSE = 20;
+
+/**
+ * KubePrism looks for the API server every twenty seconds, and the oftener it was asked in vain the
+ * longer it takes to believe in it: with it this would be minutes of waiting for it, ten times over.
+ */
+const NO_KUBEPRISM = "machine: {features: {kubePrism: {enabled: false}}}\n";
+
+const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+
+/** A node on its way. */
+interface Way {
+  readonly agent: TalosAgent;
+  /** What machined has said since the last boot. */
+  readonly console: () => string;
+  /** Phase and message of the verdict of the example, `""` without one. */
+  readonly hello: () => string;
+}
+
+/** What is waited for after a boot before the power goes, in the order in which it comes. */
+const MOMENTS: readonly (readonly [string, (way: Way) => boolean])[] = [
+  ["containerd runs", ({ console }) => /service\[containerd\]\(Running\)/.test(console())],
+  ["the agent starts", ({ agent }) => agent.pid !== undefined],
+  ["the packages are read", ({ hello }) => /^(Receiving|Accepted)/.test(hello())],
+  ["etcd starts", ({ console }) => /service\[etcd\]\(Running\): Started/.test(console())],
+  ["etcd answers", ({ console }) => /service\[etcd\]\(Running\): Health/.test(console())],
+  ["the kubelet starts", ({ console }) => /service\[kubelet\]\(Running\): Started/.test(console())],
+  ["the API server starts", ({ agent }) => agent.node.pidsOf("kube-apiserver").length > 0],
+  ["the registry's image is sent", ({ hello }) => /sending the registry's image/.test(hello())],
+  ["the registry starts", ({ hello }) => /starting the registry|tidying up/.test(hello())],
+  ["the application is deployed", ({ hello }) => /^(Deploying|Ready)/.test(hello())],
+];
+
+Deno.test({
+  name: "a Talos node whose power fails at ten moments of its way always arrives",
+  ignore: obstacle() !== undefined,
+  fn: async (t) => {
+    const images = await talosImagesPackage();
+    await using site = await TalosSite.create({
+      name: "talos-cuts",
+      nodes: [{ type: "controlplane", patches: [...sitePatches("single-node"), NO_KUBEPRISM] }],
+    });
+    const agent = new TalosAgent(site.node(1));
+    const { node } = agent;
+    let file = "";
+    let said = 0;
+    const way: Way = {
+      agent,
+      console: () => node.console().slice(said),
+      hello: () => {
+        const verdict = agent.verdict(file);
+        return verdict === undefined ? "" : `${verdict.phase} ${verdict.message}`;
+      },
+    };
+    for (const [what, reached] of MOMENTS) {
+      await t.step(`the power fails when ${what}`, async () => {
+        said = node.console().length;
+        const started = performance.now();
+        await node.boot();
+        if (/packages/.test(what)) {
+          await agent.serves(MOMENT_LIMIT);
+          await agent.drop(images);
+          file = await agent.drop(HELLO);
+        }
+        await comes(way, reached);
+        say(`${what}: ${((performance.now() - started) / 1_000).toFixed(1)} s after the boot`);
+        await node.powerCut();
+      });
+    }
+    await t.step("and then it arrives", async () => {
+      await node.boot();
+      await agent.verdictIs(file, "Ready", MOMENT_LIMIT);
+      await agent.helloAnswers(MOMENT_LIMIT);
+      assert.equal(await site.outsidePackets(), 0);
+    });
+  },
+});
+
+async function comes(way: Way, reached: (way: Way) => boolean): Promise<void> {
+  const deadline = performance.now() + MOMENT_LIMIT;
+  while (!reached(way)) {
+    if (performance.now() > deadline) {
+      assert.fail(`${way.hello()}\n${way.console().slice(-3_000)}\n${way.agent.tail()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
