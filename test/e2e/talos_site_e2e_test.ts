@@ -61,6 +61,7 @@ async function comesUp(agent: TalosAgent, images: string): Promise<void> {
   for (const service of ["etcd", "kubelet"]) {
     assert.match(console, new RegExp(`service\\[${service}\\]\\(Running\\): Health check`));
   }
+  await agent.says(/^etcd bootstrap: there is a cluster/, APPLICATION_LIMIT);
   await agent.says(/^seed payload published$/, APPLICATION_LIMIT);
   assert.deepEqual(await readyNodes(agent), ["node1"]);
 }

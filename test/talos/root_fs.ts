@@ -1,7 +1,6 @@
-import { buildExtension, outputsOf } from "../../extension/build/image/main.ts";
 import type { TarEntry } from "../../extension/build/tar.ts";
 import { dirname } from "../../src/std/mod.ts";
-import { judge } from "../e2e/support/extension_image.ts";
+import { putExtension } from "./extension.ts";
 import { machinedBytes } from "./machined.ts";
 import { rootEntries } from "./root_entries.ts";
 
@@ -43,14 +42,10 @@ async function place(file: string, path: string, mode: number): Promise<void> {
   await Deno.chmod(path, mode);
 }
 
-/** Unpacks the extension's image and lists it, as the imager does. */
+/** Lays the extension into the root and lists it, as the imager does. */
 async function addExtension(root: string): Promise<void> {
-  await buildExtension(undefined, () => {});
   const unpacked = `${root}.extension`;
-  await Deno.mkdir(unpacked, { mode: 0o755 });
-  const { layout } = outputsOf(Deno.build.arch === "aarch64" ? "arm64" : "amd64");
-  const findings = await judge(unpacked, "-layout", layout);
-  if (findings.length > 0) throw new Error(JSON.stringify(findings));
+  await putExtension(unpacked);
   await merge(`${unpacked}/rootfs`, root);
   const manifest = await Deno.readTextFile(`${unpacked}/manifest.yaml`);
   await Deno.writeTextFile(`${root}/etc/extensions.yaml`, extensionList(manifest));

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { withDirectory } from "../fakes/testing.ts";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
+import { serviceYaml } from "../../extension/build/image/service.ts";
 import { exec } from "../../src/std/mod.ts";
+import { putExtension } from "./extension.ts";
 import { machinedBytes } from "./machined.ts";
 import { rootEntries } from "./root_entries.ts";
 
 const TIMEOUT = 10_000;
+/** What laying an image that is made already may take, in milliseconds. */
+const MADE_BEFORE = 5_000;
 
 Deno.test("everything of the root is there once, and every link leads to something", async () => {
   const entries = await rootEntries();
@@ -66,3 +70,16 @@ Deno.test("machined is as it was built, or differs in one path only", async () =
   // No other place has the path, so the letters that differ between the two are few.
   assert(changed > 0 && changed <= 13 * 4, `${changed} bytes`);
 });
+
+Deno.test("the extension lies in a root as in its image, and a second time it is there at once", () =>
+  withDirectory(async (dir) => {
+    await putExtension(`${dir}/one`);
+    const started = performance.now();
+    await putExtension(`${dir}/two`);
+    assert(performance.now() - started < MADE_BEFORE);
+    for (const each of ["one", "two"]) {
+      const spec = `${dir}/${each}/rootfs/usr/local/etc/containers/holdfast.yaml`;
+      assert.equal(await Deno.readTextFile(spec), serviceYaml());
+    }
+    assert.match(await Deno.readTextFile(`${dir}/two/manifest.yaml`), /^ {2}name: holdfast$/m);
+  }));
