@@ -93,6 +93,7 @@ class Agent {
     name: new Part("node name", "waits for Talos"),
     talos: new Part("Talos", "there is no socket of Talos' machine API", true),
     etcd: new Part("etcd bootstrap", "is left to others", true),
+    peers: new Part("peer listener", "no other control plane asks", true),
     certificate: new Part("node certificate", "none is needed", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),
@@ -271,7 +272,7 @@ class Agent {
       settings: this.#settings,
       dataDir: this.#store.dir,
       apiAnswered: () => this.#cluster.reached,
-      part: this.#parts.etcd,
+      parts: this.#parts,
       logger: this.#logger,
     }, signal);
   }

@@ -117,6 +117,7 @@ Deno.test("without a cluster an agent takes a package in, serves it, and stops w
         "node name",
         "Talos",
         "etcd bootstrap",
+        "peer listener",
         "node certificate",
         "cluster",
         "pull secrets",

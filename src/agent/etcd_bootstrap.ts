@@ -1,9 +1,12 @@
 import { type Clock, describeError, failpoint, type Logger, systemClock } from "../std/mod.ts";
 import { TalosClient } from "../talos/mod.ts";
 import { ApiProber } from "./api_probe.ts";
+import { judgePeers, type Objection } from "./etcd_agreement.ts";
 import { type EtcdFacts, lookAtTalos } from "./etcd_facts.ts";
 import { ETCD_MARKER_FAILPOINTS, EtcdMarker, type EtcdMemory } from "./etcd_marker.ts";
+import { askPeer, type WordSource } from "./etcd_peers.ts";
 import { type EtcdVerdict, judgeMachine } from "./etcd_verdict.ts";
+import { type EtcdStatement, wordOf } from "./etcd_word.ts";
 import type { Part } from "./listeners.ts";
 import { hostOf } from "./node_address.ts";
 
@@ -14,8 +17,12 @@ export const ETCD_FAILPOINTS = [
   "etcd.asked",
 ] as const;
 
+/** How a cluster is known on a machine whose agent works in it. */
+const API_ANSWERED = "the API server has answered";
 /** Milliseconds between two looks. */
 const INTERVAL = 2_000;
+/** Milliseconds after which the site's key is read anew before a question is answered. */
+const SECRET_AGE = 60_000;
 /** Where an API server of Talos listens, unless it is told otherwise. */
 const API_PORT = 6443;
 
@@ -27,6 +34,8 @@ export interface EtcdBootstrapOptions {
   readonly dataDir: string;
   /** The site's control planes, canonical addresses; the first makes the cluster. */
   readonly controlPlanes: readonly string[];
+  /** Where the agents of the others listen. */
+  readonly peerPort: number;
   /** Whether an API server has answered this agent. */
   readonly apiAnswered: () => boolean;
   readonly part: Part;
@@ -34,20 +43,19 @@ export interface EtcdBootstrapOptions {
   readonly clock?: Clock;
 }
 
-/** What keeps the first machine from beginning, or that nothing does. */
-type Objection = Extract<EtcdVerdict, { readonly kind: "over" | "wait" }>;
-
 /**
  * Begins a site's cluster: has Talos make etcd on the site's first control plane, once, when nothing
  * says that there is one or was one. It looks again and again, and decides by what it sees then;
  * docs/decisions/etcd-bootstrap.md says why it is enough. Two clusters are worse than none: what
  * cannot be known is waited for.
  */
-export class EtcdBootstrap {
+export class EtcdBootstrap implements WordSource {
   readonly #options: EtcdBootstrapOptions;
   readonly #clock: Clock;
   readonly #marker: EtcdMarker;
   readonly #prober = new ApiProber();
+  readonly #controlPlane = Promise.withResolvers<void>();
+  #secret: { readonly text: string | undefined; readonly readAt: number } | undefined;
   #said = "";
 
   constructor(options: EtcdBootstrapOptions) {
@@ -70,13 +78,40 @@ export class EtcdBootstrap {
     }
   }
 
+  /** Resolves when it is known that this machine is a control plane. */
+  get isControlPlane(): Promise<void> {
+    return this.#controlPlane.promise;
+  }
+
+  /** The site's key. @throws {TalosError} */
+  async secret(): Promise<string | undefined> {
+    const now = this.#clock.monotonic();
+    if (this.#secret === undefined || now - this.#secret.readAt > SECRET_AGE) {
+      using client = new TalosClient(this.#options.socket);
+      await this.#look(client);
+    }
+    return this.#secret?.text;
+  }
+
+  /** What this machine says to another control plane; it looks anew. @throws {TalosError} */
+  async state(): Promise<EtcdStatement> {
+    using client = new TalosClient(this.#options.socket);
+    const { facts, memory } = await this.#look(client);
+    const { addresses } = facts;
+    const { controlPlanes, apiAnswered } = this.#options;
+    const word = apiAnswered()
+      ? { word: "cluster" as const, text: API_ANSWERED }
+      : wordOf(facts, memory);
+    return { ...word, addresses, controlPlanes };
+  }
+
   /** One look and what follows. @returns whether there is nothing more to do */
   async #step(client: TalosClient, signal: AbortSignal): Promise<boolean> {
     const { facts, memory } = await this.#look(client, signal);
     const verdict = await this.#judge(facts, memory, signal);
     switch (verdict.kind) {
       case "over":
-        return this.#over(memory, verdict.seen);
+        return this.#over(verdict.seen);
       case "none":
         this.#say(true, verdict.text);
         return true;
@@ -90,7 +125,7 @@ export class EtcdBootstrap {
         this.#say(true, verdict.text);
         return false;
       case "first":
-        await this.#begin(client, facts, memory, signal);
+        await this.#begin(client, facts, signal);
         return false;
     }
   }
@@ -98,9 +133,11 @@ export class EtcdBootstrap {
   /** What Talos says and what is remembered; the service's first runner of each life is noted. */
   async #look(
     client: TalosClient,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<{ facts: EtcdFacts; memory: EtcdMemory }> {
-    const facts = await lookAtTalos(client, { signal });
+    const facts = await lookAtTalos(client, signal === undefined ? {} : { signal });
+    this.#secret = { text: facts.siteSecret, readAt: this.#clock.monotonic() };
+    if (facts.machine === "controlplane") this.#controlPlane.resolve();
     const memory = this.#marker.read();
     const { life, service } = facts;
     if (memory.seen !== undefined || service === undefined || memory.boot?.life === life) {
@@ -113,39 +150,47 @@ export class EtcdBootstrap {
 
   async #judge(facts: EtcdFacts, memory: EtcdMemory, signal: AbortSignal): Promise<EtcdVerdict> {
     if (memory.seen === undefined && this.#options.apiAnswered()) {
-      return { kind: "over", seen: "the API server has answered" };
+      return { kind: "over", seen: API_ANSWERED };
     }
     const verdict = judgeMachine(facts, memory, this.#options.controlPlanes);
     if (verdict.kind !== "first") return verdict;
     return await this.#objection(facts, verdict.others, signal) ?? verdict;
   }
 
-  /** What other machines say against it. */
+  /** What other machines say against it: the other control planes, and whoever is an API server. */
   async #objection(
     facts: EtcdFacts,
     others: readonly string[],
-    _signal: AbortSignal,
+    signal: AbortSignal,
   ): Promise<Objection | undefined> {
-    if (others.length > 0) {
-      return { kind: "wait", text: `nobody has asked ${others.join(", ")} yet`, wrong: true };
-    }
+    const { controlPlanes, peerPort } = this.#options;
+    const { siteSecret = "" } = facts;
+    const [answers, server] = await Promise.all([
+      Promise.all(others.map((address) => askPeer(address, peerPort, siteSecret, signal))),
+      this.#apiServer(facts, others),
+    ]);
+    const peers = judgePeers(answers, controlPlanes);
+    return [peers, server].find((objection) => objection?.kind === "over") ?? peers ?? server;
+  }
+
+  /** An API server, where one of the site would be. */
+  async #apiServer(
+    { endpoint, authorities }: EtcdFacts,
+    others: readonly string[],
+  ): Promise<Objection | undefined> {
     const places = new Map(
-      [...others.map((host) => ({ host, port: API_PORT })), ...[facts.endpoint ?? []].flat()]
+      [...others.map((host) => ({ host, port: API_PORT })), ...[endpoint ?? []].flat()]
         .map((place) => [`${hostOf(place.host)}:${place.port}`, place]),
     );
-    const probes = await Promise.all(
-      [...places].map(async ([name, place]) => ({
-        name,
-        probe: await this.#prober.probe(place, facts.authorities),
-      })),
-    );
-    for (const { name, probe } of probes) {
-      if (probe.kind === "ours") {
+    const found = await Promise.all(
+      [...places].map(async ([name, place]): Promise<Objection | undefined> => {
+        const probe = await this.#prober.probe(place, authorities);
+        if (probe.kind === "other") return { kind: "wait", text: probe.text, wrong: true };
+        if (probe.kind === "nothing") return undefined;
         return { kind: "over", seen: `an API server answers on ${name}` };
-      }
-      if (probe.kind === "other") return { kind: "wait", text: probe.text, wrong: true };
-    }
-    return undefined;
+      }),
+    );
+    return found.find((each) => each?.kind === "over") ?? found.find((each) => each !== undefined);
   }
 
   /**
@@ -155,10 +200,10 @@ export class EtcdBootstrap {
   async #begin(
     client: TalosClient,
     facts: EtcdFacts,
-    memory: EtcdMemory,
     signal: AbortSignal,
   ): Promise<void> {
     const { life, service } = facts;
+    const memory = this.#marker.read();
     const runner = service?.runner ?? "";
     const asked = { life, runner };
     if (memory.asked?.life !== life || memory.asked.runner !== runner) {
@@ -175,9 +220,10 @@ export class EtcdBootstrap {
     this.#say(true, "Talos was asked to make the cluster");
   }
 
-  #over(memory: EtcdMemory, seen: string): true {
+  #over(seen: string): true {
     // Said first: a disk that takes no writes must not keep the page from being right.
     this.#say(true, `there is a cluster: ${seen}`);
+    const memory = this.#marker.read();
     if (memory.seen === undefined) this.#marker.write({ ...memory, seen });
     return true;
   }

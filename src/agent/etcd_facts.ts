@@ -14,7 +14,7 @@ const ETCD_DATA = "/var/lib/etcd";
 const KUBELET_PKI = "/var/lib/kubelet/pki";
 const KUBELET_CERTIFICATE = "kubelet-client-current.pem";
 /** Milliseconds for asking etcd, which may wait for members that are not there. */
-const MEMBERS_DEADLINE = 5_000;
+const MEMBERS_DEADLINE = 3_000;
 
 /** How etcd's directory is: `absent` while its volume is not there yet. */
 export type EtcdData = "absent" | "blank" | "present";

@@ -126,11 +126,31 @@ Deno.test("what the page says to write for a time server of the site is taken", 
   assert.deepEqual(config?.time, { disabled: false, servers: ["192.0.2.10"] });
 });
 
-Deno.test("only a node that is alone takes pods on a control plane; nothing else differs", async () => {
+Deno.test("only a node that is alone takes pods on a control plane, and only control planes begin a cluster", async () => {
   const configs = await taken(NODE_FILES.map((node) => patches(node)));
   assert.deepEqual(configs.map(({ scheduling }) => scheduling), [false, false, true]);
-  const same = configs.map((config) => ({ ...config, scheduling: undefined }));
-  for (const config of same) assert.deepEqual(config, same[0]);
+  const beginnings = configs.map(({ services: [service] }) =>
+    service?.files[SITE_CONFIG] ?? assert.fail("no settings")
+  ).map((text) => /\n# The (?:agent|first)[^]*$/.exec(text)?.[0] ?? "");
+  const read = await Promise.all(
+    beginnings.map((text) => readByAgent(`drop-dir: [/drop]\n${text}`)),
+  );
+  const etcd = "first-control-plane";
+  assert.deepEqual(
+    read.map((settings) => {
+      assert(typeof settings !== "string", String(settings));
+      return [settings["bootstrap-etcd"], settings["bootstrap-control-planes"]];
+    }),
+    [[etcd, ["192.0.2.1", "192.0.2.2", "192.0.2.3"]], [undefined, []], [etcd, []]],
+  );
+  // Nothing else differs.
+  const same = configs.map((config, at) =>
+    JSON.stringify({ ...config, scheduling: undefined }).replace(
+      JSON.stringify(beginnings[at]).slice(1, -1),
+      at === 1 ? "" : "\\n",
+    )
+  );
+  for (const config of same) assert.equal(config, same[0]);
 });
 
 Deno.test("the trusted key is a key, and is looked for where Talos mounts it", async () => {

@@ -68,6 +68,8 @@ const PrintedSettings = v.looseObject({
   "registry-address": v.string(),
   "image-mode": v.string(),
   "trust-key": v.array(v.string()),
+  "bootstrap-etcd": v.optional(v.string()),
+  "bootstrap-control-planes": v.array(v.string()),
   kubeconfig: v.optional(v.string()),
 });
 type PrintedSettings = v.InferOutput<typeof PrintedSettings>;

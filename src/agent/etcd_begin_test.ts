@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { peerAddressOf } from "./etcd_begin.ts";
+
+Deno.test("other control planes are listened for in the family of the site's addresses", () => {
+  const rows: [list: string[], given: string | undefined, expected: string][] = [
+    [["10.0.0.1", "10.0.0.2"], undefined, "0.0.0.0:7473"],
+    [["fd00::1", "10.0.0.2"], undefined, "[::]:7473"],
+    [["10.0.0.1", "10.0.0.2"], "10.0.0.1:17473", "10.0.0.1:17473"],
+  ];
+  for (const [list, given, expected] of rows) {
+    const settings = {
+      "bootstrap-control-planes": list,
+      ...(given === undefined ? {} : { "peer-address": given }),
+    };
+    assert.equal(peerAddressOf(settings), expected);
+  }
+});
