@@ -5,7 +5,7 @@ import { judgePeers, type Objection } from "./etcd_agreement.ts";
 import { type EtcdFacts, lookAtTalos } from "./etcd_facts.ts";
 import { ETCD_MARKER_FAILPOINTS, EtcdMarker, type EtcdMemory } from "./etcd_marker.ts";
 import { askPeer, type WordSource } from "./etcd_peers.ts";
-import { type EtcdVerdict, judgeMachine } from "./etcd_verdict.ts";
+import { type EtcdVerdict, hazardOf, judgeMachine } from "./etcd_verdict.ts";
 import { type EtcdStatement, wordOf } from "./etcd_word.ts";
 import type { Part } from "./listeners.ts";
 import { hostOf } from "./node_address.ts";
@@ -19,8 +19,14 @@ export const ETCD_FAILPOINTS = [
 
 /** How a cluster is known on a machine whose agent works in it. */
 const API_ANSWERED = "the API server has answered";
+/** What a list that lacks somebody leads to. */
+const HAZARD = "a first one that is replaced by a blank one would begin another cluster";
+/** When to look again. */
+type Next = "soon" | "seldom" | "never";
 /** Milliseconds between two looks. */
 const INTERVAL = 2_000;
+/** Milliseconds between two looks when there is a cluster. */
+const WATCH_INTERVAL = 5 * 60_000;
 /** Milliseconds after which the site's key is read anew before a question is answered. */
 const SECRET_AGE = 60_000;
 /** Where an API server of Talos listens, unless it is told otherwise. */
@@ -64,17 +70,19 @@ export class EtcdBootstrap implements WordSource {
     this.#marker = new EtcdMarker(options.dataDir);
   }
 
-  /** Looks until there is a cluster or the signal aborts. */
+  /** Looks until the signal aborts, seldom when there is a cluster; a worker it leaves alone. */
   async run(signal: AbortSignal): Promise<void> {
+    let next: Next = "soon";
     while (!signal.aborted) {
       try {
         using client = new TalosClient(this.#options.socket);
-        if (await this.#step(client, signal)) return;
+        next = await this.#step(client, signal);
+        if (next === "never") return;
       } catch (error) {
         if (signal.aborted) return;
-        this.#say(false, describeError(error));
+        if (next === "soon") this.#say(false, describeError(error));
       }
-      await this.#clock.sleep(INTERVAL, signal);
+      await this.#clock.sleep(next === "soon" ? INTERVAL : WATCH_INTERVAL, signal);
     }
   }
 
@@ -105,28 +113,28 @@ export class EtcdBootstrap implements WordSource {
     return { ...word, addresses, controlPlanes };
   }
 
-  /** One look and what follows. @returns whether there is nothing more to do */
-  async #step(client: TalosClient, signal: AbortSignal): Promise<boolean> {
+  /** One look and what follows. */
+  async #step(client: TalosClient, signal: AbortSignal): Promise<Next> {
     const { facts, memory } = await this.#look(client, signal);
     const verdict = await this.#judge(facts, memory, signal);
     switch (verdict.kind) {
       case "over":
-        return this.#over(verdict.seen);
+        return this.#over(verdict.seen, facts);
       case "none":
         this.#say(true, verdict.text);
-        return true;
+        return "never";
       case "joins":
         this.#say(true, `the control plane ${verdict.first} makes the cluster, this one joins it`);
-        return false;
+        return "soon";
       case "wait":
         this.#say(verdict.wrong !== true, `no cluster is made yet: ${verdict.text}`);
-        return false;
+        return "soon";
       case "making":
         this.#say(true, verdict.text);
-        return false;
+        return "soon";
       case "first":
         await this.#begin(client, facts, signal);
-        return false;
+        return "soon";
     }
   }
 
@@ -220,12 +228,14 @@ export class EtcdBootstrap implements WordSource {
     this.#say(true, "Talos was asked to make the cluster");
   }
 
-  #over(seen: string): true {
+  #over(seen: string, facts: EtcdFacts): Next {
+    const hazard = hazardOf(facts, this.#options.controlPlanes);
     // Said first: a disk that takes no writes must not keep the page from being right.
-    this.#say(true, `there is a cluster: ${seen}`);
+    if (hazard === undefined) this.#say(true, `there is a cluster: ${seen}`);
+    else this.#say(false, `there is a cluster, but ${hazard}: ${HAZARD}`);
     const memory = this.#marker.read();
     if (memory.seen === undefined) this.#marker.write({ ...memory, seen });
-    return true;
+    return "seldom";
   }
 
   /** Says it on the status page, and in the log when it is news. */

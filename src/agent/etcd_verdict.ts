@@ -60,6 +60,23 @@ export function evidenceOf(facts: EtcdFacts): string | undefined {
   return undefined;
 }
 
+/**
+ * What of the settings would let a blank first machine begin a second cluster, once there is one: it
+ * asks only whom its list names.
+ */
+export function hazardOf(
+  { addresses, members }: EtcdFacts,
+  controlPlanes: readonly string[],
+): string | undefined {
+  const all = Math.max(controlPlanes.length, 1);
+  if (members.length > all) {
+    return `etcd has ${members.length} members and bootstrap.control-planes does not name them all`;
+  }
+  const isListed = controlPlanes.length === 0 || addresses.length === 0 ||
+    controlPlanes.some((address) => addresses.includes(address));
+  return isListed ? undefined : "this machine is not among bootstrap.control-planes";
+}
+
 /** Which machine it is that makes the cluster. */
 function placeOf(facts: EtcdFacts, controlPlanes: readonly string[]): EtcdVerdict {
   if (facts.addresses.length === 0) return wait("this machine has no address yet");

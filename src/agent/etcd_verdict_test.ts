@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { EtcdFacts } from "./etcd_facts.ts";
 import type { EtcdMemory } from "./etcd_marker.ts";
-import { type EtcdVerdict, evidenceOf, judgeMachine, wasAsked } from "./etcd_verdict.ts";
+import { type EtcdVerdict, evidenceOf, hazardOf, judgeMachine, wasAsked } from "./etcd_verdict.ts";
 
 const LIFE = { life: "1.0", runner: "2.0" };
 const BLANK: EtcdFacts = {
@@ -214,4 +214,20 @@ Deno.test("that etcd was loaded anew is known only within one life of the machin
     false,
   );
   assert.notEqual(own, undefined);
+});
+
+Deno.test("with a cluster, a list that lacks somebody is a hazard", () => {
+  const rows: [members: string[], site: string[], text: RegExp | undefined][] = [
+    [[], [], undefined],
+    [["a"], [], undefined],
+    [["a", "b"], [], /2 members/],
+    [["a", "b", "c"], SITE, undefined],
+    [["a", "b", "c", "d"], SITE, /4 members/],
+    [["a"], ["10.0.0.8"], /this machine is not among/],
+  ];
+  for (const [members, site, text] of rows) {
+    const hazard = hazardOf({ ...BLANK, members }, site);
+    if (text === undefined) assert.equal(hazard, undefined, JSON.stringify(site));
+    else assert.match(hazard ?? "", text);
+  }
 });

@@ -43,7 +43,12 @@ Deno.test("what a machine shows of a former life, or a wrong setting, keeps it f
       { files: ["/var/lib/etcd/", "/var/lib/kubelet/pki/kubelet-client-current.pem"] },
       /given this machine's kubelet a certificate/,
     ],
-    ["members", { etcd: ["other"] }, /etcd has the members other/],
+    ["a member", { etcd: ["other"] }, /there is a cluster: etcd has the members other/],
+    [
+      "members that no list names",
+      { etcd: ["a", "b"] },
+      /there is a cluster, but etcd has 2 members/,
+    ],
     ["a worker", { machineType: "worker" }, /is a worker/],
     [
       "an endpoint of several machines",

@@ -105,6 +105,7 @@ Deno.test("one that does not answer, for whatever reason, is waited for", async 
   const [first, second, third] = await site.three();
   await second.start();
   await third.start();
+  await third.listens();
   Deno.kill(third.agent.pid, "SIGSTOP");
   await first.start();
   await first.says(

@@ -78,6 +78,16 @@ export class EtcdMachine implements AsyncDisposable {
     );
   }
 
+  /** Waits until its agent can be asked by others. */
+  async listens(): Promise<void> {
+    await this.agent.eventually(
+      "peer listener",
+      async () =>
+        (await this.agent.part("peer listener")).message.startsWith("listens") || undefined,
+      PATIENCE,
+    );
+  }
+
   /** How often Talos was asked to make a cluster. */
   get bootstraps(): number {
     return this.api.calls.filter((call) => call === BOOTSTRAP).length;
