@@ -16,11 +16,6 @@ const JOIN_LIMIT = 180_000;
 
 const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
-/** The objects of a list, as JSON. */
-async function list<T>(agent: TalosAgent, ...args: readonly string[]): Promise<T[]> {
-  return JSON.parse(await agent.kubectl("get", ...args, "-o", "json")).items;
-}
-
 Deno.test({
   name: "two blank Talos nodes and one file each: a cluster with an application",
   ignore: obstacle() !== undefined,
@@ -63,7 +58,7 @@ async function comesUp(agent: TalosAgent, images: string): Promise<void> {
   }
   await agent.says(/^etcd bootstrap: there is a cluster/, APPLICATION_LIMIT);
   await agent.says(/^seed payload published$/, APPLICATION_LIMIT);
-  assert.deepEqual(await readyNodes(agent), ["node1"]);
+  assert.deepEqual(await agent.readyNodes(), ["node1"]);
 }
 
 async function joins(first: TalosAgent, agent: TalosAgent, images: string): Promise<void> {
@@ -73,34 +68,25 @@ async function joins(first: TalosAgent, agent: TalosAgent, images: string): Prom
   await agent.drop(images);
   await eventually(
     "two nodes to be Ready",
-    async () => (await readyNodes(first)).length === 2 || undefined,
+    async () => (await first.readyNodes()).length === 2 || undefined,
     JOIN_LIMIT,
     () => Promise.resolve(`${node.console().slice(-3_000)}\n${agent.tail()}`),
   );
   await agent.says(/^this node has a certificate of its own$/, JOIN_LIMIT);
-  const requests = await list<CertificateRequest>(first, "certificatesigningrequests");
-  const own = requests.filter(({ spec }) => spec.username === "system:node:node2");
-  assert(own.length > 0, JSON.stringify(requests));
+  const { items }: RequestList = JSON.parse(
+    await first.kubectl("get", "certificatesigningrequests", "-o", "json"),
+  );
+  const own = items.filter(({ spec }) => spec.username === "system:node:node2");
+  assert(own.length > 0, JSON.stringify(items));
   for (const { status } of own) {
     assert(status.conditions?.some(({ type }) => type === "Approved"), JSON.stringify(own));
   }
   await agent.helloAnswers(JOIN_LIMIT);
 }
 
-interface CertificateRequest {
-  spec: { username: string; signerName: string };
-  status: { conditions?: { type: string }[]; certificate?: string };
-}
-
-interface Node {
-  metadata: { name: string };
-  status: { conditions: { type: string; status: string }[] };
-}
-
-async function readyNodes(agent: TalosAgent): Promise<string[]> {
-  return (await list<Node>(agent, "nodes"))
-    .filter(({ status }) =>
-      status.conditions.some((c) => c.type === "Ready" && c.status === "True")
-    )
-    .map(({ metadata }) => metadata.name);
+interface RequestList {
+  items: {
+    spec: { username: string };
+    status: { conditions?: { type: string }[] };
+  }[];
 }

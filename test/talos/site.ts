@@ -13,6 +13,8 @@ export interface SiteOptions {
   readonly name: string;
   /** Its nodes, at most {@linkcode MAX_NODES}; the first is a control plane. */
   readonly nodes: readonly ConfiguredNode[];
+  /** A patch for every node, after its own, made of the addresses of all. */
+  readonly shared?: (addresses: readonly string[]) => string;
 }
 
 /** Talos nodes that share secrets and a network with no way out. None is on at first. */
@@ -24,7 +26,7 @@ export class TalosSite implements AsyncDisposable {
    *
    * @throws {ClusterError} with the reason; `PrerequisiteMissing` says what to install.
    */
-  static async create({ name, nodes }: SiteOptions): Promise<TalosSite> {
+  static async create({ name, nodes, shared }: SiteOptions): Promise<TalosSite> {
     const layout = layoutOf(name);
     checkPrerequisites();
     if (nodes.length > MAX_NODES) throw new RangeError(`${nodes.length} nodes`);
@@ -38,9 +40,10 @@ export class TalosSite implements AsyncDisposable {
       const subnet = await createBridge(layout);
       const tool = await ensureTool(TOOLS.node);
       const plan = { layout, subnet, tool, root, nodes: nodes.length };
+      const last = shared?.(nodes.map((_, at) => nodeIp(subnet, at + 1)));
       const patched = nodes.map(({ type, patches }, at) => ({
         type,
-        patches: [...patches, sandboxPatch(`node${at + 1}`)],
+        patches: [...patches, ...(last ? [last] : []), sandboxPatch(`node${at + 1}`)],
       }));
       const configs = await machineConfigs(name, nodeIp(subnet, 1), patched);
       return new TalosSite(plan, configs.map((config, at) => new TalosNode(plan, at + 1, config)));

@@ -22,13 +22,16 @@ export function talosExample(name: string): string {
 }
 
 /** What the agent of a site is told beside the examples: it brings up everything. */
-const SITE_SETTINGS = `apiVersion: v1alpha1
+const SITE_SETTINGS = agentPatch("IMAGE_MODE=mirror", "BOOTSTRAP_ETCD=first-control-plane");
+
+/** A patch with settings for the agent, by the names of their variables without `HOLDFAST_`. */
+export function agentPatch(...settings: readonly string[]): string {
+  return `apiVersion: v1alpha1
 kind: ExtensionServiceConfig
 name: holdfast
 environment:
-  - HOLDFAST_IMAGE_MODE=mirror
-  - HOLDFAST_BOOTSTRAP_ETCD=first-control-plane
-`;
+${settings.map((setting) => `  - HOLDFAST_${setting}\n`).join("")}`;
+}
 
 /** The patches of a node of a site that reaches nothing outside and comes up by itself. */
 export function sitePatches(node: "single-node" | "controlplane" | "worker"): string[] {
@@ -167,6 +170,16 @@ export class TalosAgent {
     return stdout;
   }
 
+  /** Names of the nodes of the cluster that are Ready, by its own API server. */
+  async readyNodes(): Promise<string[]> {
+    const { items }: NodeList = JSON.parse(await this.kubectl("get", "nodes", "-o", "json"));
+    return items
+      .filter(({ status }) =>
+        status.conditions.some((c) => c.type === "Ready" && c.status === "True")
+      )
+      .map(({ metadata }) => metadata.name);
+  }
+
   /** Waits for the example application, by the port that every node has for it. */
   async helloAnswers(timeout: number): Promise<void> {
     const text = await eventually("an answer of the application", async () => {
@@ -190,4 +203,11 @@ export class TalosAgent {
     const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
     return (Number(user) + Number(system)) / TICKS * MILLISECONDS;
   }
+}
+
+interface NodeList {
+  items: {
+    metadata: { name: string };
+    status: { conditions: { type: string; status: string }[] };
+  }[];
 }
