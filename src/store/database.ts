@@ -3,7 +3,7 @@ import { dirname, failpoint } from "../std/mod.ts";
 import { StoreError, storeError } from "./errors.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
 import { DATABASE_MODE } from "./layout.ts";
-import { migrate } from "./schema.ts";
+import { knownVersion, migrate } from "./schema.ts";
 import { diskSpace } from "./space.ts";
 
 /** A row as node:sqlite returns it. */
@@ -37,6 +37,21 @@ export class Database {
       return new Database(prepared(new DatabaseSync(path)), path);
     } catch (cause) {
       throw databaseError("open the database", cause, path);
+    }
+  }
+
+  /**
+   * Looks, and changes nothing, whether a newer program has written the file. What else may be wrong
+   * with it is for {@linkcode Database.open} to tell.
+   *
+   * @throws {StoreError} `DatabaseTooNew`.
+   */
+  static requireKnown(path: string): void {
+    try {
+      using db = new DatabaseSync(path, { readOnly: true });
+      knownVersion(db);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
     }
   }
 

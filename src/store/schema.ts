@@ -115,19 +115,29 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  * @throws {StoreError} `DatabaseTooNew` when a newer program has written it.
  */
 export function migrate(db: DatabaseSync): void {
+  const version = knownVersion(db);
+  for (const [index, statements] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${statements} PRAGMA user_version = ${index + 1}; COMMIT;`);
+    failpoint("store.database.migrated");
+  }
+}
+
+/**
+ * The database's version.
+ *
+ * @throws {StoreError} `DatabaseTooNew` when a newer program has written it.
+ */
+export function knownVersion(db: DatabaseSync): number {
   const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (version > SCHEMA_VERSION) {
     throw new StoreError({
       reason: "DatabaseTooNew",
       message:
         `the database has version ${version}, this program knows up to version ${SCHEMA_VERSION}`,
-      kept: "the database is unchanged",
+      kept: "nothing in the data directory was changed",
       remedy: "start the newer program again",
     });
   }
-  for (const [index, statements] of MIGRATIONS.entries()) {
-    if (index < version) continue;
-    db.exec(`BEGIN IMMEDIATE; ${statements} PRAGMA user_version = ${index + 1}; COMMIT;`);
-    failpoint("store.database.migrated");
-  }
+  return version;
 }

@@ -92,6 +92,8 @@ export class Store {
     const lock = takeLock(layout, fs);
     let db: Database | undefined;
     try {
+      // Before tmp/ is emptied: what a newer program has begun is its own.
+      Database.requireKnown(layout.database);
       guarded(`prepare the data directory ${dir}`, () => prepareDirectories(layout, fs));
       db = Database.open(layout.database, fs);
       guarded("make the database's name durable", () => fs.fsyncDir(dir));

@@ -130,7 +130,11 @@ Deno.test("a database of a newer program is left alone", () =>
     const db = new DatabaseSync(`${dir}/holdfast.db`);
     db.exec("PRAGMA user_version = 99");
     db.close();
+    Deno.mkdirSync(`${dir}/tmp/begun`);
+    const before = Deno.readFileSync(`${dir}/holdfast.db`);
     assert.throws(() => Store.open(dir), { reason: "DatabaseTooNew" });
+    assert.deepEqual(Deno.readFileSync(`${dir}/holdfast.db`), before);
+    assert(Deno.statSync(`${dir}/tmp/begun`), "what a newer program has begun is its own");
     // The failed opening has given the lock back.
     assert.throws(() => Store.open(dir), { reason: "DatabaseTooNew" });
   }));
