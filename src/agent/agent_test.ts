@@ -215,7 +215,7 @@ Deno.test("a second agent on the same data does not start, and says why", () =>
     assert.equal((await second.ended).code, 1);
     await eventually(() =>
       second.log.some(({ msg }) =>
-        /^holdfast: another process has the data directory .* open; .*--data-dir/.test(msg ?? "")
+        /^another process has the data directory .* open; .*--data-dir/.test(msg ?? "")
       )
     );
     first.kill("SIGTERM");

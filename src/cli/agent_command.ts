@@ -10,7 +10,7 @@ import {
   SettingsError,
   settingsIn,
 } from "../agent/mod.ts";
-import { createLogger } from "../std/mod.ts";
+import { createLogger, describeError } from "../std/mod.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What `holdfast agent` was called with. */
@@ -21,7 +21,18 @@ export interface AgentArguments {
   readonly printConfig: boolean;
 }
 
-/** Runs the agent until SIGINT or SIGTERM, or prints its settings. */
+/** Why the agent ended, which its log has said. */
+export class AgentFailed extends Error {
+  constructor(cause: unknown) {
+    super("the agent has ended", { cause });
+  }
+}
+
+/**
+ * Runs the agent until SIGINT or SIGTERM, or prints its settings.
+ *
+ * @throws {AgentFailed} of what has ended it.
+ */
 export async function agentCommand(args: AgentArguments, terminal: Terminal): Promise<void> {
   const file = configOf(args.config);
   const resolved = resolveSettings({
@@ -42,6 +53,10 @@ export async function agentCommand(args: AgentArguments, terminal: Terminal): Pr
   for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
   try {
     await runAgent(settings, logger, stop.signal);
+  } catch (error) {
+    // In the form of every other line: whoever takes those apart must find the one that matters most.
+    logger.error(describeError(error));
+    throw new AgentFailed(error);
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
   }

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { type GivenSettings, settingNames, SETTINGS, VERSION } from "../agent/mod.ts";
 import { runPostRenderer } from "../deploy/mod.ts";
-import { agentCommand } from "./agent_command.ts";
+import { agentCommand, AgentFailed } from "./agent_command.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import { OUTPUT_FORMATS } from "./output.ts";
 import { addPackage } from "./package_command.ts";
@@ -26,6 +26,7 @@ export async function main(
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? EXIT.done : EXIT.wrongUse;
     }
+    if (error instanceof AgentFailed) return exitCodeOf(error.cause);
     terminal.err(errorLine(error));
     return exitCodeOf(error);
   }
