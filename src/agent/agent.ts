@@ -133,6 +133,7 @@ class Agent {
     this.#cluster = new ClusterConnection(settings.kubeconfig ?? this.#access.kubeconfig, {
       logger,
       part: this.#parts.cluster,
+      ...(settings.kubeconfig === undefined ? { awaited: () => this.#access.message } : {}),
     });
     this.#facts = new ClusterFacts(store, logger);
     this.#verdictFiles = new VerdictFiles(store.dir, logger);

@@ -16,24 +16,35 @@ export class ClusterError extends HoldfastError<ClusterReason> {}
 /** Milliseconds between two looks at a kubeconfig that cannot be used. */
 const RETRY_INTERVAL = 5_000;
 
+/** What {@linkcode ClusterConnection} works with. */
+export interface ClusterConnectionOptions {
+  readonly logger: Logger;
+  readonly part: Part;
+  /** Where the agent makes the kubeconfig itself: what it waits for. */
+  readonly awaited?: () => string;
+  readonly clock?: Clock;
+}
+
 /** The way to the cluster, once there is one. */
 export class ClusterConnection {
   readonly #path: string | undefined;
   readonly #logger: Logger;
   readonly #part: Part;
   readonly #clock: Clock;
+  readonly #awaited: (() => string) | undefined;
   #client: KubeClient | undefined;
   #said = "";
   #reached = false;
 
   constructor(
     path: string | undefined,
-    options: { readonly logger: Logger; readonly part: Part; readonly clock?: Clock },
+    options: ClusterConnectionOptions,
   ) {
     this.#path = path;
     this.#logger = options.logger;
     this.#part = options.part;
     this.#clock = options.clock ?? systemClock;
+    this.#awaited = options.awaited;
   }
 
   /** Path of the kubeconfig, for child processes. */
@@ -57,6 +68,7 @@ export class ClusterConnection {
     try {
       return this.#client ??= KubeClient.fromKubeconfig(this.#path, { logger: this.#logger });
     } catch (cause) {
+      if (this.#awaited !== undefined && !isFile(this.#path)) throw noWay(this.#awaited());
       throw new ClusterError({
         reason: "KubeconfigUnusable",
         message: `the kubeconfig ${this.#path} cannot be used`,
@@ -111,6 +123,23 @@ export class ClusterConnection {
 
 /** Milliseconds between two looks at an API server that answered. */
 const HEALTH_INTERVAL = 15_000;
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function noWay(why: string): ClusterError {
+  return new ClusterError({
+    reason: "NoKubeconfig",
+    message: `there is no way to the cluster yet: ${why}`,
+    kept: "packages are taken in and wait",
+    disposition: "wait",
+  });
+}
 
 function noKubeconfig(): ClusterError {
   return new ClusterError({

@@ -77,6 +77,22 @@ Deno.test("a kubeconfig that comes later, and one that is mended, are found by t
     client?.close();
   }));
 
+Deno.test("a kubeconfig that the agent makes itself is awaited, and it is said for what", () =>
+  withDirectory((dir) => {
+    const { logger } = loggerOf();
+    const part = new Part("cluster", "not asked yet");
+    const awaited = () => "Talos has no kubeconfig yet";
+    const cluster = new ClusterConnection(`${dir}/config`, { logger, part, awaited });
+    assert.throws(() => cluster.client(), (error) => {
+      assert(error instanceof ClusterError);
+      assert.deepEqual([error.reason, error.disposition], ["NoKubeconfig", "wait"]);
+      assert.match(describeError(error), /no way to the cluster yet: Talos has no kubeconfig yet;/);
+      return true;
+    });
+    Deno.writeTextFileSync(`${dir}/config`, "no: kubeconfig");
+    assert.throws(() => cluster.client(), { reason: "KubeconfigUnusable" });
+  }));
+
 Deno.test("an API server that fails is asked again until it answers", () =>
   withDirectory(async (dir) => {
     await using api = new ApiObjects();

@@ -65,6 +65,12 @@ export class OwnAccess implements Disposable {
     return this.#isNode;
   }
 
+  /** How it stands with the kubeconfig. */
+  get message(): string {
+    const { certificate, talos } = this.#options.parts;
+    return (this.#isNode ? certificate : talos).message;
+  }
+
   /** The kubelet's kubeconfig. */
   get kubelet(): string {
     return this.#options.settings["kubelet-kubeconfig"] ?? TALOS_KUBELET;

@@ -188,11 +188,22 @@ export function unreachable(what: string, server: string, cause: unknown): KubeE
   return new KubeError({
     reason: "Unreachable",
     message: `${what}: no connection to ${server}${code === undefined ? "" : ` (${code})`}`,
-    ...(text.includes("certificate")
-      ? { remedy: "check the certificate authority and the address in the kubeconfig" }
-      : {}),
+    ...remedyOf(text),
     cause,
   });
+}
+
+/** rustls says both of a certificate whose time it is not (its CertificateError). */
+const NOT_ITS_TIME = /certificate (not valid yet|expired)|not yet valid|NotValidYet|Expired/;
+
+function remedyOf(text: string): { readonly remedy?: string } {
+  if (NOT_ITS_TIME.test(text)) {
+    const now = new Date().toISOString();
+    return { remedy: `by this node's clock it is ${now}; set the clock, or renew the certificate` };
+  }
+  return text.includes("certificate")
+    ? { remedy: "check the certificate authority and the address in the kubeconfig" }
+    : {};
 }
 
 function createClient(access: ClusterAccess): Deno.HttpClient {

@@ -215,3 +215,10 @@ for (
     assert.equal(error.cause, cause);
   });
 }
+
+for (const text of ["certificate not valid yet: verification time 10", "certificate expired"]) {
+  Deno.test(`of a certificate whose time it is not the clock is told: ${text}`, () => {
+    const error = unreachable("GET /x", "https://h:1", new Error(`invalid peer ${text}`));
+    assert.match(error.remedy ?? "", /this node's clock it is \d{4}-\d\d-\d\dT.*set the clock/);
+  });
+}
