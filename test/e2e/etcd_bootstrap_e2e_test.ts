@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { issueCertificates } from "../../src/admission/mod.ts";
 import { ETCD_FAILPOINTS } from "../../src/agent/mod.ts";
+import { pem } from "../fakes/api_peer.ts";
 import { EtcdMachine, SITE_SECRETS } from "./support/etcd_site.ts";
 
 /*
@@ -67,6 +69,49 @@ Deno.test("what a machine shows of a former life, or a wrong setting, keeps it f
     await machine.says(text);
     await machine.stays(0, name);
   }));
+});
+
+/** Something with a certificate, on the loopback, as long as it is used. */
+function withCertificate(certificate: { readonly cert: string; readonly key: string }) {
+  return Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {}, ...certificate },
+    () => new Response(null, { status: 401 }),
+  );
+}
+
+Deno.test("an API server at the cluster's endpoint is a cluster, and anything like it is waited for", async () => {
+  const rows: [{ readonly cert: string; readonly key: string }, RegExp][] = [
+    [
+      { cert: pem("server.crt"), key: pem("server.key") },
+      /there is a cluster: an API server answers on 127\.0\.0\.1:\d+/,
+    ],
+    [issueCertificates(), /no cluster is made yet: 127\.0\.0\.1:\d+ is no API server of this site/],
+  ];
+  await Promise.all(rows.map(async ([certificate, text]) => {
+    const server = withCertificate(certificate);
+    const endpoint = `https://127.0.0.1:${server.addr.port}`;
+    await using machine = await EtcdMachine.blank({
+      address: ADDRESS,
+      controlPlanes: [ADDRESS],
+      talos: { site: { ...SITE_SECRETS, endpoint } },
+    });
+    await machine.start();
+    await machine.says(text);
+    await machine.stays(0);
+    await server.shutdown();
+  }));
+});
+
+Deno.test("an agent that cannot know what it did before does nothing", async () => {
+  await using machine = await EtcdMachine.blank({ address: ADDRESS });
+  await Deno.mkdir(machine.agent.dataDir, { mode: 0o700 });
+  const marker = `${machine.agent.dataDir}/etcd-bootstrap.json`;
+  await Deno.writeTextFile(marker, '{"version":1,"boo');
+  await machine.start();
+  await machine.says(/etcd-bootstrap\.json cannot be read, so it is not known whether/);
+  await machine.stays(0);
+  await Deno.remove(marker);
+  await machine.says(/there is a cluster: etcd has/);
 });
 
 Deno.test("killed at any step of it, an agent ends up with one cluster", async () => {

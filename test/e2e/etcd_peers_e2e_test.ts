@@ -13,6 +13,7 @@ const THIRD = "127.0.0.4";
 const ALL = [FIRST, SECOND, THIRD];
 /** Nobody has it yet, as it is before etcd runs. */
 const ENDPOINT = "https://127.0.0.100:6443";
+const LONG_LOOK = "/machine.MachineService/EtcdMemberList";
 const DISCOVERED = ["a", "b", "c"];
 
 /** A site whose machines are all to be there from the start. */
@@ -157,6 +158,22 @@ Deno.test("a machine of another site, or that has another's address, is no other
   await stranger.start();
   await first.says(
     /who answers for the control plane 127\.0\.0\.3 has other addresses: 127\.0\.0\.9/,
+  );
+  assert.equal(site.bootstraps, 0);
+});
+
+Deno.test("what comes up while Talos is about to be asked is seen before it is", async () => {
+  await using site = new Site();
+  const [first, second] = await site.three();
+  await second.start({ controlPlanes: [FIRST, SECOND] });
+  await second.listens();
+  // A look takes so long, and the others are asked at its end.
+  await first.api.change({ fail: { method: LONG_LOOK, millis: 2_000 } });
+  await first.start({ controlPlanes: [FIRST, SECOND] });
+  await first.says(/Talos is going to be asked/);
+  await second.api.change({ etcdJoins: DISCOVERED });
+  await first.says(
+    /there is a cluster.* the control plane 127\.0\.0\.3 says: etcd has|there is a cluster, but/,
   );
   assert.equal(site.bootstraps, 0);
 });
