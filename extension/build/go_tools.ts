@@ -45,6 +45,8 @@ export const TOOLS = {
     cpuMinutes: 21,
   },
   etcd: { name: "etcd", module: "test/cluster/tools/etcd", package: ".", cpuMinutes: 2 },
+  /** Writes logs as etcd does, cut off at a place of one's choice. */
+  etcdWal: { name: "etcdwal", module: "test/cluster/tools/etcd", package: "./wal", cpuMinutes: 1 },
   containerd: containerdTool("containerd", 4),
   shim: containerdTool("containerd-shim-runc-v2", 1),
   ctr: containerdTool("ctr", 1),

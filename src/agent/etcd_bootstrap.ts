@@ -2,10 +2,11 @@ import { type Clock, describeError, failpoint, type Logger, systemClock } from "
 import { TalosClient } from "../talos/mod.ts";
 import { ApiProber } from "./api_probe.ts";
 import { judgePeers, type Objection } from "./etcd_agreement.ts";
-import { type EtcdFacts, lookAtTalos } from "./etcd_facts.ts";
+import { ETCD_DATA, type EtcdFacts, lookAtTalos } from "./etcd_facts.ts";
 import { ETCD_MARKER_FAILPOINTS, EtcdMarker, type EtcdMemory } from "./etcd_marker.ts";
 import { askPeer, type WordSource } from "./etcd_peers.ts";
 import { type EtcdVerdict, hazardOf, judgeMachine } from "./etcd_verdict.ts";
+import { isVoid, removeVoid } from "./etcd_void.ts";
 import { type EtcdStatement, wordOf } from "./etcd_word.ts";
 import type { Part } from "./listeners.ts";
 import { hostOf } from "./node_address.ts";
@@ -46,6 +47,8 @@ export interface EtcdBootstrapOptions {
   readonly apiAnswered: () => boolean;
   readonly part: Part;
   readonly logger: Logger;
+  /** etcd's data directory, as far as it can be written. @default {@linkcode ETCD_DATA} */
+  readonly etcdDir?: string;
   readonly clock?: Clock;
 }
 
@@ -133,7 +136,8 @@ export class EtcdBootstrap implements WordSource {
         this.#say(true, verdict.text);
         return "soon";
       case "first":
-        await this.#begin(client, facts, signal);
+        if (facts.data === "void") this.#clear(facts, memory);
+        else await this.#begin(client, facts, signal);
         return "soon";
     }
   }
@@ -143,7 +147,8 @@ export class EtcdBootstrap implements WordSource {
     client: TalosClient,
     signal?: AbortSignal,
   ): Promise<{ facts: EtcdFacts; memory: EtcdMemory }> {
-    const facts = await lookAtTalos(client, signal === undefined ? {} : { signal });
+    const seen = await lookAtTalos(client, signal === undefined ? {} : { signal });
+    const facts = this.#withVoid(seen, this.#marker.read());
     this.#secret = { text: facts.siteSecret, readAt: this.#clock.monotonic() };
     if (facts.machine === "controlplane") this.#controlPlane.resolve();
     const memory = this.#marker.read();
@@ -154,6 +159,14 @@ export class EtcdBootstrap implements WordSource {
     const noted = { ...memory, boot: { life, runner: service.runner } };
     this.#marker.write(noted);
     return { facts, memory: noted };
+  }
+
+  /** Only what this machine itself began may turn out to be nothing. */
+  #withVoid(facts: EtcdFacts, { asked, seen }: EtcdMemory): EtcdFacts {
+    const { etcdDir = ETCD_DATA } = this.#options;
+    if (facts.data !== "present" || facts.members.length > 0) return facts;
+    if (asked === undefined || seen !== undefined || !isVoid(etcdDir)) return facts;
+    return { ...facts, data: "void" };
   }
 
   async #judge(facts: EtcdFacts, memory: EtcdMemory, signal: AbortSignal): Promise<EtcdVerdict> {
@@ -226,6 +239,16 @@ export class EtcdBootstrap implements WordSource {
     await client.bootstrap({ signal });
     failpoint("etcd.asked");
     this.#say(true, "Talos was asked to make the cluster");
+  }
+
+  /**
+   * Takes away what an etcd left that was cut off before it had a member: it would never go on, and
+   * machined makes no cluster where there is data. The next look finds a blank directory.
+   */
+  #clear({ life, service }: EtcdFacts, memory: EtcdMemory): void {
+    this.#marker.write({ ...memory, cleared: { life, runner: service?.runner ?? "" } });
+    removeVoid(this.#options.etcdDir ?? ETCD_DATA);
+    this.#say(true, "etcd was cut off before it made the cluster; it is made anew");
   }
 
   #over(seen: string, facts: EtcdFacts): Next {

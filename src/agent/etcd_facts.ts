@@ -9,15 +9,18 @@ import {
 import { canonicalAddress } from "./node_address.ts";
 
 /** Where Talos 1.13 has etcd's data (pkg/machinery/constants, EtcdDataPath). */
-const ETCD_DATA = "/var/lib/etcd";
+export const ETCD_DATA = "/var/lib/etcd";
 /** What the kubelet keeps its certificates in; an API server has signed the one of this name. */
 const KUBELET_PKI = "/var/lib/kubelet/pki";
 const KUBELET_CERTIFICATE = "kubelet-client-current.pem";
 /** Milliseconds for asking etcd, which may wait for members that are not there. */
 const MEMBERS_DEADLINE = 3_000;
 
-/** How etcd's directory is: `absent` while its volume is not there yet. */
-export type EtcdData = "absent" | "blank" | "present";
+/**
+ * How etcd's directory is: `absent` while its volume is not there yet, `void` where this machine's own
+ * etcd was cut off before it decided anything.
+ */
+export type EtcdData = "absent" | "blank" | "void" | "present";
 
 /** What Talos says of its machine and of etcd, all asked within a moment. */
 export interface EtcdFacts {

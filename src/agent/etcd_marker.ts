@@ -26,6 +26,8 @@ export interface EtcdMemory {
   readonly boot?: EtcdRunner | undefined;
   /** The runner that Talos was, or was about to be, asked to take away for one that makes a cluster. */
   readonly asked?: EtcdRunner | undefined;
+  /** The runner whose data was void and was, or was about to be, taken away. */
+  readonly cleared?: EtcdRunner | undefined;
   /** A cluster was there once: how that was known. It is never taken back. */
   readonly seen?: string | undefined;
 }
@@ -39,6 +41,7 @@ const fileSchema = v.object({
   version: v.literal(VERSION),
   boot: v.optional(runnerSchema),
   asked: v.optional(runnerSchema),
+  cleared: v.optional(runnerSchema),
   seen: v.optional(v.string()),
 });
 

@@ -136,7 +136,10 @@ function ready(facts: EtcdFacts, memory: EtcdMemory): EtcdVerdict | undefined {
   if (isMaking(facts, memory)) {
     return { kind: "making", text: `Talos makes the cluster; etcd: ${state}: ${message}` };
   }
-  if (!MAY_BE_ASKED.includes(state)) return wait(`etcd: ${state}: ${message}`);
+  // What runs on void data runs on nothing, also after that was taken away.
+  if (!MAY_BE_ASKED.includes(state) && data !== "void" && !wasCleared(facts, memory)) {
+    return wait(`etcd: ${state}: ${message}`);
+  }
   if (data === "absent") return wait("etcd's data directory is not there yet");
   return undefined;
 }
@@ -151,6 +154,12 @@ const MAY_BE_ASKED: readonly string[] = ["Preparing", "Failed", "Finished"];
 export function wasAsked({ life, service }: EtcdFacts, { boot }: EtcdMemory): boolean {
   return boot !== undefined && service !== undefined && boot.life === life &&
     service.runner !== "" && boot.runner !== service.runner;
+}
+
+/** Whether this etcd's data was void and is gone. */
+function wasCleared({ life, service }: EtcdFacts, { cleared }: EtcdMemory): boolean {
+  return cleared !== undefined && service !== undefined && service.runner !== "" &&
+    cleared.life === life && cleared.runner === service.runner;
 }
 
 /** An etcd that has failed at it does not go on by itself: it has to be asked again. */

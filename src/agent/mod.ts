@@ -6,6 +6,7 @@
  */
 export { runAgent } from "./agent.ts";
 export { ETCD_FAILPOINTS } from "./etcd_bootstrap.ts";
+export { ETCD_VOID_FAILPOINTS, isVoid, removeVoid } from "./etcd_void.ts";
 export { imagesOf, isProvided, withoutProvided } from "./init_package.ts";
 export * from "./settings.ts";
 export { SiteSettingsBook } from "./site_settings.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ETCD_FAILPOINTS } from "../../src/agent/mod.ts";
+import { ETCD_FAILPOINTS, ETCD_VOID_FAILPOINTS } from "../../src/agent/mod.ts";
 import { BOOTSTRAP_FAILPOINTS, REPLACE_FAILPOINTS } from "../../src/bootstrap/mod.ts";
 import { DEPLOY_FAILPOINTS, INJECTION_FAILPOINTS } from "../../src/deploy/mod.ts";
 import { DROP_FAILPOINTS } from "../../src/drop/mod.ts";
@@ -29,6 +29,7 @@ const ALL: readonly string[] = [
   ...INJECTION_FAILPOINTS,
   ...GIT_FAILPOINTS,
   ...ETCD_FAILPOINTS,
+  ...ETCD_VOID_FAILPOINTS,
 ];
 
 /** Texts of all files of the program. */

@@ -55,6 +55,8 @@ export const MOUNTS: readonly Mount[] = [
   // The directory: a socket that is not there yet would be created as a directory. Whoever connects
   // does not write to the file system.
   bind(MACHINED_DIR, "rslave", "ro", ...NOT_RUN),
+  // What an etcd leaves that lost its power before it began keeps it from ever beginning.
+  bind("/var/lib/etcd", "rslave", "rw", ...NOT_RUN),
   bind("/etc/kubernetes", "rslave", "ro", ...NOT_RUN),
   bind("/var/lib/kubelet/pki", "rslave", "ro", ...NOT_RUN),
   bind("/etc/ssl/certs", "ro", ...NOT_RUN),

@@ -16,7 +16,7 @@ Deno.test("nothing that is mounted can be executed, and nothing that is only rea
     }
   }
   const written = MOUNTS.filter(({ options }) => options.includes("rw")).map((one) => one.source);
-  assert.deepEqual(written, ["/var/lib/holdfast", "/var/mnt"]);
+  assert.deepEqual(written, ["/var/lib/holdfast", "/var/mnt", "/var/lib/etcd"]);
 });
 
 Deno.test("what the agent writes in passing goes to memory that is its own", () => {
