@@ -16,6 +16,7 @@ export type { ExitStatus, NodeExecOptions, NodeProcess, SpawnOptions } from "./n
 export {
   BUSYBOX_PREREQUISITES,
   checkPrerequisites,
+  CLOCK_PREREQUISITES,
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
   EXTENSION_PREREQUISITES,

@@ -99,6 +99,13 @@ export const IMAGER_PREREQUISITES: readonly Prerequisite[] = commands({
   zstd: "zstd",
 });
 
+/** What gives one process another wall clock. */
+export const CLOCK_PREREQUISITES: readonly Prerequisite[] = [{
+  file: "faketime/libfaketimeMT.so.1",
+  directories: ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"],
+  package: "libfaketime",
+}];
+
 /** The Debian packages that are missing, by the files that they would bring. */
 export function missingPackages(
   exists: (path: string) => boolean = isFile,

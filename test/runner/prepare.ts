@@ -2,6 +2,7 @@ import { build } from "../../extension/build/main.ts";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import {
   BUSYBOX_PREREQUISITES,
+  CLOCK_PREREQUISITES,
   CLUSTER_PREREQUISITES,
   DISK_PREREQUISITES,
   EXTENSION_PREREQUISITES,
@@ -42,6 +43,7 @@ export async function prepareE2e(say: (line: string) => void): Promise<void> {
     ...EXTENSION_PREREQUISITES,
     ...SYSTEMD_PREREQUISITES,
     ...IMAGER_PREREQUISITES,
+    ...CLOCK_PREREQUISITES,
   ];
   const installed = await installSystemPackages(prerequisites);
   if (installed.length > 0) say(`installed ${installed.join(" ")}`);

@@ -6,6 +6,10 @@ import { freeAddress } from "./local_agent.ts";
 
 /** How long a command of the runtime may take, in milliseconds. */
 const TIMEOUT = 60_000;
+/** Milliseconds of a unit of `/proc/PID/stat` (USER_HZ). */
+const TICK = 10;
+/** Milliseconds between two attempts to end a container that is not there yet. */
+const KILL_PAUSE = 20;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Talos never gives these to a service (Talos 1.13, constants.DefaultDroppedCapabilities). */
 const DROPPED = ["CAP_SYS_BOOT", "CAP_SYS_MODULE"];
@@ -58,6 +62,10 @@ export interface ExtensionContainerOptions {
   readonly environment?: readonly string[];
   /** What one would mount, content by path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** More that is mounted to be read, file of this machine by path. */
+  readonly binds?: Readonly<Record<string, string>>;
+  /** The node's host name when it starts. @default this machine's */
+  readonly hostname?: string;
 }
 
 /**
@@ -69,12 +77,15 @@ export interface ExtensionContainerOptions {
 export class ExtensionContainer implements AsyncDisposable {
   readonly registry = freeAddress();
   readonly status = freeAddress();
+  /** The unpacked image that it is started from next. */
+  extension: string;
   readonly #options: ExtensionContainerOptions;
   readonly #id = `holdfast-ext-${crypto.randomUUID().slice(0, 8)}`;
   #child: Deno.ChildProcess | undefined;
 
   constructor(options: ExtensionContainerOptions) {
     this.#options = options;
+    this.extension = options.extension;
   }
 
   /** Path on this machine of a path of the node. */
@@ -82,14 +93,19 @@ export class ExtensionContainer implements AsyncDisposable {
     return `${this.#options.directory}/node${path}`;
   }
 
-  /** Starts it; returns at once. */
+  /** Path on this machine of one of the {@linkcode ExtensionContainerOptions.files}. */
+  file(path: string): string {
+    return `${this.#options.directory}/${path.slice(1).replaceAll("/", "-")}`;
+  }
+
+  /** Starts it, anew where it has ended; returns at once. Its log goes on. */
   async start(): Promise<void> {
     const { directory } = this.#options;
     await Deno.mkdir(`${directory}/bundle`, { recursive: true });
     const config = JSON.stringify(await this.#config());
     await Deno.writeTextFile(`${directory}/bundle/config.json`, config);
     this.#child = new Deno.Command("sh", {
-      args: ["-c", 'exec "$@" >"$LOG" 2>&1', "sh", ...this.#runc("run"), this.#id],
+      args: ["-c", 'exec "$@" >>"$LOG" 2>&1', "sh", ...this.#runc("run"), this.#id],
       env: { LOG: `${directory}/log`, BUNDLE: "" },
       cwd: `${directory}/bundle`,
       stdin: "null",
@@ -115,6 +131,15 @@ export class ExtensionContainer implements AsyncDisposable {
     return Number(stdout.split(" ")[1] ?? assert.fail(stdout)) / 1_000_000;
   }
 
+  /** The processor time that the agent has taken, in milliseconds (proc(5), stat). */
+  async processorTime(): Promise<number> {
+    const { stdout } = await this.exec("cat", "/proc/1/stat");
+    const fields = stdout.slice(stdout.lastIndexOf(")") + 2).split(" ");
+    const [user, system] = [fields[11], fields[12]].map(Number);
+    assert(user !== undefined && system !== undefined, stdout);
+    return (user + system) * TICK;
+  }
+
   /** What it has said. */
   log(): string {
     try {
@@ -125,29 +150,37 @@ export class ExtensionContainer implements AsyncDisposable {
   }
 
   /** How it ended by itself, or at a signal. */
-  async end(signal?: "TERM"): Promise<Deno.CommandStatus> {
-    if (signal !== undefined) await this.#call("kill", this.#id, signal);
-    return await (this.#child ?? assert.fail("it was not started")).status;
+  async end(signal?: "TERM" | "KILL"): Promise<Deno.CommandStatus> {
+    const { status } = this.#child ?? assert.fail("it was not started");
+    // The runtime may not have made the container yet.
+    let hasEnded = false;
+    void status.then(() => hasEnded = true);
+    while (signal !== undefined && !hasEnded && !await this.#call("kill", this.#id, signal)) {
+      await new Promise((resolve) => setTimeout(resolve, KILL_PAUSE));
+    }
+    return await status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child === undefined) return;
+    await this.end("KILL");
     await this.#call("delete", "--force", this.#id);
-    await this.#child.status;
   }
 
   #runc(...args: readonly string[]): string[] {
     return ["runc", "--root", `${this.#options.directory}/runc`, ...args];
   }
 
-  async #call(...args: readonly string[]): Promise<void> {
+  /** Whether the runtime did it. */
+  async #call(...args: readonly string[]): Promise<boolean> {
     const [program = "", ...rest] = this.#runc(...args);
-    await exec(program, { args: rest, env: { PATH: SYSTEM_PATH }, timeout: TIMEOUT });
+    const options = { args: rest, env: { PATH: SYSTEM_PATH }, timeout: TIMEOUT };
+    return (await exec(program, options)).code === 0;
   }
 
   async #config(): Promise<unknown> {
-    const { extension, environment = [] } = this.#options;
-    const root = `${extension}/rootfs/usr/local`;
+    const { environment = [], hostname } = this.#options;
+    const root = `${this.extension}/rootfs/usr/local`;
     const text = await Deno.readTextFile(`${root}/etc/containers/holdfast.yaml`);
     const { name, container } = v.parse(specSchema, load(text));
     const own = [
@@ -169,6 +202,7 @@ export class ExtensionContainer implements AsyncDisposable {
         noNewPrivileges: true,
       },
       root: { path: `${root}/lib/containers/${name}`, readonly: true },
+      ...(hostname === undefined ? {} : { hostname }),
       mounts: [...RUNTIME_MOUNTS, ...await this.#mounts(container.mounts)],
       linux: {
         namespaces: ["pid", "ipc", "uts", "mount"].map((type) => ({ type })),
@@ -183,9 +217,12 @@ export class ExtensionContainer implements AsyncDisposable {
     const placed = mounts.map((mount) => ({ ...mount, source: this.node(mount.source) }));
     for (const { source } of placed) await Deno.mkdir(source, { recursive: true, mode: 0o700 });
     for (const [path, content] of Object.entries(this.#options.files ?? {})) {
-      const source = `${this.#options.directory}/${path.slice(1).replaceAll("/", "-")}`;
+      const source = this.file(path);
       await Deno.writeTextFile(source, content);
       placed.push({ source, destination: path, type: "bind", options: ["ro", "bind"] });
+    }
+    for (const [destination, source] of Object.entries(this.#options.binds ?? {})) {
+      placed.push({ source, destination, type: "bind", options: ["ro", "bind"] });
     }
     return placed;
   }
