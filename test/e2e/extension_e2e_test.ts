@@ -26,6 +26,10 @@ const MAX_STARTS = 3;
 /** The most resident memory of an idle agent, in bytes. */
 const IDLE_LIMIT = 96 << 20;
 
+/** How long nothing is asked of it, and the most of the processor that it may take, in milliseconds. */
+const QUIET_TIME = 60_000;
+const QUIET_LIMIT = 1_500;
+
 const silent = () => {};
 /** A figure for the log. */
 const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -191,6 +195,13 @@ Deno.test("the service runs in its container with everything that it calls", asy
       const resident = await service.resident();
       say(`idle: ${(resident / (1 << 20)).toFixed(1)} MiB resident`);
       assert(resident <= IDLE_LIMIT, `${resident} bytes`);
+    });
+    await test.step("in a quiet minute it takes little of the processor", async () => {
+      const before = await service.processorTime();
+      await new Promise((resolve) => setTimeout(resolve, QUIET_TIME));
+      const taken = await service.processorTime() - before;
+      say(`quiet: ${taken} ms of the processor in ${QUIET_TIME / 1_000} s`);
+      assert(taken <= QUIET_LIMIT, `${taken} ms`);
     });
     await test.step("it ends at SIGTERM", async () => {
       assert.equal((await service.end("TERM")).code, 0, service.log());
