@@ -1,5 +1,7 @@
 // Runs first: it takes minutes, in most of which Talos waits.
 import assert from "node:assert/strict";
+import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
+import { exec } from "../../src/std/mod.ts";
 import { obstacle } from "../cluster/mod.ts";
 import { talosImagesPackage, TalosSite } from "../talos/mod.ts";
 import { HELLO } from "./support/agent.ts";
@@ -13,7 +15,7 @@ import { sitePatches, TalosAgent } from "./support/talos_agent.ts";
 /** How long the way to the next moment may take after a boot, in milliseconds. */
 const MOMENT_LIMIT = 180_000;
 /** How often is looked whether it has come. */
-const PAUSE = 20;
+const PAUSE = 5;
 
 /**
  * KubePrism looks for the API server every twenty seconds, and the oftener it was asked in vain the
@@ -37,7 +39,7 @@ const MOMENTS: readonly (readonly [string, (way: Way) => boolean])[] = [
   ["containerd runs", ({ console }) => /service\[containerd\]\(Running\)/.test(console())],
   ["the agent starts", ({ agent }) => agent.pid !== undefined],
   ["the packages are read", ({ hello }) => /^(Receiving|Accepted)/.test(hello())],
-  ["etcd starts", ({ console }) => /service\[etcd\]\(Running\): Started/.test(console())],
+  ["etcd makes its log", ({ agent }) => exists(agent.node.hostPath("/var/lib/etcd/member/wal"))],
   ["etcd answers", ({ console }) => /service\[etcd\]\(Running\): Health/.test(console())],
   ["the kubelet starts", ({ console }) => /service\[kubelet\]\(Running\): Started/.test(console())],
   ["the API server starts", ({ agent }) => agent.node.pidsOf("kube-apiserver").length > 0],
@@ -68,7 +70,7 @@ Deno.test({
       },
     };
     for (const [what, reached] of MOMENTS) {
-      await t.step(`the power fails when ${what}`, async () => {
+      const hasCome = await t.step(`the power fails when ${what}`, async () => {
         said = node.console().length;
         const started = performance.now();
         await node.boot();
@@ -80,7 +82,9 @@ Deno.test({
         await comes(way, reached);
         say(`${what}: ${((performance.now() - started) / 1_000).toFixed(1)} s after the boot`);
         await node.powerCut();
+        if (/its log/.test(what)) await asIfEarlier(agent);
       });
+      if (!hasCome) return;
     }
     await t.step("and then it arrives", async () => {
       await node.boot();
@@ -90,6 +94,31 @@ Deno.test({
     });
   },
 });
+
+/**
+ * Leaves of etcd what a cut some milliseconds earlier leaves, which is hardly met: a log without an
+ * entry, on which an etcd waits for ever. Not when the agent has seen that there is more.
+ */
+async function asIfEarlier({ node }: TalosAgent): Promise<void> {
+  const marker = await Deno.readTextFile(node.hostPath("/var/lib/holdfast/etcd-bootstrap.json"));
+  if (/"seen"/.test(marker)) return void say("etcd's log was seen with entries");
+  const directory = node.hostPath("/var/lib/etcd");
+  await Deno.remove(`${directory}/member`, { recursive: true });
+  const { code, stderr } = await exec(await ensureTool(TOOLS.etcdWal), {
+    args: [directory, "void"],
+    env: {},
+    timeout: MOMENT_LIMIT,
+  });
+  assert.equal(code, 0, stderr);
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
 
 async function comes(way: Way, reached: (way: Way) => boolean): Promise<void> {
   const deadline = performance.now() + MOMENT_LIMIT;

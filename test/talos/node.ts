@@ -63,9 +63,16 @@ export class TalosNode {
     throw new ClusterError({ reason: "NotUp", message: `${this.name} is off` });
   }
 
-  /** Starts machined, on what is there of an earlier start. Its services come later. */
+  /**
+   * Starts machined, on what is there of an earlier start. Its services come later.
+   *
+   * @throws {ClusterError} `AlreadyUp` when the node is on.
+   */
   async boot(): Promise<void> {
     const { plan, number } = this;
+    if (this.#pid !== undefined) {
+      throw new ClusterError({ reason: "AlreadyUp", message: `${this.name} is on` });
+    }
     await Deno.mkdir(this.dir, { recursive: true });
     await this.#layPodNetwork();
     const cgroup = createUnifiedGroup(plan.layout.cgroup, this.name);
