@@ -2,6 +2,7 @@ import { builtinModules } from "node:module";
 // @ts-types="./esbuild.d.ts"
 import * as esbuild from "esbuild";
 import { HoldfastError } from "../../src/std/mod.ts";
+import { hashTree } from "./go_tools.ts";
 import { ignoreMissing } from "./stamp.ts";
 
 /** What is bundled and where to. */
@@ -10,7 +11,7 @@ export interface BundleOptions {
   readonly entry: string;
   /** Where worker entries are looked for, recursively: files named `*_worker.ts`. */
   readonly sources: string;
-  /** Emptied first. */
+  /** Left as it is when it holds this bundle already, so that others may be reading it. */
   readonly output: string;
   /** What `HOLDFAST_VERSION` is in the program. */
   readonly version: string;
@@ -36,18 +37,21 @@ export class BundleError extends HoldfastError<"BundleFailed" | "WorkerNameTaken
  */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
   const workers = await workerEntries(options.sources);
-  await Deno.remove(options.output, { recursive: true }).catch(ignoreMissing);
-  await Deno.mkdir(options.output, { recursive: true });
+  const unfinished = `${options.output}.tmp`;
+  await Deno.remove(unfinished, { recursive: true }).catch(ignoreMissing);
+  await Deno.mkdir(unfinished, { recursive: true });
   const entries = new Map([["main", options.entry], ...workers]);
   try {
     // One build per entry: shared chunks would have to be included by name in the binary.
     for (const [name, entry] of entries) {
-      const file = `${options.output}/${name}.js`;
+      const file = `${unfinished}/${name}.js`;
       await esbuild.build(buildOptions(entry, file, options.version));
       // `deno compile` keeps it in the program, which would be another one after every build.
       await Deno.utime(file, 0, 0);
     }
+    await moveUnlessSame(unfinished, options.output);
   } catch (cause) {
+    await Deno.remove(unfinished, { recursive: true }).catch(ignoreMissing);
     throw new BundleError({ reason: "BundleFailed", message: "esbuild refused the source", cause });
   } finally {
     await esbuild.stop();
@@ -56,6 +60,18 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
     main: `${options.output}/main.js`,
     workers: [...workers.keys()].map((name) => `${options.output}/${name}.js`),
   };
+}
+
+async function moveUnlessSame(unfinished: string, output: string): Promise<void> {
+  try {
+    if (hashTree(unfinished) === hashTree(output)) {
+      return await Deno.remove(unfinished, { recursive: true });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.remove(output, { recursive: true }).catch(ignoreMissing);
+  await Deno.rename(unfinished, output);
 }
 
 function buildOptions(entry: string, outfile: string, version: string): esbuild.BuildOptions {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { cacheDir } from "./go_tools.ts";
+import { bundleTest } from "../../test/build/bundle_test_case.ts";
 import { ensureDenort } from "../../test/build/denort.ts";
 import { bundle } from "./bundle.ts";
 import { compile, CompileError } from "./compile.ts";
@@ -56,11 +57,6 @@ async function outputOf(command: string, args: string[]): Promise<unknown> {
     .output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-/** esbuild's helper process ends on its own time after it was told to, perhaps after the test. */
-function bundleTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
 bundleTest(

@@ -26,12 +26,16 @@ const USAGE = `usage: deno task build [--only ${PARTS.join("|")}]… [--no-tools
   --only PART  build only this part; may be given several times
   --no-tools   leave out what is built from Go: the same as --only binary`;
 
-/** Builds `parts` into `dist/`, saying a line about each. */
+/** Builds `parts` into `dist/`, saying a line about each. Two processes build one after the other. */
 export async function build(
   parts: readonly Part[] = PARTS,
   say: (line: string) => void = sayOnStderr,
 ): Promise<void> {
   requireDeno();
+  await Deno.mkdir(DIST, { recursive: true });
+  // The kernel lets go of the lock when its holder dies: it cannot be stale.
+  using lock = await Deno.open(`${DIST}/.lock`, { create: true, write: true });
+  await lock.lock(true);
   for (const part of PARTS) {
     if (!parts.includes(part)) continue;
     const started = performance.now();

@@ -4,14 +4,14 @@ import { compile } from "../../extension/build/compile.ts";
 import { cacheDir } from "../../extension/build/go_tools.ts";
 import { isElf, readElf } from "../../extension/build/image/elf.ts";
 import { writeExtension } from "../../extension/build/image/image.ts";
-import { buildExtension, outputsOf, ownIngredients } from "../../extension/build/image/main.ts";
+import { ownIngredients } from "../../extension/build/image/main.ts";
 import { digestOf } from "../../src/std/mod.ts";
 import { ensureDenort } from "../build/denort.ts";
 import { withDirectory } from "../fakes/testing.ts";
 import { eventually, HELLO, ROOT } from "./support/agent.ts";
 import { BROKEN_EXTENSIONS, CONTAINER } from "./support/broken_extensions.ts";
 import { ExtensionContainer } from "./support/extension_container.ts";
-import { ImageCopy, judge } from "./support/extension_image.ts";
+import { ImageCopy, judge, testImage } from "./support/extension_image.ts";
 import { TalosApi } from "./support/talos_api.ts";
 
 /*
@@ -19,7 +19,6 @@ import { TalosApi } from "./support/talos_api.ts";
  * runs in the real runc with what Talos makes of its spec. No Talos is needed for that.
  */
 
-const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 /** The most that the agent may take to serve after its start, in milliseconds. */
 const START_LIMIT = 1_000;
 const MAX_STARTS = 3;
@@ -33,13 +32,7 @@ const QUIET_LIMIT = 1_500;
 const silent = () => {};
 /** A figure for the log. */
 const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-const built = await buildExtension(undefined, silent);
-const { layout, archive } = outputsOf(ARCHITECTURE);
-/** The image as the imager unpacks it; gone when this file's tests are over. */
-const image = await Deno.makeTempDir({ prefix: "holdfast-extension-" });
-globalThis.addEventListener("unload", () => Deno.removeSync(image, { recursive: true }));
-await Deno.chmod(image, 0o755);
-const findings = await judge(image, "-layout", layout);
+const { built, archive, image, findings } = await testImage();
 
 Deno.test("Talos takes the image, and nothing that Talos overlooks is wrong with it", () => {
   assert.deepEqual(findings, []);

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { buildExtension, outputsOf } from "../../extension/build/image/main.ts";
 import { SeedCluster } from "../fakes/seed_cluster.ts";
 import { withDirectory } from "../fakes/testing.ts";
 import { HELLO, PACKAGES, ROOT } from "./support/agent.ts";
-import { judge } from "./support/extension_image.ts";
+import { testImage } from "./support/extension_image.ts";
 import { type ExtensionOptions, ExtensionService, run } from "./support/extension_service.ts";
 import { TalosApi } from "./support/talos_api.ts";
 import { SmallDisk } from "./support/small_disk.ts";
@@ -18,12 +17,7 @@ import { WrongServers } from "./support/wrong_servers.ts";
 const LARGER = `${PACKAGES}/zarf-package-app-chart-amd64-1.2.3.tar.zst`;
 const SOCKET = "/system/run/machined/machine.sock";
 
-await buildExtension(undefined, () => {});
-/** The image as the imager unpacks it; gone when this file's tests are over. */
-const image = await Deno.makeTempDir({ prefix: "holdfast-trouble-" });
-globalThis.addEventListener("unload", () => Deno.removeSync(image, { recursive: true }));
-await Deno.chmod(image, 0o755);
-await judge(image, "-layout", outputsOf("amd64").layout);
+const { image } = await testImage();
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

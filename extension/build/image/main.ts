@@ -58,20 +58,24 @@ export function outputsOf(
   return { layout, archive: `${DIST}/holdfast-extension-${architecture}.tar` };
 }
 
+/** Where an image goes: an OCI layout, and the same as one file. */
+export type ExtensionOutputs = ReturnType<typeof outputsOf>;
+
 /**
- * Builds the image into `dist/`.
+ * Builds the image.
  *
+ * @param outputs @default {@linkcode outputsOf} the processor
  * @throws {ExtensionError} that says what is missing on this machine.
  */
 export async function buildExtension(
   request: ExtensionRequest = { architecture: MACHINE, root: "" },
   say: (line: string) => void = sayOnStderr,
+  { layout, archive }: ExtensionOutputs = outputsOf(request.architecture),
 ): Promise<ExtensionImage> {
   requirePackages(request.root);
   const ingredients = request.architecture === MACHINE
     ? await ownIngredients(request.root, say)
     : await foreignIngredients(request, say);
-  const { layout, archive } = outputsOf(request.architecture);
   return await writeExtension(ingredients, layout, archive);
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../../extension/build/go_tools.ts";
+import type { ExtensionImage } from "../../../extension/build/image/image.ts";
+import { buildExtension, type ExtensionOutputs } from "../../../extension/build/image/main.ts";
 import { exec } from "../../../src/std/mod.ts";
 
 /** How long a look at an image may take, in milliseconds. */
@@ -25,6 +27,27 @@ export async function judge(
   });
   assert(code < 2, stderr);
   return JSON.parse(stdout);
+}
+
+/** The image of this checkout, as a file of tests has it for itself. */
+export interface TestImage extends ExtensionOutputs {
+  readonly built: ExtensionImage;
+  /** The image as the imager unpacks it. */
+  readonly image: string;
+  readonly findings: readonly Finding[];
+}
+
+/** Builds and unpacks the image where nobody else builds one; it is gone when the tests are over. */
+export async function testImage(): Promise<TestImage> {
+  const directory = await Deno.makeTempDir({ prefix: "holdfast-extension-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
+  await Deno.chmod(directory, 0o755);
+  const outputs = { layout: `${directory}/layout`, archive: `${directory}/image.tar` };
+  const built = await buildExtension(undefined, () => {}, outputs);
+  const image = `${directory}/image`;
+  await Deno.mkdir(image);
+  await Deno.chmod(image, 0o755);
+  return { ...outputs, built, image, findings: await judge(image, "-layout", outputs.layout) };
 }
 
 /** A copy of an unpacked image that shares the content of files which nobody changes. */
