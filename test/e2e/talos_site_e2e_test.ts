@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { obstacle } from "../cluster/mod.ts";
-import { talosImagesPackage, TalosSite } from "../talos/mod.ts";
+import { PRIVATE, talosImagesPackage, TalosSite } from "../talos/mod.ts";
 import { eventually, HELLO } from "./support/agent.ts";
 import { sitePatches, TalosAgent } from "./support/talos_agent.ts";
 
@@ -21,6 +21,7 @@ Deno.test({
   ignore: obstacle() !== undefined,
   fn: async (t) => {
     const images = await talosImagesPackage();
+    const before = machineSettings();
     await using site = await TalosSite.create({
       name: "talos-site",
       nodes: [
@@ -38,8 +39,22 @@ Deno.test({
     await t.step("nothing was sent outside", async () => {
       assert.equal(await site.outsidePackets(), 0);
     });
+    await t.step("the machine's own settings are untouched by machined and the kubelet", () => {
+      assert.equal(Deno.readTextFileSync(`/proc/${site.node(1).pid}/root${PANIC}`).trim(), "10");
+      assert.deepEqual(machineSettings(), before);
+      assert.notEqual(Deno.readTextFileSync(PANIC).trim(), "10");
+    });
   },
 });
+
+/** What the kubelet sets to 10 where it may. */
+const PANIC = "/proc/sys/kernel/panic";
+
+function machineSettings(): Record<string, string> {
+  return Object.fromEntries(
+    PRIVATE.map((name) => [name, Deno.readTextFileSync(`/proc/sys/${name}`)]),
+  );
+}
 
 async function comesUp(agent: TalosAgent, images: string): Promise<void> {
   const started = performance.now();

@@ -7,5 +7,5 @@
  */
 export { TALOS_PACKAGE, talosImagesPackage } from "./images.ts";
 export type { ConfiguredNode, MachineConfig } from "./machine_config.ts";
-export { TalosNode } from "./node.ts";
+export { PRIVATE, TalosNode } from "./node.ts";
 export { type SiteOptions, TalosSite } from "./site.ts";

@@ -146,9 +146,16 @@ export class TestAgent {
   }
 }
 
+/** Milliseconds after which kube-proxy has a node port's rules; it collects changes for a second. */
+const PROXY_LIMIT = 10_000;
+
 /** Asks the example application on a node, and fails unless it answers as itself. */
 export async function assertHelloAnswers(node: ClusterNode): Promise<void> {
-  const response = await fetch(`http://${node.ip}:30080/`);
+  const response = await eventually(
+    "answer of the application",
+    () => fetch(`http://${node.ip}:30080/`).catch(() => undefined),
+    PROXY_LIMIT,
+  );
   assert.match(await response.text(), /^hello 0\.1\.0 from pod /);
   assert.equal(response.status, 200);
 }

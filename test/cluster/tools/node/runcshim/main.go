@@ -66,10 +66,33 @@ func mend(path string) error {
 	if linux, ok := spec["linux"].(map[string]any); ok {
 		mendResources(linux)
 	}
+	if isKubelet(spec) {
+		shareProc(spec)
+	}
 	if text, err = json.Marshal(spec); err != nil {
 		return err
 	}
 	return os.WriteFile(path, text, 0o600)
+}
+
+// isKubelet knows the kubelet's container, which sees all processes of the node.
+func isKubelet(spec map[string]any) bool {
+	process, _ := spec["process"].(map[string]any)
+	args, _ := process["args"].([]any)
+	return len(args) > 0 && args[0] == "/usr/local/bin/kubelet"
+}
+
+// shareProc gives a container the node's /proc for one of its own, and with it the files that lie in
+// the place of the machine's own settings: the kubelet writes these.
+func shareProc(spec map[string]any) {
+	mounts, _ := spec["mounts"].([]any)
+	for _, each := range mounts {
+		if mount, ok := each.(map[string]any); ok && mount["destination"] == "/proc" {
+			mount["type"] = "bind"
+			mount["source"] = "/proc"
+			mount["options"] = []string{"rbind"}
+		}
+	}
 }
 
 // mendResources leaves no limit that no controller would keep: runc would refuse it.
