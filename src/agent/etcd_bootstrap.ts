@@ -148,10 +148,10 @@ export class EtcdBootstrap implements WordSource {
     signal?: AbortSignal,
   ): Promise<{ facts: EtcdFacts; memory: EtcdMemory }> {
     const seen = await lookAtTalos(client, signal === undefined ? {} : { signal });
-    const facts = this.#withVoid(seen, this.#marker.read());
+    const memory = this.#marker.read();
+    const facts = this.#withVoid(seen, memory);
     this.#secret = { text: facts.siteSecret, readAt: this.#clock.monotonic() };
     if (facts.machine === "controlplane") this.#controlPlane.resolve();
-    const memory = this.#marker.read();
     const { life, service } = facts;
     if (memory.seen !== undefined || service === undefined || memory.boot?.life === life) {
       return { facts, memory };
