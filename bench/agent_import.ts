@@ -38,10 +38,15 @@ export async function importByAgent(
     const program = { command, args: [], label: "dist/holdfast" };
     await using agent = await startLocalAgent({ program, directory, nodeName: "bench", signal });
     const before = await diskUsage(agent.dataDir);
-    await using disk = new DiskWatch(agent.dataDir);
-    const dropped = `${agent.dropDir}${file.slice(file.lastIndexOf("/"))}`;
-    await Deno.rename(file, dropped);
-    await followVerdict(agent, dropped, { until: "Accepted", tell() {}, signal });
+    const disk = new DiskWatch(agent.dataDir);
+    try {
+      const dropped = `${agent.dropDir}${file.slice(file.lastIndexOf("/"))}`;
+      await Deno.rename(file, dropped);
+      await followVerdict(agent, dropped, { until: "Accepted", tell() {}, signal });
+    } finally {
+      // Before it is read: a small package is taken in between two looks.
+      await disk[Symbol.asyncDispose]();
+    }
     return { peakBytes: memoryOf(agent.pid).peakBytes, diskBytes: disk.mostBytes - before };
   } finally {
     await Deno.remove(directory, { recursive: true });
