@@ -3,9 +3,14 @@ import { systemClock } from "../../src/std/mod.ts";
 import { ClusterError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
 
-/** Milliseconds that the kernel may take to end all processes of a killed node. */
-const KILL_TIMEOUT = 15_000;
+/**
+ * Milliseconds that the kernel may take to end all processes of a killed node: one that waits for a
+ * disk with much to write ends when the disk has answered.
+ */
+const KILL_TIMEOUT = 60_000;
 const KILL_PAUSE = 10;
+/** Processes that an error names. */
+const MAX_NAMED = 10;
 
 /** The number of a signal. */
 export function signalNumber(signal: Deno.Signal): number {
@@ -57,22 +62,49 @@ export function hostPid(parent: number, inner: number): number | undefined {
  */
 export async function killNode(pid: number): Promise<void> {
   // Its namespaces are gone only when all its processes are.
-  const namespace = namespaceOf(pid);
+  using namespace = holdNamespace(pid);
   try {
     Deno.kill(pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   const deadline = performance.now() + KILL_TIMEOUT;
-  while (commandLine(pid).length > 0 || membersOf(namespace).length > 0) {
+  while (commandLine(pid).length > 0 || membersOf(namespace?.name).length > 0) {
     if (performance.now() > deadline) {
+      const left = new Set([pid, ...membersOf(namespace?.name)]);
       throw new ClusterError({
         reason: "LeftBehind",
-        message: `process ${pid} or one of its node does not end`,
+        message: `of the node whose first process was ${pid} there is still: ${
+          [...left].slice(0, MAX_NAMED).map(describeProcess).join("; ")
+        }`,
       });
     }
     await systemClock.sleep(KILL_PAUSE);
   }
+}
+
+/**
+ * The mount namespace of a process. While it is held the kernel gives its number to no other one,
+ * which it otherwise does at once: a container of another cluster would then count as of this node.
+ */
+function holdNamespace(pid: number): { readonly name: string } & Disposable | undefined {
+  try {
+    const file = Deno.openSync(`/proc/${pid}/ns/mnt`);
+    return {
+      name: `mnt:[${file.statSync().ino}]`,
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Name, state and, for root, what of the kernel a process is in. */
+function describeProcess(pid: number): string {
+  const status = readQuietly(`/proc/${pid}/status`);
+  const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "?";
+  const stack = readQuietly(`/proc/${pid}/stack`).replace(/^\[<0>\] /gm, "").trim();
+  return `${field("Name")} (${pid}, ${field("State")}) in ${stack.replaceAll("\n", " < ")}`;
 }
 
 function namespaceOf(pid: number): string | undefined {

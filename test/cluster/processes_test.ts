@@ -94,3 +94,25 @@ Deno.test("a killed node is gone when killNode returns", {
   await killed;
   assert.deepEqual(members(), []);
 });
+
+Deno.test("a namespace that comes after a killed node's is not taken for the node's", {
+  ignore: !onLinux || Deno.uid() !== 0,
+}, async () => {
+  const unshared = () => new Deno.Command("unshare", { args: ["--mount", "sleep", "100"] }).spawn();
+  const later: Deno.ChildProcess[] = [];
+  try {
+    for (let round = 0; round < 5; round++) {
+      const node = unshared();
+      const own = Deno.readLinkSync("/proc/self/ns/mnt");
+      await eventually(() => Deno.readLinkSync(`/proc/${node.pid}/ns/mnt`) !== own);
+      const killed = killNode(node.pid);
+      await node.status;
+      // The kernel gives the number away again as soon as nobody holds it.
+      later.push(...Array.from({ length: 3 }, unshared));
+      await killed;
+    }
+  } finally {
+    for (const child of later) child.kill("SIGKILL");
+    await Promise.all(later.map((child) => child.status));
+  }
+});
