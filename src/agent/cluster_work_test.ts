@@ -12,7 +12,7 @@ import { ClusterFacts, type Facts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { Part } from "./listeners.ts";
 import { NodeName } from "./node_name.ts";
-import { resolveSettings } from "./settings.ts";
+import { resolveSettings } from "./settings_sources.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 
 const added: NewPackage = {

@@ -8,7 +8,22 @@ export { runAgent } from "./agent.ts";
 export { ETCD_FAILPOINTS } from "./etcd_bootstrap.ts";
 export { ETCD_VOID_FAILPOINTS, isVoid, removeVoid } from "./etcd_void.ts";
 export { imagesOf, isProvided, withoutProvided } from "./init_package.ts";
-export * from "./settings.ts";
+export {
+  actionPolicyOf,
+  type GivenSettings,
+  type SettingName,
+  type Settings,
+  SettingsError,
+  type SettingsReason,
+} from "./settings.ts";
+export { type ConfigFile, settingsIn } from "./settings_file.ts";
+export { type SettingHelp, settingNames, SETTINGS } from "./settings_help.ts";
+export {
+  type ResolvedSettings,
+  resolveSettings,
+  type SettingsInput,
+  type SettingSource,
+} from "./settings_sources.ts";
 export { SiteSettingsBook } from "./site_settings.ts";
 export { type DeploySettings, SiteSettingsReader } from "./site_settings_reader.ts";
 export { besideExecutable, findTools, postRendererCommand } from "./tools.ts";

@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import {
   actionPolicyOf,
-  environmentName,
   type GivenSettings,
   limitsOf,
-  resolveSettings,
-  SETTINGS,
   SettingsError,
-  type SettingsInput,
   splitAddress,
   workerRightsOf,
 } from "./settings.ts";
+import { environmentName, SETTINGS } from "./settings_help.ts";
+import { resolveSettings, type SettingsInput } from "./settings_sources.ts";
 
 const defaults: GivenSettings = {
   "data-dir": "/var/lib/holdfast",

@@ -7,7 +7,7 @@ import { Store } from "../store/mod.ts";
 import { newState, saveState } from "../zarf/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { Part } from "./listeners.ts";
-import { resolveSettings } from "./settings.ts";
+import { resolveSettings } from "./settings_sources.ts";
 import { serveWebhook } from "./webhook.ts";
 
 interface Stage {
