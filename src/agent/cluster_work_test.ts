@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { AnyObject } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
 import { SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
+import { settingsOf } from "../../test/fakes/settings.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { parseImageReference, transformImage } from "../refs/mod.ts";
 import { digestOf } from "../std/mod.ts";
@@ -12,7 +13,6 @@ import { ClusterFacts, type Facts } from "./cluster_facts.ts";
 import { ClusterWork } from "./cluster_work.ts";
 import { Part } from "./listeners.ts";
 import { NodeName } from "./node_name.ts";
-import { resolveSettings } from "./settings_sources.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 
 const added: NewPackage = {
@@ -54,21 +54,10 @@ class Stage {
     Deno.mkdirSync(`${dir}/tools`);
     Deno.writeTextFileSync(`${dir}/tools/helm`, "");
     const { logger } = this.log;
-    const { settings } = resolveSettings({
-      flags: {
-        "drop-dir": ["/drop"],
-        "data-dir": store.dir,
-        "node-name": "node-1",
-        "registry-address": "127.0.0.1:31999",
-        "admission-address": "127.0.0.1:7471",
-        "status-address": "127.0.0.1:7472",
-        "image-mode": mode,
-        "log-format": "text",
-        "log-level": "info",
-        "tools-dir": `${dir}/tools`,
-      },
-      environment: {},
-      defaults: {},
+    const settings = settingsOf({
+      "data-dir": store.dir,
+      "image-mode": mode,
+      "tools-dir": `${dir}/tools`,
     });
     this.connection = new ClusterConnection(`${dir}/kubeconfig`, { logger, part: this.part });
     this.work = new ClusterWork({

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { resolve, settingsOf } from "../../test/fakes/settings.ts";
 import {
   actionPolicyOf,
   type GivenSettings,
@@ -7,82 +8,30 @@ import {
   splitAddress,
   workerRightsOf,
 } from "./settings.ts";
-import { environmentName, SETTINGS } from "./settings_help.ts";
-import { resolveSettings, type SettingsInput } from "./settings_sources.ts";
-
-const defaults: GivenSettings = {
-  "data-dir": "/var/lib/holdfast",
-  "node-name": "node-1",
-  "registry-address": "127.0.0.1:31999",
-  "admission-address": "127.0.0.1:7471",
-  "status-address": "127.0.0.1:7472",
-  "image-mode": "rewrite",
-  "log-format": "json",
-  "log-level": "info",
-};
-
-function resolve(input: Partial<SettingsInput>) {
-  return resolveSettings({
-    flags: { "drop-dir": ["/drop"] },
-    environment: {},
-    defaults,
-    ...input,
-  });
-}
-
-Deno.test("a flag beats the environment, which beats the file, which beats the default", () => {
-  const file = {
-    path: "agent.yaml",
-    text: "data-dir: /from/file\nlog-level: warn\nnode-name: file-node\n",
-  };
-  const environment = { HOLDFAST_DATA_DIR: "/from/env", HOLDFAST_LOG_LEVEL: "error" };
-  const { settings, sources } = resolve({
-    flags: { "drop-dir": ["/drop"], "data-dir": "/from/flag" },
-    environment,
-    file,
-  });
-  assert.equal(settings["data-dir"], "/from/flag");
-  assert.equal(sources["data-dir"], "flag");
-  assert.equal(settings["log-level"], "error");
-  assert.equal(sources["log-level"], "environment");
-  assert.equal(settings["node-name"], "file-node");
-  assert.equal(sources["node-name"], "file");
-  assert.equal(settings["image-mode"], "rewrite");
-  assert.equal(sources["image-mode"], "default");
-});
+import type { SettingsInput } from "./settings_sources.ts";
 
 Deno.test("what is not rewritten is named by Zarf's names, and none by default", () => {
   assert.deepEqual(resolve({}).settings["mutation-exclusion"], []);
   const environment = { HOLDFAST_MUTATION_EXCLUSION: "flux:argocd" };
   assert.deepEqual(resolve({ environment }).settings["mutation-exclusion"], ["flux", "argocd"]);
   assert.throws(
-    () => resolve({ flags: { "drop-dir": ["/drop"], "mutation-exclusion": ["helm"] } }),
+    () => settingsOf({ "mutation-exclusion": ["helm"] }),
     (error) => error instanceof SettingsError && error.message.includes("mutation-exclusion"),
   );
 });
 
 Deno.test("limits of deployments are times as Go writes them, within bounds", () => {
-  const given = (flags: GivenSettings) => resolve({ flags: { "drop-dir": ["/drop"], ...flags } });
-  assert.deepEqual(limitsOf(given({}).settings), { package: 86_400_000, component: 28_800_000 });
-  const { settings } = given({ "package-timeout": "1h30m", "component-timeout": "90s" });
+  assert.deepEqual(limitsOf(settingsOf({})), { package: 86_400_000, component: 28_800_000 });
+  const settings = settingsOf({ "package-timeout": "1h30m", "component-timeout": "90s" });
   assert.deepEqual(limitsOf(settings), { package: 5_400_000, component: 90_000 });
   assert.equal(settings["package-timeout"], "1h30m", "printed as it was given");
   for (const time of ["0", "999ms", "721h", "soon", "-1h", ""]) {
     assert.throws(
-      () => given({ "package-timeout": time }),
+      () => settingsOf({ "package-timeout": time }),
       (error) => error instanceof SettingsError && /between 1s and 720h/.test(error.message),
       time,
     );
   }
-});
-
-Deno.test("a repeatable setting is a list from every source", () => {
-  const cases: Partial<SettingsInput>[] = [
-    { flags: { "drop-dir": ["/a", "/b"] } },
-    { flags: {}, environment: { HOLDFAST_DROP_DIR: "/a:/b" } },
-    { flags: {}, file: { path: "f", text: "drop-dir: [/a, /b]" } },
-  ];
-  for (const input of cases) assert.deepEqual(resolve(input).settings["drop-dir"], ["/a", "/b"]);
 });
 
 Deno.test("the cluster's beginning is a section of the file, and flags and variables like any other", () => {
@@ -138,21 +87,6 @@ Deno.test("a beginning that would be misunderstood is refused", () => {
   }
 });
 
-Deno.test("an empty file and an empty variable are as if they were not there", () => {
-  const { settings } = resolve({
-    environment: { HOLDFAST_LOG_LEVEL: "" },
-    file: { path: "f", text: "" },
-  });
-  assert.equal(settings["log-level"], "info");
-});
-
-Deno.test("every setting has a variable in the environment that is read", () => {
-  for (const name of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
-    assert.match(environmentName(name), /^HOLDFAST_[A-Z_]+$/);
-  }
-  assert.equal(environmentName("drop-dir"), "HOLDFAST_DROP_DIR");
-});
-
 Deno.test("without a word, trusted packages run commands if there are trusted keys, else all", () => {
   const rows: [flags: GivenSettings, expected: string][] = [
     [{}, "always"],
@@ -162,8 +96,7 @@ Deno.test("without a word, trusted packages run commands if there are trusted ke
     [{ actions: "never", "trust-key": ["/key.pub"] }, "never"],
   ];
   for (const [flags, expected] of rows) {
-    const { settings } = resolve({ flags: { "drop-dir": ["/drop"], ...flags } });
-    assert.equal(actionPolicyOf(settings), expected, JSON.stringify(flags));
+    assert.equal(actionPolicyOf(settingsOf(flags)), expected, JSON.stringify(flags));
   }
 });
 
@@ -175,8 +108,7 @@ Deno.test("workers deploy, unless packages have to be signed or it is said", () 
     [{ "trust-key": ["/k"], "worker-rights": "deploy" }, "deploy"],
   ];
   for (const [flags, expected] of cases) {
-    const { settings } = resolve({ flags: { "drop-dir": ["/d"], ...flags } });
-    assert.equal(workerRightsOf(settings), expected, JSON.stringify(flags));
+    assert.equal(workerRightsOf(settingsOf(flags)), expected, JSON.stringify(flags));
   }
 });
 
@@ -204,17 +136,6 @@ const mistakes: readonly [string, Partial<SettingsInput>, RegExp][] = [
     flags: { "drop-dir": ["/d"], "status-address": "localhost:70000" },
   }, /no such port/],
   ["an unknown mode", { environment: { HOLDFAST_IMAGE_MODE: "magic" } }, /image-mode.*environment/],
-  ["an unknown key in the file", { file: { path: "a.yaml", text: "datadir: /x" } }, /"datadir"/],
-  [
-    "a file that is not YAML",
-    { file: { path: "a.yaml", text: "a: [" } },
-    /a\.yaml is not YAML in line 1/,
-  ],
-  [
-    "a file that is a list",
-    { file: { path: "a.yaml", text: "- a" } },
-    /does not hold settings: .*list/s,
-  ],
   ["a node name with capitals", { environment: { HOLDFAST_NODE_NAME: "Node" } }, /node-name/],
 ];
 
@@ -231,57 +152,4 @@ for (const [what, input, says] of mistakes) {
 Deno.test("an address is split at its last colon", () => {
   assert.deepEqual(splitAddress("127.0.0.1:31999"), { hostname: "127.0.0.1", port: 31999 });
   assert.deepEqual(splitAddress("[::1]:80"), { hostname: "::1", port: 80 });
-});
-
-Deno.test("what packages are deployed with stands in the file, and is not printed", () => {
-  const file = {
-    path: "/etc/holdfast/agent.yaml",
-    text: `
-log-level: warn
-packages:
-  web:
-    set: { MODE: 0755, password: hunter2 }
-    components: extra
-    values: [web.yaml, /srv/more.yaml]
-  db:
-`,
-  };
-  const { settings } = resolve({ file });
-  assert.equal(settings["log-level"], "warn");
-  assert.deepEqual(settings.packages, {
-    web: {
-      components: "extra",
-      variables: { MODE: "0755", PASSWORD: "hunter2" },
-      valuesFiles: ["/etc/holdfast/web.yaml", "/srv/more.yaml"],
-      setValues: {},
-      skipValuesSchema: false,
-    },
-    db: {
-      components: "",
-      variables: {},
-      valuesFiles: [],
-      setValues: {},
-      skipValuesSchema: false,
-    },
-  });
-  assert.equal(resolve({}).settings.packages, undefined);
-});
-
-Deno.test("settings of packages that cannot be used keep the agent from starting", () => {
-  const rows: [text: string, reason: string, message: RegExp][] = [
-    ["packages: {web: {sets: {A: hunter2}}}", "InvalidSetting", /no setting packages\.web\.sets/],
-    ["packages: {web: {set: hunter2}}", "InvalidSetting", /packages\.web\.set must be keys/],
-    ["packages: hunter2", "ConfigUnreadable", /packages/],
-    ["packages: [hunter2]", "InvalidSetting", /packages\.0 is not a section/],
-    ["packages: {web: {set: {A: 'hunter2}}}", "ConfigUnreadable", /not YAML in line 1/],
-  ];
-  for (const [text, reason, message] of rows) {
-    assert.throws(() => resolve({ file: { path: "agent.yaml", text } }), (error) => {
-      assert.ok(error instanceof SettingsError);
-      assert.equal(error.reason, reason, text);
-      assert.match(error.message, message);
-      assert.doesNotMatch(error.message, /hunter2/, text);
-      return true;
-    });
-  }
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { settingsOf } from "../../test/fakes/settings.ts";
 import { eventually, loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { type AdmissionTls, ensureAdmissionTls, TLS_SECRET } from "../admission/mod.ts";
 import { systemClock } from "../std/mod.ts";
@@ -7,7 +8,6 @@ import { Store } from "../store/mod.ts";
 import { newState, saveState } from "../zarf/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { Part } from "./listeners.ts";
-import { resolveSettings } from "./settings_sources.ts";
 import { serveWebhook } from "./webhook.ts";
 
 interface Stage {
@@ -40,17 +40,10 @@ function staged(mode: string, action: (stage: Stage) => Promise<void>): Promise<
     );
     const { logger, lines } = loggerOf();
     const address = `127.0.0.1:${freePort()}`;
-    const { settings } = resolveSettings({
-      flags: { "admission-address": address, "image-mode": mode, "drop-dir": [dir] },
-      environment: {},
-      defaults: {
-        "data-dir": dir,
-        "node-name": "node-1",
-        "registry-address": "127.0.0.1:31999",
-        "status-address": "127.0.0.1:7472",
-        "log-format": "json",
-        "log-level": "info",
-      },
+    const settings = settingsOf({
+      "data-dir": dir,
+      "admission-address": address,
+      "image-mode": mode,
     });
     const [facts, part] = [new ClusterFacts(store, logger), new Part("admission", "starts")];
     const abort = new AbortController();
