@@ -62,11 +62,14 @@ export class ClusterConnection {
     return this.#client?.writes ?? 0;
   }
 
-  /** The client; it is made once and follows changes of the file by itself. */
+  /** The client; it is made once and follows the file by itself, whatever the server said before. */
   client(): KubeClient {
     if (this.#path === undefined) throw noKubeconfig();
     try {
-      return this.#client ??= KubeClient.fromKubeconfig(this.#path, { logger: this.#logger });
+      return this.#client ??= KubeClient.fromKubeconfig(this.#path, {
+        logger: this.#logger,
+        clock: this.#clock,
+      });
     } catch (cause) {
       if (this.#awaited !== undefined && !isFile(this.#path)) throw noWay(this.#awaited());
       throw new ClusterError({

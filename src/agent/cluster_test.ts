@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ApiObjects } from "../../test/fakes/api_objects.ts";
-import { status } from "../../test/fakes/api_peer.ts";
+import { ApiPeer, status } from "../../test/fakes/api_peer.ts";
 import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { describeError } from "../std/mod.ts";
 import { ClusterConnection, ClusterError } from "./cluster.ts";
@@ -75,6 +75,29 @@ Deno.test("a kubeconfig that comes later, and one that is mended, are found by t
     assert.equal(lines.length, 2, "each reason is logged once");
     assert(clock.slept.every((ms) => ms === 5_000));
     client?.close();
+  }));
+
+Deno.test("a kubeconfig that leads to something else is followed when it changes, and back", () =>
+  withDirectory(async (dir) => {
+    await using api = new ApiObjects();
+    await using portal = new ApiPeer(() => new Response("<html>sign in</html>"));
+    const path = `${dir}/config`;
+    Deno.writeTextFileSync(path, portal.kubeconfig);
+    const { cluster, part, lines } = connection(path);
+    const abort = new AbortController();
+    const watching = cluster.watchHealth(abort.signal);
+    for (const to of [api.peer, portal, api.peer]) {
+      await eventually(() => !part.ok && /not a JSON object.*what is in its/.test(part.message));
+      Deno.writeTextFileSync(path, to.kubeconfig);
+      if (to === portal) continue;
+      await eventually(() => part.message === `the API server ${to.url} answers`);
+      assert.equal(part.ok, true);
+      Deno.writeTextFileSync(path, portal.kubeconfig);
+    }
+    abort.abort();
+    await watching;
+    assert.equal(lines.length, 1, "each reason is logged once");
+    cluster.client().close();
   }));
 
 Deno.test("a kubeconfig that the agent makes itself is awaited, and it is said for what", () =>

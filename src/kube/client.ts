@@ -53,6 +53,8 @@ export interface KubeClientOptions {
 }
 
 const DEFAULT_TIMEOUT = 30_000;
+/** The largest answer about the version, in bytes; one has about 500. */
+const MAX_VERSION = 64 << 10;
 const DEFAULT_FIELD_MANAGER = "holdfast";
 
 /** A client of one API server. Every method fails with a {@linkcode KubeError}. */
@@ -235,11 +237,17 @@ export class KubeClient {
 
   /** The server's version, for example `v1.36.3`. */
   async version(options: CallOptions = {}): Promise<string> {
-    const { gitVersion } = await this.#calls.send("GET", "/version", options) as {
+    const limited = { maxBody: MAX_VERSION, ...options };
+    const { gitVersion } = await this.#calls.send("GET", "/version", limited) as {
       gitVersion?: unknown;
     };
     if (typeof gitVersion === "string") return gitVersion;
-    throw new KubeError({ reason: "BadResponse", message: "GET /version: there is no gitVersion" });
+    this.#transport.renew();
+    throw new KubeError({
+      reason: "BadResponse",
+      message: `GET /version: what answers at ${this.server} says no gitVersion`,
+      remedy: "no API server answers so; check the address in the kubeconfig",
+    });
   }
 
   /** Whether the API server says that it is ready; `false` also when it cannot be asked. */

@@ -289,27 +289,6 @@ Deno.test("a refused token is read again from its file, without a restart", asyn
   await Deno.remove(directory, { recursive: true });
 });
 
-Deno.test("an address that was wrong and is mended in the kubeconfig is used from then on", async () => {
-  const directory = await Deno.makeTempDir();
-  await using peer = new ApiPeer(() => Response.json(configMap("b")));
-  const path = `${directory}/kubeconfig`;
-  const text = peer.kubeconfig;
-  await Deno.writeTextFile(path, text.replaceAll(peer.url, "https://127.0.0.1:1"));
-  let now = 0;
-  const client = KubeClient.fromKubeconfig(path, {
-    clock: { now: () => new Date(), monotonic: () => now, sleep: () => Promise.resolve() },
-  });
-  assert.equal(client.server, "https://127.0.0.1:1");
-  await rejects(client.get(REF), "Unreachable");
-  await Deno.writeTextFile(path, text);
-  now += 6_000;
-  await rejects(client.get(REF), "Unreachable");
-  assert.equal(client.server, peer.url);
-  assert.equal((await client.get(REF))?.metadata.name, "b");
-  client.close();
-  await Deno.remove(directory, { recursive: true });
-});
-
 Deno.test("a key that cannot be read is the kubeconfig's fault", () => {
   const access = { server: "https://127.0.0.1:1", cert: pem("client.crt"), key: "no key" };
   assert.throws(

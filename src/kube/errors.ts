@@ -94,7 +94,7 @@ const TRANSIENT: ReadonlySet<KubeErrorReason> = new Set([
 /** The longest wait that is taken over from a server, in milliseconds. */
 const MAX_RETRY_AFTER = 60_000;
 /** How much of a server's text an error carries, in characters. */
-const MAX_MESSAGE = 1000;
+export const MAX_MESSAGE = 1000;
 
 /** The parts of a `Status` (meta/v1) that decide about an error. */
 interface Status {

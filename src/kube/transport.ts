@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Clock, type Logger, osErrorCode } from "../std/mod.ts";
+import { type Clock, describeError, type Logger, osErrorCode } from "../std/mod.ts";
 import type { ClusterAccess } from "./access.ts";
 import { Deadline } from "./deadline.ts";
 import { KubeError } from "./errors.ts";
@@ -39,15 +39,27 @@ export interface TransportOptions {
 export const MAX_BODY = 64 << 20;
 /** After so many timeouts in a row the connections are given up and made anew. */
 const TIMEOUTS_BEFORE_RENEWAL = 2;
-/** The credentials are read again at most once in so many milliseconds. */
+/** The connections are made anew at most once in so many milliseconds. */
 const RENEWAL_INTERVAL = 5_000;
+/** Address and credentials are looked at again before a request, at most once in so many milliseconds. */
+const LOOK_INTERVAL = 5_000;
 /** How long the content of a token file is used, in milliseconds (client-go: one minute). */
 const TOKEN_LIFETIME = 60_000;
 /** Idle connections are closed after so many milliseconds. */
 const IDLE_TIMEOUT = 90_000;
 
+/** What one answer may take. */
+export interface SendOptions {
+  /** Milliseconds. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** The largest answer, in bytes. @default {@linkcode MAX_BODY} */
+  readonly maxBody?: number | undefined;
+}
+
 /**
- * HTTPS to one API server. HTTP/1.1 only: on Deno's HTTP/2 one connection that went silent makes every
+ * HTTPS to one API server. Where address or credentials are others by now they are taken over,
+ * whatever the server has said before. HTTP/1.1 only: on Deno's HTTP/2 one connection that went silent makes every
  * request of the client time out (measured on 2.7.11).
  */
 export class Transport {
@@ -57,6 +69,9 @@ export class Transport {
   #client: Deno.HttpClient;
   #timeouts = 0;
   #renewedAt = -Infinity;
+  #lookedAt: number;
+  #said = "";
+  #era = new AbortController();
   #token: { readonly value: string; readonly readAt: number } | undefined;
   #closed = false;
 
@@ -65,6 +80,7 @@ export class Transport {
     this.#options = options;
     this.#access = load();
     this.#client = createClient(this.#access);
+    this.#lookedAt = options.clock.monotonic();
   }
 
   /** The API server's address. */
@@ -72,15 +88,18 @@ export class Transport {
     return this.#access.server;
   }
 
+  /** Aborts, with `Gone`, when address or credentials are others: what is open is of those before. */
+  get era(): AbortSignal {
+    return this.#era.signal;
+  }
+
   /** Sends a request and takes the whole answer, whatever its status. */
-  async send(
-    request: HttpRequest,
-    options: { readonly timeout?: number | undefined; readonly signal?: AbortSignal | undefined },
-  ): Promise<HttpReply> {
+  async send(request: HttpRequest, options: SendOptions): Promise<HttpReply> {
     const deadline = new Deadline(options.timeout ?? this.#options.timeout, options.signal);
     try {
       const response = await this.#fetch(request, deadline);
-      const body = await readBody(response.body, deadline, request);
+      const body = await readBody(response.body, deadline, request, options.maxBody ?? MAX_BODY);
+      this.#timeouts = 0;
       return { status: response.status, headers: response.headers, body };
     } catch (error) {
       throw this.#translate(request, error, deadline);
@@ -92,10 +111,26 @@ export class Transport {
   /** Sends a request and returns when the headers are here; `deadline` goes on over the body. */
   async open(request: HttpRequest, deadline: Deadline): Promise<HttpStream> {
     try {
-      return await this.#fetch(request, deadline);
+      const response = await this.#fetch(request, deadline);
+      this.#timeouts = 0;
+      return response;
     } catch (error) {
       throw this.#translate(request, error, deadline);
     }
+  }
+
+  /**
+   * What answers is no API server, or does not know the credentials: both are read again, and the
+   * next request has a connection of its own, which may lead elsewhere.
+   */
+  renew(): void {
+    const now = this.#options.clock.monotonic();
+    if (this.#closed || now - this.#renewedAt < RENEWAL_INTERVAL) return;
+    this.#renewedAt = now;
+    this.#timeouts = 0;
+    this.#token = undefined;
+    this.#lookedAt = -Infinity;
+    if (!this.#look()) this.#use(this.#access);
   }
 
   /** Every later request fails; open streams end by their own signal. */
@@ -107,6 +142,7 @@ export class Transport {
 
   async #fetch(request: HttpRequest, deadline: Deadline): Promise<Response> {
     if (this.#closed) throw new TypeError("the client is closed");
+    this.#look();
     const token = this.#bearerToken();
     const init: RequestInit & { client: Deno.HttpClient } = {
       method: request.method,
@@ -124,8 +160,7 @@ export class Transport {
     };
     const answer = fetch(this.#access.server + request.path, init);
     const response = await deadline.race(answer, (late) => late.body?.cancel());
-    this.#timeouts = 0;
-    if (response.status === 401) this.#renew({ always: true });
+    if (response.status === 401) this.renew();
     return response;
   }
 
@@ -139,46 +174,62 @@ export class Transport {
     return this.#token.value;
   }
 
-  /**
-   * Reads address and credentials again, which may have been replaced, and connects anew: always, or
-   * only when they were.
-   */
-  #renew({ always }: { readonly always: boolean }): void {
+  /** Takes over what the kubeconfig says by now; whether that is something else. */
+  #look(): boolean {
     const now = this.#options.clock.monotonic();
-    if (this.#closed || now - this.#renewedAt < RENEWAL_INTERVAL) return;
-    this.#renewedAt = now;
-    this.#timeouts = 0;
-    this.#token = undefined;
+    if (now - this.#lookedAt < LOOK_INTERVAL) return false;
+    this.#lookedAt = now;
     try {
       const access = this.#load();
-      if (!always && isDeepStrictEqual(access, this.#access)) return;
-      const client = createClient(access);
-      this.#client.close();
-      this.#access = access;
-      this.#client = client;
+      this.#said = "";
+      if (isDeepStrictEqual(access, this.#access)) return false;
+      this.#use(access);
+      this.#token = undefined;
+      this.#timeouts = 0;
     } catch (error) {
-      this.#options.logger.warn("the API server's credentials cannot be read again", {
-        error: error instanceof Error ? error.message : String(error),
-      });
+      this.#complain(describeError(error));
+      return false;
     }
+    const old = this.#era;
+    this.#era = new AbortController();
+    old.abort(otherAccess());
+    return true;
+  }
+
+  /** @throws {KubeError} `BadKubeconfig`; everything is then as before. */
+  #use(access: ClusterAccess): void {
+    const client = createClient(access);
+    this.#client.close();
+    this.#access = access;
+    this.#client = client;
+  }
+
+  #complain(error: string): void {
+    if (error === this.#said) return;
+    this.#said = error;
+    this.#options.logger.warn("the API server's credentials cannot be read again", { error });
   }
 
   #translate(request: HttpRequest, error: unknown, deadline: Deadline): unknown {
     if (error instanceof KubeError) return error;
     const what = `${request.method} ${request.path}`;
     if (deadline.expired) {
-      if (++this.#timeouts >= TIMEOUTS_BEFORE_RENEWAL) this.#renew({ always: true });
+      if (++this.#timeouts >= TIMEOUTS_BEFORE_RENEWAL) this.renew();
       return new KubeError({
         reason: "Timeout",
         message: `${what}: no answer from ${this.server} within ${deadline.milliseconds} ms`,
       });
     }
     if (deadline.signal.aborted) return deadline.signal.reason;
-    const failure = unreachable(what, this.server, error);
-    // Another address may stand in the kubeconfig by now; an API server that is away comes back.
-    this.#renew({ always: false });
-    return failure;
+    return unreachable(what, this.server, error);
   }
+}
+
+function otherAccess(): KubeError {
+  return new KubeError({
+    reason: "Gone",
+    message: "the kubeconfig has another address or other credentials by now",
+  });
 }
 
 /** The error of a connection that could not be made or was lost. */
@@ -247,6 +298,7 @@ async function readBody(
   stream: ReadableStream<Uint8Array> | null,
   deadline: Deadline,
   request: HttpRequest,
+  limit: number,
 ): Promise<Uint8Array> {
   if (stream === null) return new Uint8Array();
   const reader = stream.getReader({ mode: "byob" });
@@ -261,7 +313,7 @@ async function readBody(
       block = new Uint8Array(value.buffer);
       filled += value.length;
       size += value.length;
-      if (size > MAX_BODY) throw tooLarge(request);
+      if (size > limit) throw tooLarge(request, limit);
       if (filled < BLOCK) continue;
       blocks.push(block);
       [block, filled] = [new Uint8Array(BLOCK), 0];
@@ -272,10 +324,10 @@ async function readBody(
   }
 }
 
-function tooLarge(request: HttpRequest): KubeError {
+function tooLarge(request: HttpRequest, limit: number): KubeError {
   return new KubeError({
     reason: "TooLarge",
-    message: `${request.method} ${request.path}: the answer is larger than ${MAX_BODY} bytes`,
+    message: `${request.method} ${request.path}: the answer is larger than ${limit} bytes`,
   });
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ApiPeer, pem, silence } from "../../test/fakes/api_peer.ts";
+import { ApiPeer, pem, Pipe, silence } from "../../test/fakes/api_peer.ts";
 import { loggerOf, TestClock } from "../../test/fakes/testing.ts";
 import type { ClusterAccess } from "./access.ts";
 import { KubeError, type KubeErrorReason } from "./errors.ts";
@@ -138,13 +138,14 @@ Deno.test("an answer between two timeouts lets the connections be", async () => 
 Deno.test("credentials that are refused are read again, at most once in five seconds", async () => {
   await using peer = new ApiPeer(() => new Response(null, { status: 401 }));
   using made = transportTo(peer);
-  const loads = [];
+  const again = [];
   for (const passed of [0, 0, 4_999, 1, 5_000]) {
+    const { loads } = made;
     made.clock.advance(passed);
     assert.equal((await made.transport.send(GET, {})).status, 401, "the answer is the caller's");
-    loads.push(made.loads);
+    again.push(made.loads > loads);
   }
-  assert.deepEqual(loads, [2, 2, 2, 3, 4]);
+  assert.deepEqual(again, [true, false, false, true, true]);
 });
 
 Deno.test("credentials that cannot be read again are told, and the old ones stay in use", async () => {
@@ -155,24 +156,67 @@ Deno.test("credentials that cannot be read again are told, and the old ones stay
   assert.deepEqual(made.lines, [
     'warn  the API server\'s credentials cannot be read again error="the file is gone"',
   ]);
+  made.clock.advance(5_000);
   assert.equal((await made.transport.send(GET, {})).status, 401);
   assert.equal(made.transport.server, peer.url);
+  assert.equal(made.lines.length, 1, "once");
+  made.broken = undefined;
+  made.clock.advance(5_000);
+  await made.transport.send(GET, {});
+  made.broken = new Error("the file is gone");
+  made.clock.advance(5_000);
+  await made.transport.send(GET, {});
+  assert.equal(made.lines.length, 2, "and when it is news again");
 });
 
-Deno.test("a lost server is looked for under the kubeconfig's address of now", async () => {
+Deno.test("a kubeconfig is looked at again before a request, at most once in five seconds", async () => {
   await using old = new ApiPeer(() => new Response("old"));
   await using moved = new ApiPeer(() => new Response("new"));
   using made = transportTo(old);
-  await old.stop();
-  await rejects(made.transport.send(GET, {}), "Unreachable");
-  assert.equal(made.loads, 2);
-  assert.equal(made.transport.server, old.url, "nothing else is known yet");
+  const { era } = made.transport;
+  const answer = async () => new TextDecoder().decode((await made.transport.send(GET, {})).body);
   made.access = { ...made.access, server: moved.url };
+  made.clock.advance(4_999);
+  assert.deepEqual([await answer(), made.loads, era.aborted], ["old", 1, false]);
+  made.clock.advance(1);
+  assert.deepEqual([await answer(), made.loads], ["new", 2]);
+  assert.equal(era.reason.reason, "Gone");
+  assert.equal(made.transport.era.aborted, false);
   made.clock.advance(5_000);
-  await rejects(made.transport.send(GET, {}), "Unreachable");
-  assert.equal(made.transport.server, moved.url);
-  const { body } = await made.transport.send(GET, {});
-  assert.equal(new TextDecoder().decode(body), "new");
+  const now = made.transport.era;
+  assert.deepEqual([await answer(), made.loads], ["new", 3]);
+  assert.equal(made.transport.era, now, "the same again is no news");
+});
+
+Deno.test("a kubeconfig whose key cannot be used is not taken over", async () => {
+  await using peer = new ApiPeer(() => new Response("ok"));
+  using made = transportTo(peer);
+  made.access = {
+    ...made.access,
+    server: "https://127.0.0.1:1",
+    cert: pem("client.crt"),
+    key: "x",
+  };
+  made.clock.advance(5_000);
+  assert.equal((await made.transport.send(GET, {})).status, 200);
+  assert.equal(made.transport.server, peer.url);
+  assert.match(made.lines.join(), /cannot be read again.*the key of the kubeconfig cannot be used/);
+});
+
+Deno.test("an answer over the limit of its call is broken off, and no later one", async () => {
+  await using peer = new ApiPeer(() => new Response(new Uint8Array(2_000)));
+  using made = transportTo(peer);
+  await rejects(made.transport.send(GET, { maxBody: 1_999 }), "TooLarge");
+  assert.equal((await made.transport.send(GET, { maxBody: 2_000 })).body.length, 2_000);
+});
+
+Deno.test("a body that does not end counts as no answer", async () => {
+  await using peer = new ApiPeer(() => new Response(new Pipe().stream));
+  using made = transportTo(peer, {}, 50);
+  await rejects(made.transport.send(GET, {}), "Timeout");
+  const { loads } = made;
+  await rejects(made.transport.send(GET, {}), "Timeout");
+  assert.equal(made.loads, loads + 1, "the second in a row makes the connections anew");
 });
 
 Deno.test("a closed transport sends nothing, reads nothing again, and closes once", async () => {

@@ -28,6 +28,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds for the whole call. @default the client's, 30 s */
   readonly timeout?: number;
+  /** The largest answer that is taken, in bytes. @default 64 MiB */
+  readonly maxBody?: number;
 }
 
 /** Which objects are meant. */

@@ -25,7 +25,9 @@ export async function* watch<T extends KubeObject>(
   options: WatchOptions,
   silence: number,
 ): AsyncGenerator<WatchEvent<T>> {
-  const deadline = new Deadline(silence, options.signal);
+  const { signal } = options;
+  const ends = signal === undefined ? transport.era : AbortSignal.any([signal, transport.era]);
+  const deadline = new Deadline(silence, ends);
   const what = `WATCH ${path}`;
   const seconds = MIN_DURATION + Math.floor(Math.random() * (MAX_DURATION - MIN_DURATION));
   const query = queryOf({
@@ -48,7 +50,8 @@ export async function* watch<T extends KubeObject>(
     }
     for await (const line of lines(stream, deadline)) yield eventOf<T>(line, what);
   } catch (error) {
-    if (options.signal?.aborted) return;
+    if (signal?.aborted) return;
+    if (error instanceof KubeError && error.reason === "BadResponse") transport.renew();
     if (error instanceof KubeError) throw error;
     throw deadline.expired
       ? new KubeError({ reason: "Timeout", message: `${what}: nothing came for ${silence} ms` })

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { ApiPeer, configMap, Pipe, status } from "../../test/fakes/api_peer.ts";
+import { eventually, TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import { KubeClient } from "./client.ts";
 import { KubeError, type KubeErrorReason } from "./errors.ts";
 import type { WatchEvent } from "./types.ts";
 
@@ -164,3 +166,22 @@ Deno.test("an event without an end is given up at its limit", async () => {
   );
   await fails(peer.client.watch(MAPS), "TooLarge");
 });
+
+Deno.test("a watch ends as Gone when the kubeconfig leads elsewhere, whatever still comes", () =>
+  withDirectory(async (directory) => {
+    const pipe = new Pipe();
+    await using old = new ApiPeer(() => new Response(pipe.stream));
+    await using moved = new ApiPeer(() => Response.json({ gitVersion: "v2" }));
+    const clock = new TestClock();
+    const path = `${directory}/kubeconfig`;
+    await Deno.writeTextFile(path, old.kubeconfig);
+    const client = KubeClient.fromKubeconfig(path, { clock });
+    const watching = fails(client.watch(MAPS), "Gone");
+    pipe.event("ADDED", configMap("a"));
+    await eventually(() => old.seen.length === 1);
+    await Deno.writeTextFile(path, moved.kubeconfig);
+    clock.advance(5_000);
+    assert.equal(await client.version(), "v2");
+    await watching;
+    client.close();
+  }));

@@ -98,7 +98,7 @@ Deno.test("an API server that never comes keeps nothing else from working", () =
     await api.change({ machineType: "controlplane", nodename: "cp-1" });
     const path = await service.drop(HELLO, "hello.tar.zst");
     await service.started();
-    for await (const { name, kubeconfig, says, isQuick } of servers.all()) {
+    for (const { name, kubeconfig, says, isQuick } of servers.all()) {
       await api.change({ kubernetes: kubeconfig });
       assert.equal(await service.says("cluster", says, 60_000), false, name);
       assert(await service.isServed("library/hello", "0.1.0"));
