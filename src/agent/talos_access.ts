@@ -53,6 +53,7 @@ export class TalosAccess implements Disposable {
     // Nobody else can read it, and it need not outlive the process.
     this.#directory = Deno.makeTempDirSync({ prefix: "holdfast-access-" });
     this.kubeconfig = `${this.#directory}/kubeconfig`;
+    options.part.set(true, "machined is being asked");
   }
 
   /** Forgets the kubeconfig. */

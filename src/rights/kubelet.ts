@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { type ClusterAccess, readKubeconfig } from "../kube/mod.ts";
+import { type ClusterAccess, KubeError, readKubeconfig } from "../kube/mod.ts";
 import { RightsError } from "./errors.ts";
 import { KUBELET_USER_PREFIX } from "./names.ts";
 
@@ -36,6 +36,9 @@ function readAccess(path: string): ClusterAccess {
   try {
     return readKubeconfig(path);
   } catch (cause) {
+    if (cause instanceof KubeError && cause.cause instanceof Deno.errors.NotFound) {
+      throw notJoined();
+    }
     throw new RightsError({
       reason: "KubeletUnreadable",
       message: "the kubelet's kubeconfig cannot be used",
@@ -44,6 +47,17 @@ function readAccess(path: string): ClusterAccess {
       cause,
     });
   }
+}
+
+/** So it is at each first boot, until a control plane has answered. */
+function notJoined(): RightsError {
+  return new RightsError({
+    reason: "KubeletUnreadable",
+    message: "this node's kubelet has not joined a cluster yet",
+    remedy: "it does once a control plane answers it, and its log says what keeps it from that; " +
+      "give --kubelet-kubeconfig if its kubeconfig is elsewhere",
+    disposition: "wait",
+  });
 }
 
 /** The common name of the first certificate; the kubelet keeps certificate and key in one file. */

@@ -318,6 +318,12 @@ Deno.test("what else keeps it waiting is said, and passes", async (t) => {
     [
       "no kubeconfig of a kubelet",
       (stage) => Deno.removeSync(stage.kubelet),
+      /^bad: this node's kubelet has not joined a cluster yet; it does once a control plane[^/]*$/,
+      (stage) => stage.writeKubelet(),
+    ],
+    [
+      "a kubeconfig that is none",
+      (stage) => Deno.writeTextFileSync(stage.kubelet, "a: ["),
       /the kubelet's kubeconfig cannot be used/,
       (stage) => stage.writeKubelet(),
     ],

@@ -298,7 +298,7 @@ Deno.test({
         });
       await start();
       await says(worker, "Talos", /this machine is a worker/);
-      await says(worker, "node certificate", /the kubelet's kubeconfig cannot be used/);
+      await says(worker, "node certificate", /kubelet has not joined a cluster yet/);
       const place = worker.hostPath("/etc/kubernetes/kubeconfig-kubelet");
       await Deno.writeTextFile(place, kubeletConfig(kubelet));
       await says(worker, "node certificate", COUNTS, 60_000);
