@@ -60,6 +60,8 @@ export const DISCOVERED_MEMBERS = {
   type: "Members.cluster.talos.dev",
 } as const;
 
+/** Milliseconds within which a watch must have told all that there is. */
+const SYNC_TIME = 15_000;
 /** How many resources of one kind a list may have. */
 const MAX_RESOURCES = 10_000;
 
@@ -108,7 +110,8 @@ export async function listResources(
 }
 
 /**
- * What there is of a kind, then each change, until the signal or the server ends it.
+ * What there is of a kind, then each change, until the signal or the server ends it. A watch has no
+ * deadline, but what there is must come within {@linkcode SYNC_TIME}.
  *
  * @throws {TalosError}
  */
@@ -123,12 +126,30 @@ export async function* watchResources(
     apiVersion: 1,
     options: { bootstrapContents: true },
   };
-  for await (const { event } of transport.stream(State.method.watch, request, options)) {
-    for (const one of event) {
-      const read = readEvent(one);
-      if (read !== undefined) yield read;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(notSynced(type)), SYNC_TIME);
+  const signal = options.signal === undefined
+    ? late.signal
+    : AbortSignal.any([options.signal, late.signal]);
+  const call = transport.stream(State.method.watch, request, { ...options, signal });
+  try {
+    for await (const { event } of call) {
+      for (const one of event) {
+        const read = readEvent(one);
+        if (read?.type === "Synced") clearTimeout(timer);
+        if (read !== undefined) yield read;
+      }
     }
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+function notSynced(type: string): TalosError {
+  return new TalosError({
+    reason: "Timeout",
+    message: `${State.typeName}/Watch: what there is of ${type} did not come in time`,
+  });
 }
 
 function readEvent({ eventType, resource, error }: Event): ResourceEvent | undefined {
