@@ -1,10 +1,17 @@
 /**
- * What many tests need: a directory that goes away, a clock that is wound by hand, log lines to look
- * at, chance that repeats itself, and patience.
+ * What many tests need: a directory that goes away, a clock that is wound by hand and one that knows
+ * no pauses of the machine, log lines to look at, chance that repeats itself, and patience.
  *
  * @module
  */
-import { type Clock, createLogger, type Logger, type LogLevel } from "../../src/std/mod.ts";
+import { cpuUsage } from "node:process";
+import {
+  type Clock,
+  createLogger,
+  type Logger,
+  type LogLevel,
+  systemClock,
+} from "../../src/std/mod.ts";
 
 /** Runs `action` with a new directory that is removed afterwards. */
 export async function withDirectory<T>(action: (dir: string) => T | Promise<T>): Promise<T> {
@@ -50,6 +57,41 @@ export class TestClock implements Clock {
   }
 }
 
+/** How much a machine that stands still moves an {@linkcode AwakeClock}, in milliseconds. */
+const MAX_STEP = 100;
+/** How often an {@linkcode AwakeClock} looks, in milliseconds. */
+const STEP = 20;
+
+/**
+ * A clock of the time in which this process ran: a busy machine may stop for seconds at any place,
+ * which is here one step. For limits on how long something waits, not on how long it works. It has to
+ * be disposed of.
+ */
+export class AwakeClock implements Clock, Disposable {
+  readonly #timer = setInterval(() => this.monotonic(), STEP);
+  #seen = performance.now();
+  #time = 0;
+
+  now(): Date {
+    return new Date();
+  }
+
+  monotonic(): number {
+    const seen = performance.now();
+    this.#time += Math.min(seen - this.#seen, MAX_STEP);
+    this.#seen = seen;
+    return this.#time;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
 /** A logger whose lines are kept as text, without their time. */
 export function loggerOf(level: LogLevel = "debug"): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
@@ -57,19 +99,47 @@ export function loggerOf(level: LogLevel = "debug"): { logger: Logger; lines: st
   return { logger: createLogger({ level, format: "text", write }), lines };
 }
 
-/** Waits until `look` gives something that is not false, null or undefined; fails after `ms`. */
+/** Milliseconds between two looks of {@linkcode eventually}. */
+const PAUSE = 20;
+
+/**
+ * Waits until `look` gives something that is not false, null or undefined; fails after so many looks
+ * as there are in `ms`. The pauses between are counted, not the time: the machine may stand still.
+ */
 export async function eventually<T>(
   look: () => T | Promise<T>,
-  ms = 5_000,
+  ms = 15_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = performance.now() + ms;
-  for (;;) {
+  for (let waited = 0;; waited += PAUSE) {
     const found = await look();
     if (found !== undefined && found !== null && found !== false) {
       return found as NonNullable<Exclude<T, false>>;
     }
-    if (performance.now() > deadline) throw new Error(`${look} was not so within ${ms} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (waited > ms) throw new Error(`${look} was not so within ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
+
+/** Milliseconds of processor that this process has used; what others use does not count. */
+export function processorTime(): number {
+  return cpuUsage().user / 1_000;
+}
+
+/** How often {@linkcode despitePauses} tries. */
+const MAX_TRIES = 4;
+
+/**
+ * Runs `action`, and again when it fails, a few times. For what depends on several things happening
+ * within some time of each other, which a machine that stands still in between spoils: that happens
+ * now and then, while code that is broken fails each time.
+ */
+export async function despitePauses(action: () => Promise<void>): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await action();
+    } catch (error) {
+      if (tries === MAX_TRIES) throw error;
+    }
   }
 }
 
