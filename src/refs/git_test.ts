@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomNumbers } from "../../test/fakes/testing.ts";
+import { processorTime, randomNumbers } from "../../test/fakes/testing.ts";
 import {
   gitFolderName,
   gitRepositoryName,
@@ -220,7 +220,7 @@ Deno.test("a hostile URL is answered in linear time", () => {
     ".git/@",
     "%41",
   ];
-  const started = performance.now();
+  const started = processorTime();
   for (const unit of units) {
     for (const end of ["!", "/info/\t", "\\"]) {
       const url = `https://${unit.repeat(4096)}`.slice(0, 4090) + end;
@@ -231,5 +231,6 @@ Deno.test("a hostile URL is answered in linear time", () => {
       }
     }
   }
-  assert.ok(performance.now() - started < 500, `${performance.now() - started} ms`);
+  const took = processorTime() - started;
+  assert.ok(took < 1_000, `${took} ms`);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomNumbers } from "../../test/fakes/testing.ts";
+import { processorTime, randomNumbers } from "../../test/fakes/testing.ts";
 import { formatGoUrl, hostnameOf, parseGoUrl } from "./go_url.ts";
 
 /** What Go 1.26 says of each: `URL.Hostname()` and `URL.String()`. */
@@ -131,12 +131,13 @@ Deno.test("what was written is read again as the same", () => {
 });
 
 Deno.test("a long URL is answered at once", () => {
-  const started = performance.now();
+  const started = processorTime();
   for (const unit of ["%", "%4", "%41", "%25", "[", "@", ":", "a:", "/", "?", "#", "ü", "\\"]) {
     for (const start of ["", "http://", "http://h/", "http://h#", "http://["]) {
       const url = parseGoUrl((start + unit.repeat(4096)).slice(0, 4096));
       if (url !== undefined) formatGoUrl(url);
     }
   }
-  assert.ok(performance.now() - started < 2000, `${performance.now() - started} ms`);
+  const took = processorTime() - started;
+  assert.ok(took < 2_000, `${took} ms`);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { processorTime } from "../../test/fakes/testing.ts";
 import { parseImageReference, RefError, type RefErrorReason } from "./reference.ts";
 
 const SHA256 = "sha256:3fbc632167424a6d997e74f52b878d7cc478225cffac6bc977eedfe51c7f4e79";
@@ -108,9 +109,9 @@ Deno.test("a text that is no reference is refused with its reason", async (t) =>
 });
 
 Deno.test("a hostile text is answered in linear time", () => {
-  const started = performance.now();
+  const started = processorTime();
   for (const unit of ["a-", "a.", "a_", "a/", "a__", "-", "a--"]) {
     assert.throws(() => parseImageReference(unit.repeat(500).slice(0, 1000) + "!"), RefError);
   }
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(processorTime() - started < 1_000);
 });
