@@ -33,7 +33,7 @@ Deno.test("an interrupt ends a program that runs, and starts none after it", asy
   setTimeout(() => abort.abort(new Error("interrupted")), 50);
   await assert.rejects(runProgram("sleep", ["60"], abort.signal), /interrupted/);
   await assert.rejects(runProgram("sleep", ["60"], abort.signal), /interrupted/);
-  assert.ok(performance.now() - started < 10_000);
+  assert.ok(performance.now() - started < 50_000);
 });
 
 Deno.test("the most memory that a program had is its own, whatever it gave back", async () => {

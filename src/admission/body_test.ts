@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../../test/fakes/testing.ts";
+import { AwakeClock, despitePauses, eventually } from "../../test/fakes/testing.ts";
 import {
   answerOn,
   assertServes,
@@ -40,10 +40,11 @@ Deno.test("who sends slowly is given up in time, and holds up nobody", async () 
 async function assertGivesUp(length: number): Promise<void> {
   await withWebhook({ bodyTimeout: 1_000 }, async (hooked) => {
     const started = performance.now();
+    using clock = new AwakeClock();
     const slow = await hooked.connect(head(length), GOOD.slice(0, 20));
     const answer = answerOn(slow);
     await assertServes(hooked);
-    assert.ok(performance.now() - started < 1_000, "the others are not held up");
+    assert.ok(clock.monotonic() < 1_000, "the others are not held up");
     const dripping = setInterval(() => void slow.write(Uint8Array.of(0x20)).catch(() => {}), 50);
     try {
       assert.match(await answer, /^HTTP\/1\.1 408 /);
@@ -51,22 +52,23 @@ async function assertGivesUp(length: number): Promise<void> {
       clearInterval(dripping);
     }
     const took = performance.now() - started;
-    assert.ok(took > 950 && took < 5_000, `${took} ms`);
+    assert.ok(took > 950 && clock.monotonic() < 5_000, `${took} ms`);
     assert.equal(hooked.metrics.requests.invalid, 1);
     await assertServes(hooked);
   });
 }
 
-Deno.test("who began later has as much time as who began first", async () => {
-  await withWebhook({ bodyTimeout: 1_500 }, async (hooked) => {
-    const first = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    const second = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
-    assert.match(await answerOn(first), /^HTTP\/1\.1 408 /);
-    await second.write(new TextEncoder().encode(GOOD.slice(20)));
-    assert.match(await answerOn(second), /^HTTP\/1\.1 200 /);
-  });
-});
+Deno.test("who began later has as much time as who began first", () =>
+  despitePauses(async () => {
+    await withWebhook({ bodyTimeout: 1_500 }, async (hooked) => {
+      const first = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      const second = await hooked.connect(head(GOOD.length), GOOD.slice(0, 20));
+      assert.match(await answerOn(first), /^HTTP\/1\.1 408 /);
+      await second.write(new TextEncoder().encode(GOOD.slice(20)));
+      assert.match(await answerOn(second), /^HTTP\/1\.1 200 /);
+    });
+  }));
 
 Deno.test("who goes away in the middle leaves nothing behind", async () => {
   await withWebhook({ inFlight: 2 }, async (hooked) => {

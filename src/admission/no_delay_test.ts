@@ -27,7 +27,8 @@ async function secondAnswer(prepare: (port: number) => void): Promise<number> {
 if (Deno.build.os === "linux") {
   Deno.test("an answer does not wait until the one before it is acknowledged", async () => {
     const took = await secondAnswer((port) => assert.equal(sendAtOnce(port), true));
-    assert.ok(took < 10, `${took} ms`);
+    // Linux acknowledges after 40 ms what nothing is sent back to.
+    assert.ok(took < 25, `${took} ms`);
   });
 }
 

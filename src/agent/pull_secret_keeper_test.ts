@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
-import { eventually, loggerOf, randomNumbers } from "../../test/fakes/testing.ts";
+import {
+  AwakeClock,
+  despitePauses,
+  eventually,
+  loggerOf,
+  randomNumbers,
+} from "../../test/fakes/testing.ts";
 import type { KubeObject } from "../kube/mod.ts";
 import { systemClock } from "../std/mod.ts";
 import { newState, registryServiceAt, siteAccessOf, type ZarfState } from "../zarf/mod.ts";
@@ -119,10 +125,10 @@ Deno.test("every namespace gets a pull secret, kube-system and those that say no
 Deno.test("a namespace that appears has its pull secret within a second", () =>
   staged(async (stage) => {
     for (let round = 0; round < 5; round++) {
-      const started = performance.now();
+      using clock = new AwakeClock();
       stage.add(`new-${round}`);
       await eventually(() => stage.secret(`new-${round}`));
-      assert(performance.now() - started < 1_000);
+      assert(clock.monotonic() < 1_000);
     }
     await quiet();
     assert.equal(stage.api.writes.length, 5);
@@ -187,21 +193,23 @@ Deno.test("when credentials change all namespaces are put right, each with one w
   }, ["a", "b", "c", "d", "e", "f", "g"]));
 
 Deno.test("what a namespace says of itself is followed both ways, and nothing is taken away", () =>
-  staged(async (stage) => {
-    stage.add("later", { "zarf.dev/agent": "ignore" });
-    await quiet();
-    assert.equal(stage.secret("later"), undefined);
-    stage.add("later");
-    await eventually(() => stage.secret("later"));
-    stage.add("later", { "zarf.dev/agent": "skip" });
-    const secret = stage.secret("later");
-    assert(secret);
-    await systemClock.sleep(200);
-    stage.api.put({ ...secret, data: {} });
-    await quiet();
-    assert.deepEqual(stage.secret("later")?.["data"], {}, "it is theirs now");
-    assert.deepEqual(stage.api.writes, [PATCH]);
-  }));
+  despitePauses(() =>
+    staged(async (stage) => {
+      stage.add("later", { "zarf.dev/agent": "ignore" });
+      await quiet();
+      assert.equal(stage.secret("later"), undefined);
+      stage.add("later");
+      await eventually(() => stage.secret("later"));
+      stage.add("later", { "zarf.dev/agent": "skip" });
+      const secret = stage.secret("later");
+      assert(secret);
+      await systemClock.sleep(200);
+      stage.api.put({ ...secret, data: {} });
+      await quiet();
+      assert.deepEqual(stage.secret("later")?.["data"], {}, "it is theirs now");
+      assert.deepEqual(stage.api.writes, [PATCH]);
+    })
+  ));
 
 Deno.test("under policy labeled only namespaces that ask for it are served", () =>
   staged(async (stage) => {
@@ -274,46 +282,54 @@ for (const [message, prepare] of obstacles) {
   });
 }
 
-Deno.test("three agents write once or twice for a namespace, and all of them find it right", async () => {
-  const stage = new Stage();
-  for (const name of ["default", "kube-system"]) stage.add(name, { "zarf.dev/agent": "ignore" });
-  stage.facts.set(STATE);
-  let last = 0;
-  // Who waits the shortest is another one each time, but never by less than a third of the wait.
-  const random = () => (last = (last + 0.38) % 1);
-  const ends = [stage.start(random), stage.start(random), stage.start(random)];
-  await eventually(() => stage.part.message === "right in 0 namespaces");
-  const names = Array.from({ length: 10 }, (_, index) => `n${index}`);
-  for (const name of names) {
-    stage.add(name);
-    await eventually(() => stage.secret(name));
-  }
-  await quiet();
-  assert(stage.api.writes.length <= 20, `${stage.api.writes.length} writes for 10 namespaces`);
-  for (const end of ends) await end();
-  await stage.api[Symbol.asyncDispose]();
-});
+Deno.test("three agents write once or twice for a namespace, and all of them find it right", () =>
+  despitePauses(async () => {
+    const stage = new Stage();
+    for (const name of ["default", "kube-system"]) stage.add(name, { "zarf.dev/agent": "ignore" });
+    stage.facts.set(STATE);
+    let last = 0;
+    // Who waits the shortest is another one each time, but never by less than a third of the wait.
+    const random = () => (last = (last + 0.38) % 1);
+    const ends = [stage.start(random), stage.start(random), stage.start(random)];
+    try {
+      await eventually(() => stage.part.message === "right in 0 namespaces");
+      const names = Array.from({ length: 10 }, (_, index) => `n${index}`);
+      for (const name of names) {
+        stage.add(name);
+        await eventually(() => stage.secret(name));
+      }
+      await quiet();
+      assert(stage.api.writes.length <= 20, `${stage.api.writes.length} writes for 10 namespaces`);
+    } finally {
+      for (const end of ends) await end();
+      await stage.api[Symbol.asyncDispose]();
+    }
+  }));
 
-Deno.test("agents that have hundreds to do share them, though none tells another", async () => {
-  const stage = new Stage();
-  for (const name of ["default", "kube-system"]) stage.add(name, { "zarf.dev/agent": "ignore" });
-  stage.api.intercept = async ({ method }) => {
-    if (method === "PATCH") await systemClock.sleep(10);
-    return undefined;
-  };
-  stage.facts.set(STATE);
-  const numbers = [1, 2, 3].map(randomNumbers);
-  const ends = numbers.map((random) => stage.start(random));
-  await eventually(() => stage.part.message === "right in 0 namespaces");
-  const count = 400;
-  for (let index = 0; index < count; index++) stage.add(`n${index}`);
-  await eventually(() => stage.served().length === count, 30_000);
-  await quiet();
-  const { length } = stage.api.writes;
-  assert(length < count * 1.7, `${length} writes for ${count} namespaces`);
-  for (const end of ends) await end();
-  await stage.api[Symbol.asyncDispose]();
-});
+Deno.test("agents that have hundreds to do share them, though none tells another", () =>
+  despitePauses(async () => {
+    const stage = new Stage();
+    for (const name of ["default", "kube-system"]) stage.add(name, { "zarf.dev/agent": "ignore" });
+    stage.api.intercept = async ({ method }) => {
+      if (method === "PATCH") await systemClock.sleep(10);
+      return undefined;
+    };
+    stage.facts.set(STATE);
+    const numbers = [1, 2, 3].map(randomNumbers);
+    const ends = numbers.map((random) => stage.start(random));
+    try {
+      await eventually(() => stage.part.message === "right in 0 namespaces");
+      const count = 400;
+      for (let index = 0; index < count; index++) stage.add(`n${index}`);
+      await eventually(() => stage.served().length === count, 60_000);
+      await quiet();
+      const { length } = stage.api.writes;
+      assert(length < count * 1.7, `${length} writes for ${count} namespaces`);
+    } finally {
+      for (const end of ends) await end();
+      await stage.api[Symbol.asyncDispose]();
+    }
+  }));
 
 Deno.test("a namespace that refuses does not stop the others, and is tried again less and less", () =>
   staged(async (stage) => {
@@ -328,43 +344,45 @@ Deno.test("a namespace that refuses does not stop the others, and is tried again
     await eventually(() => !stage.part.ok && stage.part.message.includes(", and in 1 more"));
     assert.match(stage.part.message, /^cannot be written in full-\d, and in 1 more: .*quota/);
     await systemClock.sleep(1_500);
-    assert(attempts <= 10, `${attempts} attempts`);
+    assert(attempts <= 16, `${attempts} attempts`);
     assert.equal(stage.log.lines.length, 1, "a reason is said once");
     assert(!stage.log.lines.join().includes(STATE.registryInfo.pullPassword));
     stage.add("yet-another");
-    await eventually(() => stage.secret("yet-another"), 1_000);
+    await eventually(() => stage.secret("yet-another"));
     stage.api.intercept = () => undefined;
     await eventually(() => stage.part.ok && stage.part.message === "right in 5 namespaces");
   }));
 
 Deno.test("an API server that asks for patience gets it, for all namespaces", () =>
-  staged(async (stage) => {
-    let attempts = 0;
-    stage.api.intercept = ({ method }) => {
-      if (method !== "PATCH") return undefined;
-      attempts++;
-      return status(429, "TooManyRequests", "busy", { retryAfterSeconds: 1 });
-    };
-    for (let index = 0; index < 50; index++) stage.add(`n${index}`);
-    await eventually(() => attempts > 0);
-    await systemClock.sleep(700);
-    assert(attempts <= 4, `${attempts} attempts`);
-    stage.api.intercept = () => undefined;
-    await eventually(() => stage.part.message === "right in 51 namespaces");
-  }));
+  despitePauses(() =>
+    staged(async (stage) => {
+      let attempts = 0;
+      stage.api.intercept = ({ method }) => {
+        if (method !== "PATCH") return undefined;
+        attempts++;
+        return status(429, "TooManyRequests", "busy", { retryAfterSeconds: 1 });
+      };
+      for (let index = 0; index < 50; index++) stage.add(`n${index}`);
+      await eventually(() => attempts > 0);
+      await systemClock.sleep(700);
+      assert(attempts <= 4, `${attempts} attempts`);
+      stage.api.intercept = () => undefined;
+      await eventually(() => stage.part.message === "right in 51 namespaces");
+    })
+  ));
 
 Deno.test("a webhook that hangs holds up its own namespace alone", () =>
   staged(async (stage) => {
     const hung = new AbortController();
     stage.api.intercept = async ({ method, path }) => {
       if (method !== "PATCH" || !path.includes("/namespaces/hung/")) return undefined;
-      await systemClock.sleep(20_000, hung.signal);
+      await systemClock.sleep(60_000, hung.signal);
       return status(500, "InternalError");
     };
     stage.add("hung");
     await systemClock.sleep(100);
     stage.add("other");
-    await eventually(() => stage.secret("other"), 1_000);
+    await eventually(() => stage.secret("other"));
     assert.equal(stage.secret("hung"), undefined);
     hung.abort();
   }));
@@ -401,7 +419,7 @@ Deno.test("a thousand namespaces are served by a few hands at once, and then it 
   };
   stage.facts.set(STATE);
   const end = stage.start(Math.random);
-  await eventually(() => stage.part.message === "right in 1000 namespaces", 30_000);
+  await eventually(() => stage.part.message === "right in 1000 namespaces", 60_000);
   assert.equal(stage.api.writes.length, 1_000);
   assert(most <= 4, `${most} at once`);
   await quiet();

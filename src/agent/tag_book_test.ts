@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RegistryPeer } from "../../test/fakes/registry_peer.ts";
 import { seedIn } from "../../test/fakes/seed_cluster.ts";
-import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import { AwakeClock, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import type { Facts } from "./cluster_facts.ts";
@@ -127,11 +127,13 @@ Deno.test("a silent registry holds up one question in so many, and a refusing on
       stage.clock.monotonic = () => now;
       const book = stage.book();
       const started = performance.now();
+      using clock = new AwakeClock();
       const question = asked(book, "1", undefined, OLD);
       now = ASK_TIMEOUT;
       assert.equal(await question, undefined);
       const took = performance.now() - started;
-      assert.ok(took >= ASK_TIMEOUT - 50 && took < 2 * ASK_TIMEOUT, `it took ${took} ms`);
+      assert.ok(took >= ASK_TIMEOUT - 50, `it took ${took} ms`);
+      assert.ok(clock.monotonic() < 2 * ASK_TIMEOUT, `it took ${took} ms`);
       now += AWAY_FACTOR * ASK_TIMEOUT - 1;
       const questions = held.length;
       for (let at = 0; at < 20; at++) assert.equal(await asked(book, "1"), undefined);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DeploySite as Site } from "../../test/fakes/deploy_site.ts";
-import { TestClock } from "../../test/fakes/testing.ts";
+import { despitePauses, TestClock } from "../../test/fakes/testing.ts";
 import { systemClock } from "../std/mod.ts";
 import { MAX_LOGGED_LINES } from "./action_log.ts";
 import type { DeployContext, DeployPackage } from "./context.ts";
@@ -341,49 +341,54 @@ function sleepers(seconds: number): number {
   return commands.filter((command) => command === `sleep\0${seconds}\0`).length;
 }
 
-Deno.test("a component that takes too long is ended with all that it has started, and has failed", async () => {
-  await using site = await Site.ready();
-  const pkg = site.package([
-    { name: "base" },
-    {
-      name: "a",
-      actions: {
-        onDeploy: {
-          before: [site.say("x", "sleep 77 & sleep 77")],
-          onFailure: [site.say("failure", "sleep 0.1")],
+Deno.test("a component that takes too long is ended with all that it has started, and has failed", () =>
+  despitePauses(async () => {
+    await using site = await Site.ready();
+    const pkg = site.package([
+      { name: "base" },
+      {
+        name: "a",
+        actions: {
+          onDeploy: {
+            before: [site.say("x", "sleep 77 & sleep 77")],
+            onFailure: [site.say("failure", "sleep 0.1")],
+          },
         },
       },
-    },
-  ]);
-  const limits = { package: 60_000, component: 400 };
-  const error = await site.failure(pkg, { limits });
-  assert.equal(error.reason, "DeadlineExceeded");
-  assert.match(error.message, /^component "a": it took longer than 400 ms, .*--component-timeout$/);
-  assert.match(error.kept ?? "", /component "base" stays deployed/);
-  assert.equal(error.disposition, "terminal");
-  assert.deepEqual(site.said(), ["x", "failure"]);
-  assert.deepEqual(await site.recorded(), ["base Succeeded 1", "a Failed 2"]);
-  assert.equal(sleepers(77), 0);
-});
-
-Deno.test("the limit of a whole deployment is over all components and all attempts", async () => {
-  const slow = (site: Site) => ({ onDeploy: { before: [site.say("x", "sleep 1")] } });
-  for (const used of [0, 58_600]) {
-    await using site = await Site.ready();
-    const components = ["a", "b", "c"].map((name) => ({ name, actions: slow(site) }));
-    const limits = { package: used + 1_800, used, component: 60_000 };
-    const error = await site.failure(site.package(components), { limits });
+    ]);
+    const limits = { package: 60_000, component: 400 };
+    const error = await site.failure(pkg, { limits });
     assert.equal(error.reason, "DeadlineExceeded");
-    assert.match(error.message, /^component "b": the deployment took longer than .* ms/);
-    assert.equal(site.said().length, 2);
-  }
-  await using site = await Site.ready();
-  const limits = { package: 60_000, used: 60_000, component: 60_000 };
-  const pkg = site.package([{ name: "a", actions: slow(site) }]);
-  const error = await site.failure(pkg, { limits });
-  assert.match(error.message, /^the deployment took longer than 1 min, .*--package-timeout$/);
-  assert.deepEqual([site.said(), site.api.writes], [[], []], "nothing is touched any more");
-});
+    assert.match(
+      error.message,
+      /^component "a": it took longer than 400 ms, .*--component-timeout$/,
+    );
+    assert.match(error.kept ?? "", /component "base" stays deployed/);
+    assert.equal(error.disposition, "terminal");
+    assert.deepEqual(site.said(), ["x", "failure"]);
+    assert.deepEqual(await site.recorded(), ["base Succeeded 1", "a Failed 2"]);
+    assert.equal(sleepers(77), 0);
+  }));
+
+Deno.test("the limit of a whole deployment is over all components and all attempts", () =>
+  despitePauses(async () => {
+    const slow = (site: Site) => ({ onDeploy: { before: [site.say("x", "sleep 1")] } });
+    for (const used of [0, 58_600]) {
+      await using site = await Site.ready();
+      const components = ["a", "b", "c"].map((name) => ({ name, actions: slow(site) }));
+      const limits = { package: used + 1_800, used, component: 60_000 };
+      const error = await site.failure(site.package(components), { limits });
+      assert.equal(error.reason, "DeadlineExceeded");
+      assert.match(error.message, /^component "b": the deployment took longer than .* ms/);
+      assert.equal(site.said().length, 2);
+    }
+    await using site = await Site.ready();
+    const limits = { package: 60_000, used: 60_000, component: 60_000 };
+    const pkg = site.package([{ name: "a", actions: slow(site) }]);
+    const error = await site.failure(pkg, { limits });
+    assert.match(error.message, /^the deployment took longer than 1 min, .*--package-timeout$/);
+    assert.deepEqual([site.said(), site.api.writes], [[], []], "nothing is touched any more");
+  }));
 
 Deno.test("what prints without end is bounded in the log and ended in time", async () => {
   await using site = await Site.ready();

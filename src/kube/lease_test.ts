@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Answer, ApiPeer, silence, status } from "../../test/fakes/api_peer.ts";
+import { AwakeClock } from "../../test/fakes/testing.ts";
 import { acquireLease } from "./lease.ts";
 import { KubeError } from "./errors.ts";
 import { microTime } from "./time.ts";
@@ -48,7 +49,7 @@ class LeaseStore {
 }
 
 const LEASE = { namespace: "zarf", name: "holdfast", leaseDuration: 1_000 } as const;
-/** Long enough that a busy machine renews it in time. */
+/** Long enough that a busy machine renews it in time, on a clock that knows no pauses. */
 const LONG_LEASE = { ...LEASE, leaseDuration: 3_000 } as const;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -73,9 +74,10 @@ Deno.test("the first one gets the lease, with times that the API takes", async (
 });
 
 Deno.test("it is renewed for as long as it is held, and acquired once", async () => {
+  using clock = new AwakeClock();
   const store = new LeaseStore();
   await using peer = new ApiPeer(store.answer);
-  const lease = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
+  const lease = await acquireLease(peer.client, { ...LONG_LEASE, clock, identity: "n1" });
   const first = { ...store.spec };
   await until(() => store.version >= 4);
   assert.ok(lease.held);
@@ -86,19 +88,20 @@ Deno.test("it is renewed for as long as it is held, and acquired once", async ()
 });
 
 Deno.test("of two only one holds it; the other follows at once after a release", async () => {
+  using clock = new AwakeClock();
   const store = new LeaseStore();
   await using peer = new ApiPeer(store.answer);
-  const first = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
+  const first = await acquireLease(peer.client, { ...LONG_LEASE, clock, identity: "n1" });
   let second: Awaited<ReturnType<typeof acquireLease>> | undefined;
-  const waiting = acquireLease(peer.client, { ...LONG_LEASE, identity: "n2" }).then((l) =>
+  const waiting = acquireLease(peer.client, { ...LONG_LEASE, clock, identity: "n2" }).then((l) =>
     second = l
   );
   await until(() => store.version >= 5);
   assert.equal(second, undefined, "a lease that is renewed does not expire");
-  const started = performance.now();
+  const started = clock.monotonic();
   await first.release();
   const lease = await waiting;
-  assert.ok(performance.now() - started < LONG_LEASE.leaseDuration, "it did not wait for the end");
+  assert.ok(clock.monotonic() - started < LONG_LEASE.leaseDuration, "it did not wait for the end");
   assert.equal(store.spec?.holderIdentity, "n2");
   assert.equal(store.spec?.leaseTransitions, 1);
   await lease.release();
@@ -133,13 +136,14 @@ Deno.test("whoever comes back under the same identity goes on at once", async ()
 });
 
 Deno.test("it is lost in time when the API server does not answer", async () => {
+  using clock = new AwakeClock();
   const store = new LeaseStore();
   await using peer = new ApiPeer(store.answer);
-  const lease = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
+  const lease = await acquireLease(peer.client, { ...LONG_LEASE, clock, identity: "n1" });
   store.hang = true;
-  const started = performance.now();
+  const started = clock.monotonic();
   await new Promise((resolve) => lease.lost.addEventListener("abort", resolve));
-  assert.ok(performance.now() - started < LONG_LEASE.leaseDuration, "before others may take it");
+  assert.ok(clock.monotonic() - started < LONG_LEASE.leaseDuration, "before others may take it");
   assert.ok(!lease.held && lease.lost.reason instanceof KubeError);
   await lease.release();
   assert.equal(store.spec?.holderIdentity, "n1", "what is lost is not given back");
@@ -157,13 +161,14 @@ Deno.test("it is lost when somebody else holds it", async () => {
 });
 
 Deno.test("a change by others between reading and writing does not lose it", async () => {
+  using clock = new AwakeClock();
   const store = new LeaseStore();
   let races = 0;
   await using peer = new ApiPeer((request, raw) => {
     if (request.method === "PUT" && races-- > 0) store.version++;
     return store.answer(request, raw);
   });
-  const lease = await acquireLease(peer.client, { ...LONG_LEASE, identity: "n1" });
+  const lease = await acquireLease(peer.client, { ...LONG_LEASE, clock, identity: "n1" });
   races = 1;
   const before = store.version;
   // The race itself is one version, the renewal after it another.

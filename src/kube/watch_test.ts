@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ApiPeer, configMap, Pipe, status } from "../../test/fakes/api_peer.ts";
-import { eventually, TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import { despitePauses, eventually, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { KubeClient } from "./client.ts";
 import { KubeError, type KubeErrorReason } from "./errors.ts";
 import type { WatchEvent } from "./types.ts";
@@ -86,28 +86,34 @@ Deno.test("half an event at the end is not taken for one", async () => {
   assert.deepEqual(await collect(peer.client.watch(MAPS)), []);
 });
 
-Deno.test("a silent watch is given up, one with bookmarks lives", async () => {
-  const pipe = new Pipe();
-  await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 1_000 });
-  const beat = setInterval(() => pipe.event("BOOKMARK", { metadata: { name: "b" } }), 100);
-  const stop = setTimeout(() => clearInterval(beat), 2_200);
-  const started = performance.now();
-  await fails(peer.client.watch(MAPS), "Timeout");
-  assert.ok(performance.now() - started > 2_200);
-  clearTimeout(stop);
-});
+Deno.test("a silent watch is given up, one with bookmarks lives", () =>
+  despitePauses(async () => {
+    const pipe = new Pipe();
+    await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 1_000 });
+    const beat = setInterval(() => pipe.event("BOOKMARK", { metadata: { name: "b" } }), 100);
+    const stop = setTimeout(() => clearInterval(beat), 2_200);
+    const started = performance.now();
+    try {
+      await fails(peer.client.watch(MAPS), "Timeout");
+      assert.ok(performance.now() - started > 2_200);
+    } finally {
+      clearInterval(beat);
+      clearTimeout(stop);
+    }
+  }));
 
-Deno.test("whoever is slow to take an event does not lose the watch", async () => {
-  const pipe = new Pipe();
-  await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 1_000 });
-  pipe.event("ADDED", configMap("one"));
-  const events = peer.client.watch(MAPS);
-  assert.equal((await events.next()).value?.object.metadata.name, "one");
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
-  pipe.event("ADDED", configMap("two"));
-  assert.equal((await events.next()).value?.object.metadata.name, "two");
-  await events.return(undefined);
-});
+Deno.test("whoever is slow to take an event does not lose the watch", () =>
+  despitePauses(async () => {
+    const pipe = new Pipe();
+    await using peer = new ApiPeer(() => new Response(pipe.stream), { watchSilence: 1_000 });
+    pipe.event("ADDED", configMap("one"));
+    const events = peer.client.watch(MAPS);
+    assert.equal((await events.next()).value?.object.metadata.name, "one");
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    pipe.event("ADDED", configMap("two"));
+    assert.equal((await events.next()).value?.object.metadata.name, "two");
+    await events.return(undefined);
+  }));
 
 Deno.test("a connection that is lost is Unreachable", async () => {
   await using peer = new ApiPeer(() => {
