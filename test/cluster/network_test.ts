@@ -55,7 +55,7 @@ async function inFence(see: (tryIt: (script: string) => Promise<void>) => Promis
     await waitUntil(
       "the namespace",
       () => Deno.readLinkSync(`/proc/${inside.pid}/ns/net`) !== own,
-      { timeout: 5_000 },
+      { timeout: 60_000 },
     );
     await run("nft", ["-f", "-"], { stdin: fence(subnet) });
     await run("ip", ["-batch", "-"], {

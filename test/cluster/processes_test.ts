@@ -82,15 +82,14 @@ Deno.test("a killed node is gone when killNode returns", {
       }
     }).map(({ name }) => Number(name));
   // Not a pid 1: the kernel leaves its children, which killNode must wait for.
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const orphans = members().filter((pid) => pid !== child.pid);
-  assert.ok(orphans.length > 0);
+  const orphans = () => members().filter((pid) => pid !== child.pid);
+  await eventually(() => orphans().length > 0);
   let returned = false;
   const killed = killNode(child.pid).then(() => returned = true);
   await child.status;
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(returned, false);
-  for (const pid of orphans) Deno.kill(pid, "SIGKILL");
+  for (const pid of orphans()) Deno.kill(pid, "SIGKILL");
   await killed;
   assert.deepEqual(members(), []);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventually } from "../fakes/testing.ts";
 import { AgentError, freeAddress, logTail, startLocalAgent } from "./agent.ts";
 
 async function withDirectory(work: (directory: string) => Promise<void>): Promise<void> {
@@ -43,9 +44,11 @@ Deno.test("an interrupt while an agent starts ends the agent", () =>
       nodeName: "n1",
       signal: abort.signal,
     });
-    setTimeout(() => abort.abort(new Error("interrupted")), 300);
-    await assert.rejects(starting, /interrupted/);
-    const pid = (await Deno.readTextFile(pidFile)).trim();
+    const isInterrupted = assert.rejects(starting, /interrupted/);
+    const written = async () => (await Deno.readTextFile(pidFile).catch(() => "")).trim();
+    const pid = await eventually(async () => await written() || undefined);
+    abort.abort(new Error("interrupted"));
+    await isInterrupted;
     await assert.rejects(Deno.stat(`/proc/${pid}`), Deno.errors.NotFound);
   }));
 

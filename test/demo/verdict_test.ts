@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { despitePauses } from "../fakes/testing.ts";
 import type { PackagePhase } from "../../src/status/mod.ts";
 import type { RunningAgent } from "./agent.ts";
 import {
@@ -72,30 +73,35 @@ function fakeAgent(directory: string, ended: Promise<string>): RunningAgent {
 }
 
 const forEver = new Promise<string>(() => {});
-const write = (file: string, value: DemoVerdict) =>
-  Deno.writeTextFile(`${file}.status.json`, JSON.stringify(value));
+/** Like the agent, never half of it. */
+async function write(file: string, value: DemoVerdict): Promise<void> {
+  await Deno.writeTextFile(`${file}.new`, JSON.stringify(value));
+  await Deno.rename(`${file}.new`, `${file}.status.json`);
+}
 
 Deno.test("a package is followed over its legs until it is Ready", () =>
-  withDirectory(async (directory) => {
-    const file = `${directory}/p.tar.zst`;
-    const legs: Leg[] = [];
-    const following = followVerdict(fakeAgent(directory, forEver), file, {
-      until: "Ready",
-      tell() {},
-      signal,
-      onLeg: (leg) => {
-        legs.push(leg);
-        return Promise.resolve();
-      },
-    });
-    for (const phase of ["Receiving", "Accepted", "Deploying", "Ready"] as const) {
-      await new Promise((resolve) => setTimeout(resolve, 150));
-      await write(file, verdict(phase));
-    }
-    const times = await following;
-    assert.deepEqual(legs, ["prepare", "deploy", "over"]);
-    assert.ok(times.receive >= 250 && times.prepare >= 100 && times.deploy >= 100);
-  }));
+  despitePauses(() =>
+    withDirectory(async (directory) => {
+      const file = `${directory}/p.tar.zst`;
+      const legs: Leg[] = [];
+      const following = followVerdict(fakeAgent(directory, forEver), file, {
+        until: "Ready",
+        tell() {},
+        signal,
+        onLeg: (leg) => {
+          legs.push(leg);
+          return Promise.resolve();
+        },
+      });
+      for (const phase of ["Receiving", "Accepted", "Deploying", "Ready"] as const) {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        await write(file, verdict(phase));
+      }
+      const times = await following;
+      assert.deepEqual(legs, ["prepare", "deploy", "over"]);
+      assert.ok(times.receive >= 250 && times.prepare >= 100 && times.deploy >= 100);
+    })
+  ));
 
 Deno.test("a package that is refused ends the wait with the verdict's words", () =>
   withDirectory(async (directory) => {
