@@ -101,22 +101,26 @@ export function loggerOf(level: LogLevel = "debug"): { logger: Logger; lines: st
 
 /** Milliseconds between two looks of {@linkcode eventually}. */
 const PAUSE = 20;
+/** What one look and the pause after it count at most, in milliseconds. */
+const MAX_LOOK = 500;
 
 /**
- * Waits until `look` gives something that is not false, null or undefined; fails after so many looks
- * as there are in `ms`. The pauses between are counted, not the time: the machine may stand still.
+ * Waits until `look` gives something that is not false, null or undefined; fails after `ms`, of which
+ * a time in which the machine stands still takes no more than a moment.
  */
 export async function eventually<T>(
   look: () => T | Promise<T>,
   ms = 15_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  for (let waited = 0;; waited += PAUSE) {
+  for (let waited = 0;;) {
+    const started = performance.now();
     const found = await look();
     if (found !== undefined && found !== null && found !== false) {
       return found as NonNullable<Exclude<T, false>>;
     }
     if (waited > ms) throw new Error(`${look} was not so within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    waited += Math.min(performance.now() - started, MAX_LOOK);
   }
 }
 
