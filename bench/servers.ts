@@ -1,5 +1,5 @@
 import { type Digest, digestHex, HoldfastError } from "../src/std/mod.ts";
-import { freeAddress } from "../test/demo/agent.ts";
+import { freeAddress } from "../test/fakes/free_address.ts";
 
 /** A server that a benchmark compares with; disposing of it ends it. */
 export interface PeerServer extends AsyncDisposable {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { freeAddress } from "../../test/fakes/free_address.ts";
 import { eventually, loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { Clone, git } from "../../test/fakes/git.ts";
 import { PushServer } from "../../test/fakes/git_push_server.ts";
@@ -69,11 +70,6 @@ class Scene {
     const { pullUsername, pullPassword, pushUsername } = gitServer;
     return `http://${pullUsername}:${pullPassword}@${this.address}/${pushUsername}/${NAME}`;
   }
-}
-
-function freeAddress(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
 }
 
 async function withScene(action: (scene: Scene, signal: AbortSignal) => Promise<void>) {

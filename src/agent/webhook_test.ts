@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
+import { freeAddress } from "../../test/fakes/free_address.ts";
 import { settingsOf } from "../../test/fakes/settings.ts";
 import { eventually, loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { type AdmissionTls, ensureAdmissionTls, TLS_SECRET } from "../admission/mod.ts";
@@ -24,11 +25,6 @@ const quick = {
   sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 20, signal),
 };
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 function staged(mode: string, action: (stage: Stage) => Promise<void>): Promise<void> {
   return withDirectory(async (dir) => {
     using store = Store.open(dir);
@@ -39,7 +35,7 @@ function staged(mode: string, action: (stage: Stage) => Promise<void>): Promise<
       newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" }),
     );
     const { logger, lines } = loggerOf();
-    const address = `127.0.0.1:${freePort()}`;
+    const address = freeAddress();
     const settings = settingsOf({
       "data-dir": dir,
       "admission-address": address,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freeAddress } from "../../test/fakes/free_address.ts";
 import { load } from "js-yaml";
 import { digestOf } from "../std/mod.ts";
 import { type NodeStatus, serveStatus, type Verdict } from "../status/mod.ts";
@@ -94,13 +95,8 @@ for (const [format, parse] of [["json", JSON.parse], ["yaml", load]] as const) {
   });
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 Deno.test("an agent that does not answer is one clear sentence and a failure", async () => {
-  const address = `127.0.0.1:${freePort()}`;
+  const address = freeAddress();
   let err = "";
   const code = await main(["status", "--status-address", address], {
     out: () => assert.fail("there is nothing to print"),

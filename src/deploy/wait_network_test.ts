@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freeAddress } from "../../test/fakes/free_address.ts";
 import { pem } from "../../test/fakes/api_peer.ts";
 import { DeployError } from "./errors.ts";
 import { type NetworkWait, waitForNetwork } from "./wait_network.ts";
@@ -25,11 +26,6 @@ async function withServer(
     stop.abort();
     await server.finished.catch(() => {});
   }
-}
-
-function freeAddress(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
 }
 
 /** One attempt, and what it was wanting. */

@@ -1,4 +1,5 @@
 import type { ClusterNode } from "../cluster/mod.ts";
+import { freeAddress } from "../fakes/free_address.ts";
 import { describeError, HoldfastError } from "../../src/std/mod.ts";
 
 /** Why an agent that the demo started is of no use. */
@@ -121,12 +122,6 @@ export async function startNodeAgent(
     },
   };
   return await answering(agent, signal);
-}
-
-/** An address of the loopback that nobody listens on now. */
-export function freeAddress(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
 }
 
 function agentFlags(nodeName: string, dropDir: string, dataDir: string): string[] {

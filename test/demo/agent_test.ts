@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventually } from "../fakes/testing.ts";
-import { AgentError, freeAddress, logTail, startLocalAgent } from "./agent.ts";
+import { AgentError, logTail, startLocalAgent } from "./agent.ts";
 
 async function withDirectory(work: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();
@@ -51,16 +51,6 @@ Deno.test("an interrupt while an agent starts ends the agent", () =>
     await isInterrupted;
     await assert.rejects(Deno.stat(`/proc/${pid}`), Deno.errors.NotFound);
   }));
-
-Deno.test("a free address can be listened on, and two are not the same", () => {
-  const addresses = new Set(Array.from({ length: 5 }, freeAddress));
-  assert.ok(addresses.size > 1);
-  for (const address of addresses) {
-    const port = Number(address.split(":")[1]);
-    using listener = Deno.listen({ hostname: "127.0.0.1", port });
-    assert.equal(listener.addr.port, port);
-  }
-});
 
 Deno.test("the end of a log is at most eight lines, and a missing log is empty", () =>
   withDirectory(async (directory) => {

@@ -5,7 +5,7 @@ import { readObjects } from "../../src/deploy/mod.ts";
 import { git } from "../fakes/git.ts";
 import { withDirectory } from "../fakes/testing.ts";
 import { eventually } from "./support/agent.ts";
-import { freeAddress } from "./support/local_agent.ts";
+import { freeAddress } from "../fakes/free_address.ts";
 import { zarf, zarfCreate } from "./support/zarf.ts";
 import { writeSource } from "./support/zarf_sources.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EtcdMachine, type EtcdMachineOptions, SITE_SECRETS } from "./support/etcd_site.ts";
-import { freeAddress } from "./support/local_agent.ts";
+import { freeAddress } from "../fakes/free_address.ts";
 
 /*
  * The beginning of a cluster with three control planes, each a compiled agent with a Talos of its own

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { isVoid, removeVoid } from "../../src/agent/mod.ts";
 import { exec } from "../../src/std/mod.ts";
+import { freeAddress } from "../fakes/free_address.ts";
 import { eventually, withDirectory } from "../fakes/testing.ts";
 
 /*
@@ -14,7 +15,8 @@ const TIMEOUT = 30_000;
 const STUCK = 4_000;
 /** Milliseconds for one answer: of its health an etcd without members says nothing. */
 const ANSWER = 1_000;
-const PORT = 23_790;
+const CLIENT = `http://${freeAddress()}`;
+const PEER = `http://${freeAddress()}`;
 
 /** A log up to a place. */
 async function logOf(directory: string, place: string): Promise<string> {
@@ -95,13 +97,12 @@ interface Etcd extends AsyncDisposable {
 }
 
 async function etcd(directory: string, state: "new" | "existing"): Promise<Etcd> {
-  const [client, peer] = [`http://127.0.0.1:${PORT}`, `http://127.0.0.1:${PORT + 1}`];
   const process = new Deno.Command(await ensureTool(TOOLS.etcd), {
     args: [
       ...["--name=one", `--data-dir=${directory}`, `--initial-cluster-state=${state}`],
-      ...(state === "new" ? [`--initial-cluster=one=${peer}`] : []),
-      ...[`--listen-client-urls=${client}`, `--advertise-client-urls=${client}`],
-      ...[`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`],
+      ...(state === "new" ? [`--initial-cluster=one=${PEER}`] : []),
+      ...[`--listen-client-urls=${CLIENT}`, `--advertise-client-urls=${CLIENT}`],
+      ...[`--listen-peer-urls=${PEER}`, `--initial-advertise-peer-urls=${PEER}`],
     ],
     stdin: "null",
     stdout: "null",
@@ -125,7 +126,7 @@ async function etcd(directory: string, state: "new" | "existing"): Promise<Etcd>
 async function isHealthy(): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(ANSWER);
-    const response = await fetch(`http://127.0.0.1:${PORT}/health`, { signal });
+    const response = await fetch(`${CLIENT}/health`, { signal });
     return (await response.text()).includes('"health":"true"');
   } catch {
     return false;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Digest, digestOf } from "../../src/std/mod.ts";
 import { pushImages, type PushProgress, type PushSource, ZarfError } from "../../src/zarf/mod.ts";
-import { freeAddress } from "./support/local_agent.ts";
+import { freeAddress } from "../fakes/free_address.ts";
 import { RealRegistry } from "./support/real_registry.ts";
 
 /*
@@ -208,7 +208,7 @@ Deno.test("wrong credentials are refused at once and never shown", async () => {
       return true;
     },
   );
-  assert.ok(performance.now() - started < 5_000);
+  assert.ok(performance.now() - started < 30_000);
 });
 
 Deno.test("a registry that is not there is unavailable, after all attempts", async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { buildPackage } from "../fixtures/make_package.ts";
 import { HOLDFAST, PACKAGES } from "./support/agent.ts";
-import { freeAddress, LocalAgent } from "./support/local_agent.ts";
+import { freeAddress } from "../fakes/free_address.ts";
+import { LocalAgent } from "./support/local_agent.ts";
 import { storeState } from "./support/store_state.ts";
 
 /** Why tests that mount something cannot run here. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { load } from "js-yaml";
 import * as v from "valibot";
 import { exec, type ExecResult } from "../../../src/std/mod.ts";
-import { freeAddress } from "./local_agent.ts";
+import { freeAddress } from "../../fakes/free_address.ts";
 
 /** How long a command of the runtime may take, in milliseconds. */
 const TIMEOUT = 60_000;

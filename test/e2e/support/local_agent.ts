@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freeAddress } from "../../fakes/free_address.ts";
 import type { PackageStatus } from "../../../src/status/mod.ts";
 import { eventually, HOLDFAST } from "./agent.ts";
 
@@ -236,12 +237,6 @@ export class LocalAgent implements AsyncDisposable {
     if (this.#child !== undefined) await this.stop("SIGKILL");
     await Deno.remove(this.directory, { recursive: true });
   }
-}
-
-/** An address of the loopback that nobody listens on now. */
-export function freeAddress(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
 }
 
 function nameOf(content: string | Uint8Array): string {

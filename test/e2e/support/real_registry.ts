@@ -9,7 +9,7 @@ import {
 } from "../../../src/bootstrap/mod.ts";
 import { type Credentials, newState } from "../../../src/zarf/mod.ts";
 import { eventually } from "./agent.ts";
-import { freeAddress } from "./local_agent.ts";
+import { freeAddress } from "../../fakes/free_address.ts";
 
 /** How long the registry may take to answer after its start, in milliseconds. */
 const START_TIMEOUT = 20_000;

@@ -1,5 +1,5 @@
 import { ApiPeer, pem, silence } from "../../fakes/api_peer.ts";
-import { freeAddress } from "./local_agent.ts";
+import { freeAddress } from "../../fakes/free_address.ts";
 
 /** A server that is no API server, and what is said of it. */
 export interface WrongServer {
