@@ -25,7 +25,7 @@ const USAGE = `usage: deno task test [--unit|--e2e] [--filter TEXT] [--lanes N] 
 Logs are kept in $HOLDFAST_TEST_LOGS, otherwise in a new temporary folder that is printed.`;
 
 /** How long `deno task check` may take, in milliseconds. */
-const CHECK_TIMEOUT = 300_000;
+const CHECK_TIMEOUT = 900_000;
 /** How much of its output a report shows, in bytes. */
 const MAX_CHECK_OUTPUT = 8_000;
 

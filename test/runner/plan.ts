@@ -16,8 +16,8 @@ export interface TestRequest {
 /** Folders with tests, from the repository's root. */
 export const TEST_ROOTS = ["src", "extension", "test", "bench", "examples"] as const;
 /** How long the unit tests of one folder and the tests of one end-to-end file may take. */
-const UNIT_TIMEOUT = 10 * 60_000;
-const E2E_TIMEOUT = 12 * 60_000;
+const UNIT_TIMEOUT = 15 * 60_000;
+const E2E_TIMEOUT = 18 * 60_000;
 
 /** Reads the command line; undefined when it is wrong. */
 export function requestOf(args: readonly string[]): TestRequest | undefined {
