@@ -2,7 +2,7 @@ import type { ClusterPlan } from "./plan.ts";
 import { pkiDir } from "./pki.ts";
 
 /** Milliseconds for one request. */
-const REQUEST_TIMEOUT = 3_000;
+const REQUEST_TIMEOUT = 10_000;
 
 /** Asks a node's API server as the administrator and gives its answer. */
 export async function apiGet(plan: ClusterPlan, ip: string, path: string): Promise<unknown> {

@@ -2,7 +2,7 @@ import { systemClock } from "../../src/std/mod.ts";
 import { ClusterError } from "./errors.ts";
 
 /** Milliseconds that the kernel may take to let go of an empty group. */
-const REMOVE_TIMEOUT = 5_000;
+const REMOVE_TIMEOUT = 30_000;
 const REMOVE_PAUSE = 20;
 
 /** One mounted cgroup hierarchy. */

@@ -16,7 +16,7 @@ import { ensureClusterTools, writePauseImage } from "./tools.ts";
 import { waitUntil } from "./wait.ts";
 
 /** Milliseconds until every node must be Ready. */
-const READY_TIMEOUT = 120_000;
+const READY_TIMEOUT = 300_000;
 /** How many lines of a daemon's log an error shows. */
 const LOG_TAIL_LINES = 5;
 

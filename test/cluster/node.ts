@@ -25,9 +25,9 @@ const EXEC_TIMEOUT = 60_000;
 /** Milliseconds that a daemon may take over SIGTERM before SIGKILL. */
 const STOP_GRACE = 10_000;
 /** Milliseconds until containerd must answer. */
-const CONTAINERD_TIMEOUT = 30_000;
+const CONTAINERD_TIMEOUT = 120_000;
 /** Milliseconds until the API server must have made its roles. */
-const API_TIMEOUT = 60_000;
+const API_TIMEOUT = 180_000;
 const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 
 /** One node: a process tree in namespaces of its own. */

@@ -1,8 +1,8 @@
 import { exec, type ExecResult } from "../../src/std/mod.ts";
 import { ClusterError } from "./errors.ts";
 
-/** Milliseconds that a short system command may take. */
-const COMMAND_TIMEOUT = 60_000;
+/** Milliseconds that a system command may take. */
+const COMMAND_TIMEOUT = 240_000;
 
 /** The search path of every command; Debian keeps network tools in sbin. */
 export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

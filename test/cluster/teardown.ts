@@ -6,7 +6,7 @@ import { findSubnet, removeBridge } from "./network.ts";
 import { findNodes, killNode } from "./processes.ts";
 
 /** How often the removal of the state directory is tried; the kernel lets go of it late. */
-const REMOVE_ATTEMPTS = 100;
+const REMOVE_ATTEMPTS = 600;
 const REMOVE_PAUSE = 50;
 
 /**

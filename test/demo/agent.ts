@@ -32,7 +32,7 @@ export interface RunningAgent extends AsyncDisposable {
 }
 
 /** Milliseconds until the status page must answer: Deno starts, the store is checked. */
-const START_TIMEOUT = 30_000;
+const START_TIMEOUT = 90_000;
 const POLL_INTERVAL = 50;
 /** Milliseconds that an agent may take to end. */
 const STOP_TIMEOUT = 10_000;

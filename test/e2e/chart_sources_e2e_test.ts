@@ -59,7 +59,7 @@ async function startRegistry(directory: string): Promise<AsyncDisposable & { add
     const response = await fetch(`http://${address}/v2/`).catch(() => undefined);
     await response?.body?.cancel();
     return response?.ok ? true : undefined;
-  }, 20_000);
+  }, 60_000);
   return {
     address,
     async [Symbol.asyncDispose]() {

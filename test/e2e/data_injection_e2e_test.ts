@@ -136,7 +136,7 @@ function markerOf(pod: KubeObject): string {
 
 async function dropped(scene: Scene, injected: Injected) {
   const path = await scene.agent.drop(await create(scene, injected));
-  return await scene.agent.settled(path, { timeout: 90_000 });
+  return await scene.agent.settled(path, { timeout: 180_000 });
 }
 
 Deno.test({
@@ -183,7 +183,7 @@ async function steps(t: Deno.TestContext, scene: Scene): Promise<void> {
       agent.hostPath(`/var/drop/${name}.config.yaml`),
       "package: {deploy: {timeout: 5s}}\n",
     );
-    const verdict = await agent.settled(await agent.drop(file), { timeout: 90_000 });
+    const verdict = await agent.settled(await agent.drop(file), { timeout: 180_000 });
     assert.deepEqual([verdict.phase, verdict.reason], ["Failed", "TimedOut"]);
     assert.match(
       verdict.message,

@@ -228,7 +228,7 @@ async function steps(t: Deno.TestContext, fixture: Fixture): Promise<void> {
       stopped,
       (error) => error instanceof DeployError && error.reason === "Cancelled",
     );
-    assert.ok(performance.now() - started < 30_000);
+    assert.ok(performance.now() - started < 120_000);
     assert.equal((await deploy(fixture, shop(fixture, "4.0.1"))).components.length, 1);
   });
 }
@@ -320,7 +320,7 @@ async function failedUpgrade(fixture: Fixture): Promise<void> {
       return true;
     },
   );
-  assert.ok(performance.now() - started < 60_000, "long before the time limit");
+  assert.ok(performance.now() - started < 180_000, "long before the time limit");
   const deployment = await get(fixture, "Deployment", "web", "apps/v1");
   assert.equal(field(deployment, "status", "readyReplicas"), 1);
   assert.equal(field(await get(fixture, "ConfigMap", "text"), "data", "version"), "1.0.0");
@@ -350,7 +350,7 @@ async function pendingRelease(fixture: Fixture): Promise<void> {
       labelSelector: `owner=helm,name=${RELEASE},status=pending-upgrade`,
     })).items.length === 1;
   for (let attempt = 0; !await pending(); attempt++) {
-    assert.ok(attempt < 100, "the release never became pending");
+    assert.ok(attempt < 600, "the release never became pending");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   child.kill("SIGKILL");

@@ -157,11 +157,11 @@ class Scene {
     await this.start(typeof kill === "string" ? kill : undefined);
     const { status } = this.agent.process;
     if (typeof kill !== "string") {
-      await eventually(kill.name, async () => await kill.isNow(this, name) || undefined, 60_000);
+      await eventually(kill.name, async () => await kill.isNow(this, name) || undefined, 120_000);
       await this.agent.process.kill("SIGKILL");
     }
     const what = typeof kill === "string" ? kill : kill.name;
-    const timeout = AbortSignal.timeout(60_000);
+    const timeout = AbortSignal.timeout(120_000);
     const late = new Promise<undefined>((resolve) =>
       timeout.addEventListener("abort", () => resolve(undefined))
     );
@@ -184,7 +184,7 @@ class Scene {
   }
 
   async settle(dropped: string, version: SweepVersion): Promise<void> {
-    const { phase, message, components } = await this.agent.settled(dropped, { timeout: 60_000 });
+    const { phase, message, components } = await this.agent.settled(dropped, { timeout: 180_000 });
     assert.equal(phase, version === 3 ? "RolledBack" : "Ready", message);
     if (version === 3) assert.match(message, /component "charts": Pod fails/);
     assert.ok(components.length >= 4);

@@ -14,7 +14,7 @@ const [OLD, NEW] = ["0.9.0", "0.10.0"];
 /** Enough to be cut in the middle, in bytes. */
 const HALF = 96 << 20;
 /** How long it may take until it is begun, in milliseconds. */
-const PATIENCE = 30_000;
+const PATIENCE = 90_000;
 const builds = await Deno.makeTempDir({ prefix: "holdfast-versions-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(builds, { recursive: true }));
 await Deno.chmod(builds, 0o755);

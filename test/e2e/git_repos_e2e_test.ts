@@ -97,7 +97,7 @@ async function told({ kube }: Scene): Promise<void> {
   const config = await kube.get({ ...CONFIG, namespace: "shop", name: "readers" });
   assert.deepEqual(config?.["data"], { user, password });
   const ref = { apiVersion: "v1", kind: "Secret", namespace: "shop", name: "private-git-server" };
-  const secret = await eventually("git secret", () => kube.get(ref), 10_000);
+  const secret = await eventually("git secret", () => kube.get(ref), 60_000);
   assert.deepEqual(secret["data"], { username: btoa(user), password: btoa(password) });
 }
 

@@ -221,12 +221,12 @@ async function afterActions(scene: Scene): Promise<void> {
     // By the name kubectl it is kubectl.
     await Deno.symlink(scene.helm, `${tools}/helm`);
     await Deno.symlink(scene.helm, `${tools}/kubectl`);
-    const { running } = deploy({ ...scene, helm: `${tools}/helm` }, waiting("after"), 20_000);
+    const { running } = deploy({ ...scene, helm: `${tools}/helm` }, waiting("after"), 60_000);
     assert.equal(await running, undefined);
   } finally {
     await Deno.remove(tools, { recursive: true });
   }
-  const byZarf = await deployWithZarf(scene, waiting("after-zarf"), "20s");
+  const byZarf = await deployWithZarf(scene, waiting("after-zarf"), "60s");
   assert.ok(byZarf.ok, byZarf.text);
 }
 
@@ -270,14 +270,14 @@ async function loadBalancer(scene: Scene): Promise<void> {
   await eventually(
     "the missing address",
     () => Promise.resolve(late.said.at(-1)?.endsWith("no address yet") || undefined),
-    20_000,
+    60_000,
     () => Promise.resolve(late.said.join("\n")),
   );
   const ref = { apiVersion: "v1", kind: "Service", name: "balancer", namespace: NAMESPACE };
   const body = { status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } };
   await kube.patch(ref, { type: "merge", body }, { subresource: "status" });
   assert.equal(await late.running, undefined);
-  const free = deploy(scene, { name: "free", manifest: balancer("free"), noWait: true }, 5_000);
+  const free = deploy(scene, { name: "free", manifest: balancer("free"), noWait: true }, 20_000);
   assert.equal(await free.running, undefined);
   const byZarf = await deployWithZarf(
     scene,

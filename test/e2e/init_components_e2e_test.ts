@@ -301,7 +301,7 @@ async function gitServer({ agent, kube, cluster }: Scene): Promise<void> {
     namespace: "logging",
     name: "private-git-server",
   };
-  const secret = await eventually("secret of the readers", () => kube.get(ref), 20_000);
+  const secret = await eventually("secret of the readers", () => kube.get(ref), 60_000);
   assert.deepEqual(secret["data"], {
     username: btoa(pullUsername ?? ""),
     password: btoa(pullPassword ?? ""),

@@ -156,7 +156,7 @@ async function bringUp(kills: readonly string[]): Promise<unknown> {
     assert.equal((await status).signal, 9, `${failpoint} was not passed\n${await agent.logTail()}`);
   }
   await agent.start();
-  const verdict = await agent.settled(file, { timeout: 90_000 });
+  const verdict = await agent.settled(file, { timeout: 180_000 });
   assert.equal(verdict.phase, "Ready", `${verdict.message}\n${await agent.logTail(30)}`);
   await assertHelloAnswers(node);
   await servesImage(node, "library/hello", "0.1.0");

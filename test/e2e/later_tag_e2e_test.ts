@@ -175,9 +175,9 @@ Deno.test({
         const started = performance.now();
         assert.deepEqual(await wordsAfterRestart(cluster), all("later"));
         const took = performance.now() - started;
-        assert.ok(took < 20_000, `pods were not ready again for ${Math.round(took)} ms`);
+        assert.ok(took < 60_000, `pods were not ready again for ${Math.round(took)} ms`);
         await cluster.kubectl(["scale", "deployment", "-n", "zarf", "--replicas=1", "--all"]);
-        await cluster.kubectl(["rollout", "status", "deployment", "-n", "zarf", "--timeout=60s"]);
+        await cluster.kubectl(["rollout", "status", "deployment", "-n", "zarf", "--timeout=180s"]);
       },
     );
 

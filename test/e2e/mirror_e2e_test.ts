@@ -97,7 +97,7 @@ async function pullFails(cluster: Cluster, node: ClusterNode, image: string): Pr
     return /^(ErrImagePull|ImagePullBackOff)$/.test(waiting?.reason ?? "")
       ? waiting?.message
       : undefined;
-  }, 30_000);
+  }, 90_000);
   await cluster.kubectl(["delete", "pod", name, "-n", NAMESPACE, "--force"]);
   return message;
 }
@@ -233,7 +233,7 @@ async function steps(t: Deno.TestContext, cluster: Cluster, shop: ImagesPackage)
     await eventually("a pod that is not rewritten", async () => {
       const { recreated } = await operate(cluster, "restless");
       return recreated === 0 || undefined;
-    }, 30_000);
+    }, 90_000);
     assert.equal(await cluster.outsidePackets(), 0);
   });
 }

@@ -165,7 +165,7 @@ async function takePackage(capabilities: readonly string[]) {
   const lines = await agent.eventually("the end of the trace", async () => {
     const text = await Deno.readTextFile(trace);
     return /\+\+\+ exited with 0 \+\+\+\s*$/.test(text) ? text.split("\n") : undefined;
-  }, 10_000);
+  }, 60_000);
   return { calls: callsIn(lines), uid };
 }
 

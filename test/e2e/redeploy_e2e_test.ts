@@ -33,7 +33,7 @@ class Scene {
     const mark = await auditMark(this.node);
     const started = performance.now();
     const dropped = await this.agent.drop(file, `${++this.#drops}.tar.zst`);
-    const verdict = await this.agent.settled(dropped, { timeout: 60_000 });
+    const verdict = await this.agent.settled(dropped, { timeout: 180_000 });
     const took = performance.now() - started;
     assert.equal(verdict.phase, "Ready", verdict.message);
     return { writes: await writesSince(this.node, mark), took };

@@ -147,7 +147,7 @@ export class TestAgent {
 }
 
 /** Milliseconds after which kube-proxy has a node port's rules; it collects changes for a second. */
-const PROXY_LIMIT = 10_000;
+const PROXY_LIMIT = 60_000;
 
 /** Asks the example application on a node, and fails unless it answers as itself. */
 export async function assertHelloAnswers(node: ClusterNode): Promise<void> {
@@ -164,7 +164,7 @@ export async function assertHelloAnswers(node: ClusterNode): Promise<void> {
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
-  timeout = 60_000,
+  timeout = 120_000,
   explain: () => Promise<string> = () => Promise.resolve(""),
 ): Promise<T> {
   const deadline = performance.now() + timeout;

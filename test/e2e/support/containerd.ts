@@ -10,7 +10,7 @@ import { eventually } from "./agent.ts";
 
 /** How long one call of `ctr` may take, in milliseconds. */
 const CALL_TIMEOUT = 180_000;
-const START_TIMEOUT = 30_000;
+const START_TIMEOUT = 90_000;
 const LOG_TAIL = 2_000;
 /** Namespaces as Talos uses them: `system` for what it runs itself, `k8s.io` for pods. */
 export type ContainerdNamespace = "system" | "k8s.io";

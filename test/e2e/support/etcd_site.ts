@@ -4,7 +4,7 @@ import { LocalAgent, type LocalAgentOptions } from "./local_agent.ts";
 import { TalosApi, type TalosChange } from "./talos_api.ts";
 
 /** How long a cluster may take to begin, in milliseconds. */
-const PATIENCE = 40_000;
+const PATIENCE = 90_000;
 /** Milliseconds in which an agent looks more than once. */
 const SOME_LOOKS = 5_000;
 const BOOTSTRAP = "/machine.MachineService/Bootstrap";

@@ -92,7 +92,7 @@ export class ExtensionService implements AsyncDisposable {
   }
 
   /** Waits until the node registry answers. */
-  async serves(timeout = 30_000): Promise<void> {
+  async serves(timeout = 90_000): Promise<void> {
     await this.eventually("node registry", async () => {
       const response = await this.#get(`http://${this.container.registry}/v2/`);
       return response === undefined ? undefined : true;
@@ -126,7 +126,7 @@ export class ExtensionService implements AsyncDisposable {
   async settled(
     path: string,
     isIt: (verdict: PackageStatus) => boolean,
-    timeout = 30_000,
+    timeout = 90_000,
   ): Promise<PackageStatus> {
     let last = "";
     return await this.eventually(
@@ -148,7 +148,7 @@ export class ExtensionService implements AsyncDisposable {
   }
 
   /** Waits until a part says something; gives whether that is good. */
-  async says(part: string, text: RegExp, timeout = 30_000): Promise<boolean> {
+  async says(part: string, text: RegExp, timeout = 90_000): Promise<boolean> {
     let last = "";
     return await this.eventually(
       `${part} that says ${text}`,
@@ -163,7 +163,7 @@ export class ExtensionService implements AsyncDisposable {
   }
 
   /** Waits until the log has a line. */
-  async logs(text: RegExp, timeout = 30_000): Promise<LogLine> {
+  async logs(text: RegExp, timeout = 90_000): Promise<LogLine> {
     return await this.eventually(`line ${text}`, () => this.lines(text)[0], timeout);
   }
 

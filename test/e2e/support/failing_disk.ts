@@ -44,7 +44,7 @@ export class FailingDisk implements AsyncDisposable {
     await run("mkfs.ext4", ["-q", "-d", content, `${directory}/image`]);
     await Deno.mkdir(`${directory}/disk`);
     const disk = new FailingDisk(directory);
-    await eventually("disk", () => exists(disk.file) ? true : undefined, 10_000);
+    await eventually("disk", () => exists(disk.file) ? true : undefined, 60_000);
     return disk;
   }
 

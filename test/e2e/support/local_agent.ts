@@ -4,9 +4,9 @@ import type { PackageStatus } from "../../../src/status/mod.ts";
 import { eventually, HOLDFAST } from "./agent.ts";
 
 /** How long an agent may take to answer after its start, in milliseconds. */
-const START_TIMEOUT = 30_000;
+const START_TIMEOUT = 90_000;
 /** How long an agent that is to end may go on, in milliseconds. */
-const END_TIMEOUT = 20_000;
+const END_TIMEOUT = 60_000;
 /** How many characters of its log a failure shows. */
 const LOG_TAIL = 3_000;
 
@@ -170,7 +170,7 @@ export class LocalAgent implements AsyncDisposable {
       readonly where?: (verdict: PackageStatus) => boolean;
     } = {},
   ): Promise<PackageStatus> {
-    const { timeout = 30_000, phases = ["Accepted", "Rejected"], where = () => true } = options;
+    const { timeout = 90_000, phases = ["Accepted", "Rejected"], where = () => true } = options;
     let last: PackageStatus | undefined;
     return await this.eventually(
       `verdict ${phases.join(" or ")} on ${path}`,

@@ -12,7 +12,7 @@ import { eventually } from "./agent.ts";
 import { freeAddress } from "../../fakes/free_address.ts";
 
 /** How long the registry may take to answer after its start, in milliseconds. */
-const START_TIMEOUT = 20_000;
+const START_TIMEOUT = 60_000;
 /** The least cost of bcrypt. */
 const CHEAP = 4;
 

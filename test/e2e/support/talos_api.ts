@@ -53,7 +53,7 @@ export interface TalosLine {
 }
 
 /** How long the server may take to say what is waited for, in milliseconds. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /**
  * Talos' API on a socket, on Talos' own definitions and with its roles (test/cluster/tools/talosapi),
