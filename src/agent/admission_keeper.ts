@@ -19,6 +19,7 @@ import type { Part } from "./listeners.ts";
 import { runsOnlyServer } from "./only_server.ts";
 import type { Settings } from "./settings.ts";
 import { Occasion, whenAborted } from "./signals.ts";
+import { type TurnOptions, waitTurn } from "./turns.ts";
 
 /** Milliseconds for which the agent's own listener may be closed before its webhooks are taken out. */
 export const CLOSED_LIMIT = 5_000;
@@ -32,11 +33,8 @@ const UNPROVEN_INTERVAL = 10_000;
 const FORBIDDEN_INTERVAL = 60_000;
 /** Milliseconds in which a proof has to succeed; an API server reads a new configuration late. */
 const PROOF_TIMEOUT = 3_000;
-/**
- * The longest wait before a write, in milliseconds. Every agent sees what is wrong, none leads: who
- * waits the shortest writes, and the others see it done.
- */
-const MAX_JITTER = 1_000;
+/** The longest wait before a write, in milliseconds. */
+const LONGEST_TURN = 1_000;
 /** So many writes are made in {@linkcode WRITE_WINDOW} milliseconds; others may want it otherwise. */
 const MAX_WRITES = 5;
 const WRITE_WINDOW = 10 * 60_000;
@@ -68,7 +66,7 @@ export interface AdmissionKeeperOptions {
 export class AdmissionKeeper {
   readonly #options: AdmissionKeeperOptions;
   readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #turn: TurnOptions;
   readonly #rotation: AdmissionTlsRotation;
   readonly #event = new Occasion();
   readonly #proof = new Occasion();
@@ -82,8 +80,9 @@ export class AdmissionKeeper {
 
   constructor(options: AdmissionKeeperOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    const { clock = systemClock, random = Math.random } = options;
+    this.#clock = clock;
+    this.#turn = { longest: LONGEST_TURN, clock, random };
     this.#rotation = new AdmissionTlsRotation({ logger: options.logger, clock: this.#clock });
   }
 
@@ -171,7 +170,7 @@ export class AdmissionKeeper {
         return FORBIDDEN_INTERVAL;
       }
       this.#tell(false, `cannot be kept right: ${describeError(error)}`);
-      return backoffDelay(this.#failures++, { random: this.#random, max: UNPROVEN_INTERVAL });
+      return backoffDelay(this.#failures++, { random: this.#turn.random, max: UNPROVEN_INTERVAL });
     }
   }
 
@@ -198,7 +197,7 @@ export class AdmissionKeeper {
     this.#policy = undefined;
     this.#isProven = false;
     if (hasWebhooks(ours)) {
-      await this.#jitter(signal);
+      await waitTurn(this.#turn, signal);
       if ((await loadStanding(kube, { signal })).zarf !== undefined) {
         if (await removeWebhooks(kube, { signal })) {
           logger.info("the admission webhooks are taken out, as Zarf's agent acts");
@@ -256,7 +255,7 @@ export class AdmissionKeeper {
       );
       return false;
     }
-    await this.#jitter(signal);
+    await waitTurn(this.#turn, signal);
     const { zarf, withdrawn } = await loadStanding(kube, { signal });
     // Something else was decided meanwhile: the next look, which that brings about, heeds it.
     if (zarf !== undefined || withdrawn?.by !== this.#standing?.withdrawn?.by) return false;
@@ -307,10 +306,6 @@ export class AdmissionKeeper {
       }
       await this.#clock.sleep(UNPROVEN_INTERVAL, signal);
     }
-  }
-
-  #jitter(signal: AbortSignal): Promise<void> {
-    return this.#clock.sleep(this.#random() * MAX_JITTER, signal);
   }
 
   #tell(ok: boolean, message: string): void {

@@ -11,14 +11,14 @@ import { type KubeClient, type KubeObject, recordEvent, type Snapshot } from "..
 import { backoffDelay, type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
 import { NamespaceLabels } from "./namespace_labels.ts";
 import { Occasion } from "./signals.ts";
+import { Turns } from "./turns.ts";
 
 /**
- * The longest wait from when a pod is seen until it is mended, in milliseconds. Every agent sees the
- * pod, none leads: who waits the shortest mends it, and the others see it done. No longer than the
+ * The longest wait from when a pod is seen until it is mended, in milliseconds. No longer than the
  * kubelet needs to make a sandbox: once it pulls from outside, on a site without a way there it tries
  * for half a minute before it looks at the pod again.
  */
-const MAX_JITTER = 300;
+const LONGEST_TURN = 300;
 /** Milliseconds until an attempt that failed is made again, at first. */
 const RETRY = 500;
 /** Pods that are looked at in one pass. */
@@ -51,10 +51,10 @@ export interface PodMenderOptions {
   readonly random?: () => number;
 }
 
-/** When a pod is looked at next, and how often that failed. */
-interface Turn {
-  at: number;
-  failures: number;
+/** When another pod of a controller may be deleted, and how many were. */
+interface Deletions {
+  readonly at: number;
+  readonly count: number;
 }
 
 /** What became of one pod. */
@@ -69,17 +69,17 @@ type Outcome = "left" | "mended" | "deleted" | "waits";
 export class PodMender {
   readonly #options: PodMenderOptions;
   readonly #clock: Clock;
-  readonly #random: () => number;
   readonly #event = new Occasion();
-  readonly #turns = new Map<string, Turn>();
-  readonly #deletions = new Map<string, Turn>();
+  readonly #turns: Turns;
+  readonly #deletions = new Map<string, Deletions>();
   #pods: Snapshot = new Map();
   #mended = 0;
 
   constructor(options: PodMenderOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    const { clock = systemClock, random = Math.random } = options;
+    this.#clock = clock;
+    this.#turns = new Turns({ longest: LONGEST_TURN, clock, random });
   }
 
   /** Pods that were mended since the start. */
@@ -110,45 +110,27 @@ export class PodMender {
   async #keep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { next } = this.#event;
-      this.#arrange();
-      if (this.#options.policy() !== undefined) await this.#pass(signal);
-      await this.#clock.sleep(this.#pause(), next);
+      const pods = new Map([...this.#pods.values()].map((pod) => [uidOf(pod), pod]));
+      this.#turns.arrange(new Set(pods.keys()));
+      const mayMend = this.#options.policy() !== undefined;
+      if (mayMend) await this.#pass(pods, signal);
+      const pause = pods.size === 0 || mayMend ? this.#turns.wait : IDLE;
+      await this.#clock.sleep(Math.min(pause, LATER), next);
     }
   }
 
-  /** Gives new pods their turn and forgets those that are gone. */
-  #arrange(): void {
-    const now = this.#clock.monotonic();
-    const uids = new Set([...this.#pods.values()].map(uidOf));
-    for (const uid of this.#turns.keys()) if (!uids.has(uid)) this.#turns.delete(uid);
-    for (const uid of uids) {
-      if (this.#turns.has(uid)) continue;
-      this.#turns.set(uid, { at: now + this.#random() * MAX_JITTER, failures: 0 });
-    }
-  }
-
-  #pause(): number {
-    if (this.#turns.size === 0) return LATER;
-    if (this.#options.policy() === undefined) return IDLE;
-    const first = Math.min(...[...this.#turns.values()].map(({ at }) => at));
-    return Math.max(0, first - this.#clock.monotonic());
-  }
-
-  async #pass(signal: AbortSignal): Promise<void> {
+  async #pass(pods: ReadonlyMap<string, KubeObject>, signal: AbortSignal): Promise<void> {
     const labels = new NamespaceLabels(this.#options.kube, signal);
-    const now = this.#clock.monotonic();
-    const due = [...this.#pods.values()].map((pod) => ({ pod, turn: this.#turns.get(uidOf(pod)) }))
-      .filter((one): one is { pod: KubeObject; turn: Turn } => (one.turn?.at ?? Infinity) <= now)
-      .sort((a, b) => a.turn.at - b.turn.at).slice(0, MAX_PODS);
-    for (const { pod, turn } of due) {
+    for (const uid of this.#turns.due.slice(0, MAX_PODS)) {
+      const pod = pods.get(uid);
       if (signal.aborted) return;
-      await this.#take(pod, turn, labels, signal);
+      if (pod !== undefined) await this.#take(uid, pod, labels, signal);
     }
   }
 
   async #take(
+    uid: string,
     pod: KubeObject,
-    turn: Turn,
     labels: NamespaceLabels,
     signal: AbortSignal,
   ): Promise<void> {
@@ -156,20 +138,14 @@ export class PodMender {
     const { namespace, name } = pod.metadata;
     try {
       const outcome = await this.#mend(pod, labels, signal);
-      turn.at = this.#clock.monotonic() + (outcome === "waits" ? IDLE : LATER);
-      turn.failures = 0;
+      this.#turns.again(uid, outcome === "waits" ? IDLE : LATER);
       if (outcome !== "mended" && outcome !== "deleted") return;
       this.#mended++;
       logger.info(`a pod that was not seen when it was made is ${outcome}`, { namespace, name });
     } catch (error) {
       if (signal.aborted) return;
       // Mostly another agent was first, or the kubelet wrote its status.
-      const pause = backoffDelay(turn.failures++, {
-        initial: RETRY,
-        max: LATER,
-        random: this.#random,
-      });
-      turn.at = this.#clock.monotonic() + pause;
+      this.#turns.failed(uid, error, { initial: RETRY, max: LATER });
       logger.debug("a pod cannot be mended now", { namespace, name, error: describeError(error) });
     }
   }
@@ -227,15 +203,15 @@ export class PodMender {
   /** Its pods may come through an API server where no agent answers, again and again. */
   #mayDelete(controller: string): boolean {
     const now = this.#clock.monotonic();
-    const turn = this.#deletions.get(controller) ?? { at: 0, failures: 0 };
-    if (turn.at > now) return false;
-    const pause = backoffDelay(turn.failures++, {
+    const { at, count } = this.#deletions.get(controller) ?? { at: 0, count: 0 };
+    if (at > now) return false;
+    const pause = backoffDelay(count, {
       initial: MIN_DELETION_PAUSE,
       max: MAX_DELETION_PAUSE,
       random: () => 1,
     });
     this.#deletions.delete(controller);
-    this.#deletions.set(controller, { at: now + pause, failures: turn.failures });
+    this.#deletions.set(controller, { at: now + pause, count: count + 1 });
     const [oldest] = this.#deletions.keys();
     if (this.#deletions.size > MAX_CONTROLLERS && oldest !== undefined) {
       this.#deletions.delete(oldest);

@@ -5,12 +5,10 @@ import type { ClusterFacts } from "./cluster_facts.ts";
 import type { Part } from "./listeners.ts";
 import { PULL_SECRETS, type PullSecretName, PullSecretView } from "./pull_secret_view.ts";
 import { Occasion, whenAborted } from "./signals.ts";
+import { Turns } from "./turns.ts";
 
-/**
- * The longest wait before a namespace is written to, in milliseconds. Every agent sees what is
- * missing, none leads: who waits the shortest writes, and the others see it done.
- */
-const MAX_JITTER = 300;
+/** The longest wait before a namespace is written to, in milliseconds. */
+const LONGEST_TURN = 300;
 /** Namespaces that are written to at once; the first look may find thousands. */
 const WORKERS = 4;
 /** How long one write may take, in milliseconds; a webhook of somebody's may hang. */
@@ -35,15 +33,6 @@ export interface PullSecretKeeperOptions {
   readonly random?: () => number;
 }
 
-/** A namespace that is to be written to. */
-interface Task {
-  /** Not before this time of the clock. */
-  at: number;
-  failures: number;
-  error?: unknown;
-  running: boolean;
-}
-
 /** When a namespace was put right last, and how often in a row. */
 interface Repairs {
   readonly last: number;
@@ -61,7 +50,7 @@ export class PullSecretKeeper {
   readonly #random: () => number;
   readonly #view = new PullSecretView();
   readonly #event = new Occasion();
-  readonly #tasks = new Map<string, Task>();
+  readonly #turns: Turns;
   readonly #repairs = new Map<string, Repairs>();
   readonly #running = new Set<Promise<void>>();
   readonly #said = new Set<string>();
@@ -76,6 +65,7 @@ export class PullSecretKeeper {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
+    this.#turns = new Turns({ longest: LONGEST_TURN, clock: this.#clock, random: this.#random });
   }
 
   /** Runs until the signal aborts. */
@@ -138,20 +128,12 @@ export class PullSecretKeeper {
   #look(): void {
     this.#changed = false;
     const needed = this.#view.look();
-    const now = this.#clock.monotonic();
     this.#needed = needed.size;
     this.#wrong = new Map([...needed].filter(([, secrets]) => secrets.length > 0));
-    for (const [name, task] of this.#tasks) {
-      if (!this.#wrong.has(name) && !task.running) this.#tasks.delete(name);
-    }
     for (const name of this.#repairs.keys()) {
       if (!needed.has(name)) this.#repairs.delete(name);
     }
-    for (const name of this.#wrong.keys()) {
-      if (this.#tasks.has(name)) continue;
-      const at = Math.max(now + this.#random() * MAX_JITTER, this.#notBefore(name));
-      this.#tasks.set(name, { at, failures: 0, running: false });
-    }
+    this.#turns.arrange(new Set(this.#wrong.keys()), (name) => this.#notBefore(name));
   }
 
   #forgetCalm(): void {
@@ -170,63 +152,55 @@ export class PullSecretKeeper {
 
   /** Starts what is due, as far as there are hands; gives the milliseconds until more is. */
   #startDue(signal: AbortSignal): number {
-    const now = this.#clock.monotonic();
-    const due: [string, Task][] = [];
-    let next = CALM;
-    for (const [name, task] of this.#tasks) {
-      if (task.running) continue;
-      const wait = Math.max(task.at, this.#pausedUntil) - now;
-      if (wait > 0) next = Math.min(next, wait);
-      else due.push([name, task]);
-    }
+    const paused = this.#pausedUntil - this.#clock.monotonic();
+    if (paused > 0) return Math.min(CALM, Math.max(this.#turns.wait, paused));
+    const { due } = this.#turns;
     while (this.#running.size < WORKERS) {
       // Agents that have thousands to do must not all do the same ones at the same time.
       const [chosen] = due.splice(Math.floor(this.#random() * due.length), 1);
-      if (chosen === undefined) break;
-      this.#start(...chosen, signal);
+      if (chosen === undefined) return Math.min(CALM, this.#turns.wait);
+      this.#start(chosen, signal);
     }
-    return next;
+    // Hands that are free again say so.
+    return CALM;
   }
 
-  #start(name: string, task: Task, signal: AbortSignal): void {
-    task.running = true;
-    const writing = this.#write(name, task, signal).finally(() => {
-      task.running = false;
+  #start(name: string, signal: AbortSignal): void {
+    this.#turns.take(name);
+    const writing = this.#write(name, signal).finally(() => {
+      this.#turns.putBack(name);
       this.#running.delete(writing);
-      // Hands are free.
       this.#event.happen();
     });
     this.#running.add(writing);
   }
 
-  async #write(name: string, task: Task, signal: AbortSignal): Promise<void> {
+  async #write(name: string, signal: AbortSignal): Promise<void> {
     try {
       for (const secret of this.#wrong.get(name) ?? []) {
         await applySecret(this.#options.kube, secret, { signal, timeout: WRITE_TIMEOUT });
       }
       this.#outages = 0;
-      this.#tasks.delete(name);
+      this.#turns.done(name);
       const count = this.#repairs.get(name)?.count ?? 0;
       this.#repairs.set(name, { last: this.#clock.monotonic(), count: count + 1 });
     } catch (error) {
-      if (!signal.aborted) this.#failed(name, task, error);
+      if (!signal.aborted) this.#failed(name, error);
     }
   }
 
-  #failed(name: string, task: Task, error: unknown): void {
-    const now = this.#clock.monotonic();
-    const random = this.#random;
+  #failed(name: string, error: unknown): void {
     const asked = pauseAskedBy(error);
     const reason = reasonOf(error);
-    task.error = error;
     // Somebody else may have done it meanwhile.
     this.#changed = true;
     if (reason === "Unreachable" || reason === "TooManyRequests") {
       // It is not this namespace's failure: the others would fail as well.
-      const pause = asked ?? backoffDelay(this.#outages++, { random });
-      this.#pausedUntil = Math.max(this.#pausedUntil, now + pause);
+      const pause = asked ?? backoffDelay(this.#outages++, { random: this.#random });
+      this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.monotonic() + pause);
+      this.#turns.failed(name, error, 0);
     } else {
-      task.at = now + (asked ?? backoffDelay(task.failures++, { max: MAX_PAUSE, random }));
+      this.#turns.failed(name, error, asked ?? { max: MAX_PAUSE });
     }
     if (this.#said.has(reason)) return;
     this.#said.add(reason);
@@ -239,13 +213,13 @@ export class PullSecretKeeper {
   /** Says how it is on the status page, and which reasons are gone. */
   #report(): void {
     const { part } = this.#options;
-    const failing = [...this.#tasks].filter(([, { error }]) => error !== undefined);
-    const reasons = new Set(failing.map(([, { error }]) => reasonOf(error)));
+    const { failing } = this.#turns;
+    const reasons = new Set(failing.map(([, error]) => reasonOf(error)));
     for (const reason of this.#said) if (!reasons.has(reason)) this.#said.delete(reason);
     const others = (count: number) => count === 0 ? "" : `, and in ${count} more`;
     const [first] = failing;
     if (first !== undefined) {
-      const why = describeError(first[1].error);
+      const why = describeError(first[1]);
       part.set(false, `cannot be written in ${first[0]}${others(failing.length - 1)}: ${why}`);
       return;
     }

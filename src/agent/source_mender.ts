@@ -14,13 +14,14 @@ import { type KubeClient, KubeError, type KubeObject } from "../kube/mod.ts";
 import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
 import { NamespaceLabels } from "./namespace_labels.ts";
 import { Occasion, whenAborted } from "./signals.ts";
+import { type TurnOptions, waitTurn } from "./turns.ts";
 
 /** Milliseconds between two looks. */
 const SWEEP_INTERVAL = 5 * 60_000;
 /** The same while there is nothing for this agent to mend. */
 const IDLE = 5_000;
 /** The longest wait before a look, in milliseconds: of several agents one finds the most to do. */
-const MAX_JITTER = 2_000;
+const LONGEST_TURN = 2_000;
 /** Objects of a kind that are changed in one look. */
 const MAX_OBJECTS = 100;
 
@@ -54,14 +55,15 @@ export interface SourceMenderOptions {
 export class SourceMender {
   readonly #options: SourceMenderOptions;
   readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #turn: TurnOptions;
   readonly #event = new Occasion();
   #mended: Readonly<Record<string, number>> = {};
 
   constructor(options: SourceMenderOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    const { clock = systemClock, random = Math.random } = options;
+    this.#clock = clock;
+    this.#turn = { longest: LONGEST_TURN, clock, random };
   }
 
   /** Objects that were mended since the start, by kind. */
@@ -88,7 +90,7 @@ export class SourceMender {
       const { next } = this.#event;
       const hasWork = this.#options.policy() !== undefined;
       if (hasWork) {
-        await this.#clock.sleep(this.#random() * MAX_JITTER, signal);
+        await waitTurn(this.#turn, signal);
         await this.sweep(signal);
       }
       await this.#clock.sleep(hasWork ? SWEEP_INTERVAL : IDLE, next);
