@@ -11,12 +11,12 @@ import type { PostRendered } from "./post_render.ts";
 import type { ProofBook } from "./proof.ts";
 import { type RenderContext, renderRelease, writeSettings } from "./render_release.ts";
 import { explained, failedHookJob } from "./refusal.ts";
-import { nameOf, rollBack, withKept } from "./roll_back.ts";
+import { leaveUnchanged, nameOf, rollBack, withKept } from "./roll_back.ts";
 import { lastWordsOfJob } from "./last_words.ts";
 import { deployedRevision, releaseHistory, repairRelease, type Revision } from "./release.ts";
 import { releaseStatusOf } from "./release_health.ts";
 import { type Standing, standingOf } from "./unchanged.ts";
-import { anyOf, cancelled, outdated, waitReady } from "./wait.ts";
+import { anyOf, waitReady } from "./wait.ts";
 import { type Manifest, readObjects } from "./yaml.ts";
 
 /** How long a kind is waited for that the API server does not know yet, in milliseconds. */
@@ -82,7 +82,7 @@ export async function installRelease(
   } catch (error) {
     if (isProven) {
       proofs.settle(namespace, release);
-      throw unchanged(error, planned, context);
+      throw leaveUnchanged(error, planned, context);
     }
     const { check: _, ...alone } = context;
     throw await rollBack(
@@ -135,18 +135,6 @@ async function nextRelease(
   const release = next === undefined ? undefined : parseRelease(next.json);
   if (next === undefined || release === undefined) return undefined;
   return { release, rendered: next.rendered };
-}
-
-/** There is nothing else to go back to. */
-function unchanged(error: unknown, planned: PlannedRelease, context: InstallContext): unknown {
-  if (context.signal?.aborted) return cancelled(context.signal);
-  if (context.newer?.aborted) return outdated();
-  const failure = context.limit?.aborted ? context.limit.reason : error;
-  if (!(failure instanceof DeployError)) return failure;
-  return withKept(
-    failure,
-    `${nameOf(planned)} is what the package makes of it; it was not changed`,
-  );
 }
 
 /** Applies a release and waits for it. */

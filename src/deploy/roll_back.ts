@@ -11,23 +11,22 @@ import { type Manifest, readObjects } from "./yaml.ts";
 /** How long what was rolled back may take to be ready again, in milliseconds. */
 const ROLLBACK_TIMEOUT = 300_000;
 
+/** Waits until what was brought back is ready, so many milliseconds at most. */
+type WaitFor = (objects: readonly Manifest[], timeout: number) => Promise<void>;
+
 /**
  * Goes back after a failure and returns the error to throw. A release that Helm did not come to change
  * stays; one that has no earlier revision does, too, so that it can be looked at.
- *
- * @param waitFor until what was brought back is ready.
  */
 export async function rollBack(
   error: unknown,
   planned: PlannedRelease,
   { before, newest }: Earlier,
   context: InstallContext,
-  waitFor: (objects: readonly Manifest[], timeout: number) => Promise<void>,
+  waitFor: WaitFor,
 ): Promise<unknown> {
-  if (context.signal?.aborted) return cancelled(context.signal);
-  const failure = context.limit?.aborted ? context.limit.reason : error;
-  if (!(failure instanceof DeployError)) return failure;
-  const { namespace, release } = planned;
+  const failure = failureOf(error, context);
+  if (!(failure instanceof DeployError) || context.signal?.aborted) return failure;
   const name = nameOf(planned);
   const changed = await disown(failure, planned, { before, newest }, context);
   if (context.newer?.aborted) return outdated();
@@ -39,6 +38,39 @@ export async function rollBack(
   }
   // Then there is nothing to undo, and when what keeps it has passed it goes on.
   if (!changed) return withKept(failure, `${name} stays at revision ${before}`);
+  return await goBack(failure, planned, before, context, waitFor);
+}
+
+/** Gives the error to throw after a failure that changed nothing: there is nothing else to go back to. */
+export function leaveUnchanged(
+  error: unknown,
+  planned: PlannedRelease,
+  context: InstallContext,
+): unknown {
+  const failure = failureOf(error, context);
+  if (!(failure instanceof DeployError) || context.signal?.aborted) return failure;
+  if (context.newer?.aborted) return outdated();
+  return withKept(
+    failure,
+    `${nameOf(planned)} is what the package makes of it; it was not changed`,
+  );
+}
+
+/** What failed: a stop and the end of the time count for whatever came of them. */
+function failureOf(error: unknown, { signal, limit }: InstallContext): unknown {
+  if (signal?.aborted) return cancelled(signal);
+  return limit?.aborted ? limit.reason : error;
+}
+
+async function goBack(
+  failure: DeployError,
+  planned: PlannedRelease,
+  before: number,
+  context: InstallContext,
+  waitFor: WaitFor,
+): Promise<DeployError> {
+  const { namespace, release } = planned;
+  const name = nameOf(planned);
   const timeout = Math.min(context.timeout, ROLLBACK_TIMEOUT);
   const options = { ...planned, settings: "", timeout };
   try {
