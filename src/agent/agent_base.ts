@@ -52,7 +52,9 @@ export function agentBase(options: AgentOptions): AgentBase {
   const cluster = new ClusterConnection(settings.kubeconfig ?? access.kubeconfig, {
     logger,
     part: parts.cluster,
-    ...(settings.kubeconfig === undefined ? { awaited: () => access.message } : {}),
+    ...(settings.kubeconfig === undefined
+      ? { awaited: () => access.message, lookAnew: () => access.lookAnew() }
+      : {}),
   });
   const facts = new ClusterFacts(store, logger);
   const verdictFiles = new VerdictFiles(store.dir, logger);

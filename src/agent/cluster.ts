@@ -22,6 +22,8 @@ export interface ClusterConnectionOptions {
   readonly part: Part;
   /** Where the agent makes the kubeconfig itself: what it waits for. */
   readonly awaited?: () => string;
+  /** And looks whether it should lead elsewhere, after the API server did not answer. Never throws. */
+  readonly lookAnew?: () => Promise<void>;
   readonly clock?: Clock;
 }
 
@@ -32,6 +34,7 @@ export class ClusterConnection {
   readonly #part: Part;
   readonly #clock: Clock;
   readonly #awaited: (() => string) | undefined;
+  readonly #lookAnew: (() => Promise<void>) | undefined;
   #client: KubeClient | undefined;
   #said = "";
   #reached = false;
@@ -45,6 +48,7 @@ export class ClusterConnection {
     this.#part = options.part;
     this.#clock = options.clock ?? systemClock;
     this.#awaited = options.awaited;
+    this.#lookAnew = options.lookAnew;
   }
 
   /** Path of the kubeconfig, for child processes. */
@@ -102,6 +106,7 @@ export class ClusterConnection {
       } catch (error) {
         if (signal.aborted) return undefined;
         this.#say(describeError(error));
+        await this.#lookAnew?.();
       }
       await this.#clock.sleep(RETRY_INTERVAL, signal);
     }

@@ -10,6 +10,7 @@ import { isVoid, removeVoid } from "./etcd_void.ts";
 import { type EtcdStatement, wordOf } from "./etcd_word.ts";
 import type { Part } from "./listeners.ts";
 import { hostOf } from "./node_address.ts";
+import { API_PORT } from "./led_kubeconfig.ts";
 
 /** Where a test may end the process while a cluster is begun, in the order they are passed. */
 export const ETCD_FAILPOINTS = [
@@ -30,8 +31,6 @@ const INTERVAL = 2_000;
 const WATCH_INTERVAL = 5 * 60_000;
 /** Milliseconds after which the site's key is read anew before a question is answered. */
 const SECRET_AGE = 60_000;
-/** Where an API server of Talos listens, unless it is told otherwise. */
-const API_PORT = 6443;
 
 /** What {@linkcode EtcdBootstrap} works with. */
 export interface EtcdBootstrapOptions {

@@ -76,6 +76,11 @@ export class OwnAccess implements Disposable {
     return this.#options.settings["kubelet-kubeconfig"] ?? TALOS_KUBELET;
   }
 
+  /** The kubeconfig's API server does not answer: another way to it may be better now. Never throws. */
+  async lookAnew(): Promise<void> {
+    await this.#talos?.lookAnew();
+  }
+
   /** Keeps the kubeconfig in step until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#talos !== undefined) return await this.#talos.run(signal);

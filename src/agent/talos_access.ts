@@ -6,9 +6,9 @@ import {
   type Logger,
   removeQuietly,
   systemClock,
-  writeFileAtomic,
 } from "../std/mod.ts";
 import { RESOURCES, type TalosClient, type TalosResource } from "../talos/mod.ts";
+import { LedKubeconfig } from "./led_kubeconfig.ts";
 import type { Part } from "./listeners.ts";
 import { watchTalos } from "./talos_watch.ts";
 
@@ -35,8 +35,8 @@ const machineTypeSchema = v.picklist(["init", "controlplane", "worker", "unknown
 /**
  * The way to the cluster on a control plane of Talos: machined has a kubeconfig for the node's own
  * API server, before Kubernetes has ever run (Talos 1.13, KubernetesSecrets.secrets.talos.dev). It is
- * kept in a file, and in step: Talos makes a new one before the old one ends, and when its
- * certificate authority changes.
+ * kept in a file ({@linkcode LedKubeconfig}), and in step: Talos makes a new one before the old one
+ * ends, and when its certificate authority changes.
  */
 export class TalosAccess implements Disposable {
   /** Path of the kubeconfig; it is there once Talos has given one. */
@@ -44,7 +44,7 @@ export class TalosAccess implements Disposable {
   readonly #options: TalosAccessOptions;
   readonly #clock: Clock;
   readonly #directory: string;
-  #kept = "";
+  readonly #file: LedKubeconfig;
   #said = "";
 
   constructor(options: TalosAccessOptions) {
@@ -53,6 +53,7 @@ export class TalosAccess implements Disposable {
     // Nobody else can read it, and it need not outlive the process.
     this.#directory = Deno.makeTempDirSync({ prefix: "holdfast-access-" });
     this.kubeconfig = `${this.#directory}/kubeconfig`;
+    this.#file = new LedKubeconfig(this.kubeconfig);
     options.part.set(true, "machined is being asked");
   }
 
@@ -71,13 +72,22 @@ export class TalosAccess implements Disposable {
     }, signal);
   }
 
+  /** Who used the kubeconfig was not answered: looks where it should lead now. Never throws. */
+  async lookAnew(): Promise<void> {
+    try {
+      if (this.#file.isThere) await this.#file.lookAnew();
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
   async #follow(client: TalosClient, signal: AbortSignal): Promise<void> {
     if (await machineType(client, signal) === "worker") return await this.#beWorker(signal);
     const { id, ...kind } = RESOURCES.kubernetesSecrets;
     for await (const event of client.watch(kind, { signal })) {
-      if (event.type === "Present" && event.resource.id === id) this.#keep(event.resource);
+      if (event.type === "Present" && event.resource.id === id) await this.#keep(event.resource);
       // The last one may still be good; whoever uses it learns when it is not.
-      if (event.type === "Synced" && this.#kept === "") {
+      if (event.type === "Synced" && !this.#file.isThere) {
         this.#say(true, "Talos has no kubeconfig yet; its clock may not be set");
       }
     }
@@ -90,7 +100,7 @@ export class TalosAccess implements Disposable {
     await worker(this.kubeconfig, signal);
   }
 
-  #keep({ spec }: TalosResource): void {
+  async #keep({ spec }: TalosResource): Promise<void> {
     const parsed = v.safeParse(secretsSchema, spec);
     if (!parsed.success || parsed.output.localhostAdminKubeconfig === "") {
       throw new TalosAccessError({
@@ -99,9 +109,7 @@ export class TalosAccess implements Disposable {
         disposition: "retry",
       });
     }
-    const { localhostAdminKubeconfig: kubeconfig } = parsed.output;
-    if (kubeconfig !== this.#kept) writeFileAtomic(this.kubeconfig, kubeconfig);
-    this.#kept = kubeconfig;
+    await this.#file.give(parsed.output.localhostAdminKubeconfig);
     this.#say(true, "the control plane's kubeconfig is there");
   }
 
