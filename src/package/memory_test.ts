@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { constants, zstdCompressSync } from "node:zlib";
+import { despitePauses } from "../../test/fakes/testing.ts";
 import { buildPackage, writePackage } from "../../test/fixtures/make_package.ts";
 import type { ReadMeasurement } from "../../test/fixtures/measure_read.ts";
 import { refusal } from "../../test/fixtures/refusal.ts";
@@ -36,11 +37,14 @@ for (const format of ["tar", "tar.zst"] as const) {
         });
         await writePackage(small, of(20_000_000));
         await writePackage(large, of(LARGE));
-        const base = await measure(small);
-        const more = await measure(large);
-        assert(more.contentBytes > LARGE);
-        const growth = more.peakResidentBytes - base.peakResidentBytes;
-        assert(growth < ALLOWANCE, `${growth} bytes more`);
+        // Once more where the threads that collect garbage had no processor.
+        await despitePauses(async () => {
+          const base = await measure(small);
+          const more = await measure(large);
+          assert(more.contentBytes > LARGE);
+          const growth = more.peakResidentBytes - base.peakResidentBytes;
+          assert(growth < ALLOWANCE, `${growth} bytes more`);
+        });
       } finally {
         await Deno.remove(directory, { recursive: true });
       }
