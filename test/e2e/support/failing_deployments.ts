@@ -34,7 +34,7 @@ interface FailingDeployment {
   readonly within: number;
 }
 
-const SHORT = { timeout: 10_000 };
+const SHORT = { timeout: 25_000 };
 const IMPATIENT = { troubleGrace: 2_000, timeout: 120_000 };
 const hello = deployment({ containers: [listener("hello")] });
 const quota = {
@@ -57,7 +57,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
       /image docker\.io\/library\/nowhere:1 is not in the registry/,
       /add the image to the images of its component/,
     ],
-    within: 60,
+    within: 120,
   },
   {
     name: "quota",
@@ -66,7 +66,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     context: IMPATIENT,
     reason: "NotReady",
     says: [/Deployment web .* exceeded quota: none, requested: pods=1/],
-    within: 30,
+    within: 60,
   },
   {
     name: "quota-stateful",
@@ -84,7 +84,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     context: IMPATIENT,
     reason: "NotReady",
     says: [/StatefulSet db .* FailedCreate: .*exceeded quota: none/],
-    within: 30,
+    within: 60,
   },
   {
     name: "limit-range",
@@ -102,7 +102,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     context: IMPATIENT,
     reason: "NotReady",
     says: [/Deployment web .* maximum memory usage per Container is 8Mi/],
-    within: 30,
+    within: 60,
   },
   {
     name: "pod-security",
@@ -111,7 +111,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     context: IMPATIENT,
     reason: "NotReady",
     says: [/Deployment web .* violates PodSecurity "restricted:latest"/],
-    within: 30,
+    within: 60,
   },
   {
     name: "claim",
@@ -128,9 +128,9 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     context: SHORT,
     reason: "TimedOut",
     says: [
-      /not ready within 10 s: PersistentVolumeClaim disk: not bound \(ProvisioningFailed: .*"gold" not found\)/,
+      /not ready within 25 s: PersistentVolumeClaim disk: not bound \(ProvisioningFailed: .*"gold" not found\)/,
     ],
-    within: 30,
+    within: 60,
   },
   {
     name: "no-node",
@@ -152,7 +152,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
       /Deployment web: 0 of 1 ready.* \(pod web-\S+: 0\/1 nodes are available: .*node affinity\/selector/,
       /ready: Deployment good/,
     ],
-    within: 30,
+    within: 60,
   },
   {
     name: "init",
@@ -160,13 +160,13 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
       initContainers: [listener("first", { restartPolicy: "Always" }), listener("second")],
       containers: [listener("hello")],
     })],
-    context: { timeout: 30_000 },
+    context: { timeout: 50_000 },
     reason: "TimedOut",
     says: [
       /pod web-\S+, container second: restarted \d times after it ended with code 1/,
       ADDRESS_IN_USE,
     ],
-    within: 50,
+    within: 100,
   },
   {
     name: "probe",
@@ -180,7 +180,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     says: [
       /Deployment web: .* \(pod web-\S+: Unhealthy: Readiness probe failed: .*connection refused/,
     ],
-    within: 30,
+    within: 60,
   },
   {
     name: "volume",
@@ -191,7 +191,7 @@ export const FAILING_DEPLOYMENTS: readonly FailingDeployment[] = [
     context: SHORT,
     reason: "TimedOut",
     says: [/pod web-\S+: FailedMount: .*secret "nobody-made-it" not found/],
-    within: 30,
+    within: 60,
   },
 ];
 
