@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { despitePauses } from "../fakes/testing.ts";
 import { digestHex, isDigest } from "../../src/std/mod.ts";
 import type { PackageStatus } from "../../src/status/mod.ts";
 import { buildPackage, positionOf, writePackage } from "../fixtures/make_package.ts";
@@ -68,26 +69,33 @@ Deno.test("a copy that takes its time is taken when it is whole, never before", 
       tar.length - 1024,
     ]],
   ];
-  await Promise.all(copies.map(async ([, name, bytes, ends]) => {
-    const path = `${agent.dropDir}/${name}`;
-    const phases = await copySlowly(agent, path, bytes, ends);
-    phases.delete("none");
-    assert.deepEqual([...phases], ["Receiving"], name);
-    // Who began to read before the last part came has read all of it, but knew a smaller size.
-    const where = ({ progress }: PackageStatus) => progress.totalBytes === bytes.length;
-    const verdict = await agent.settled(path, { where });
-    assert.equal(verdict.phase, "Accepted", `${name}: ${verdict.message}`);
+  await Promise.all(copies.map(([, name, bytes, ends]) => {
+    let tries = 0;
+    // A copy that stands still for five seconds is refused, rightly.
+    return despitePauses(async () => {
+      const path = `${agent.dropDir}/${tries++}-${name}`;
+      const phases = await copySlowly(agent, path, bytes, ends);
+      phases.delete("none");
+      assert.deepEqual([...phases], ["Receiving"], name);
+      // Who began to read before the last part came has read all of it, but knew a smaller size.
+      const where = ({ progress }: PackageStatus) => progress.totalBytes === bytes.length;
+      const verdict = await agent.settled(path, { where });
+      assert.equal(verdict.phase, "Accepted", `${name}: ${verdict.message}`);
+    });
   }));
 
   await t.step("into a file that has its size from the start", async () => {
     const bytes = await Deno.readFile(SIGNED);
-    const path = `${agent.dropDir}/preallocated.tar.zst`;
-    await Deno.writeFile(path, new Uint8Array());
-    await Deno.truncate(path, bytes.length);
-    const phases = await copySlowly(agent, path, bytes, [bytes.length >> 2, bytes.length >> 1]);
-    phases.delete("none");
-    assert.deepEqual([...phases], ["Receiving"]);
-    assert.equal((await agent.settled(path)).phase, "Accepted");
+    let tries = 0;
+    await despitePauses(async () => {
+      const path = `${agent.dropDir}/${tries++}-preallocated.tar.zst`;
+      await Deno.writeFile(path, new Uint8Array());
+      await Deno.truncate(path, bytes.length);
+      const phases = await copySlowly(agent, path, bytes, [bytes.length >> 2, bytes.length >> 1]);
+      phases.delete("none");
+      assert.deepEqual([...phases], ["Receiving"]);
+      assert.equal((await agent.settled(path)).phase, "Accepted");
+    });
   });
 
   await t.step("one that stands still for long is refused, and taken when it goes on", async () => {
