@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../../test/fakes/free_address.ts";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../../test/fakes/testing.ts";
 import { describeError, systemClock } from "../std/mod.ts";
@@ -51,7 +52,8 @@ Deno.test("a shut down server answers what it had begun and gives its port back"
     begun.resolve();
     await go.promise;
     return new Response("late");
-  }, { hostname: "127.0.0.1", port: 0, tls });
+    // One that nobody is given in between.
+  }, { hostname: "127.0.0.1", port: freePort(), tls });
   const { port } = server;
   using client = Deno.createHttpClient({ caCerts: [ca] });
   const asked = fetch(`https://127.0.0.1:${port}/`, { client });

@@ -7,6 +7,7 @@ import {
   type SeenRequest,
   status,
 } from "../../test/fakes/api_peer.ts";
+import { freePort } from "../../test/fakes/free_address.ts";
 import type { Snapshot } from "./types.ts";
 
 const MAPS = { apiVersion: "v1", kind: "ConfigMap" } as const;
@@ -132,11 +133,12 @@ Deno.test("it waits for a server that refuses, and for one that is not there yet
   const world = new World();
   let refusals = 2;
   world.refuse = () => refusals-- > 0 ? status(503, "ServiceUnavailable") : undefined;
-  await using peer = new ApiPeer(world.answer);
+  // One that nobody is given while no server is there.
+  const port = freePort();
+  await using peer = new ApiPeer(world.answer, {}, port);
   const snapshots = peer.client.reflect(MAPS, { signal: new AbortController().signal });
   assert.equal(await next(snapshots), "a/one@1");
   await world.watch(1);
-  const { port } = peer;
   await peer.stop();
   world.items = [configMap("one", "30")];
   world.refuse = ({ query }) => query.get("watch") === null ? undefined : status(410, "Expired");

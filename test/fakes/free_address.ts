@@ -11,11 +11,16 @@ let next = Math.floor(Math.random() * PORTS);
 
 /** An address of the loopback that nobody listens on now; another one each time. */
 export function freeAddress(): string {
+  return `127.0.0.1:${freePort()}`;
+}
+
+/** A port of the loopback, as {@linkcode freeAddress} has it. */
+export function freePort(): number {
   for (let tries = 0; tries < PORTS; tries++) {
     const port = FIRST_PORT + next++ % PORTS;
     try {
       using _listener = Deno.listen({ hostname: "127.0.0.1", port });
-      return `127.0.0.1:${port}`;
+      return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
