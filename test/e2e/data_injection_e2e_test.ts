@@ -117,7 +117,7 @@ async function dataIn(scene: Scene, namespace: string, pod: string): Promise<str
   const { code, stdout, stderr } = await exec(`${ROOT}/dist/tools/kubectl`, {
     args: ["exec", "-n", namespace, pod, "-c", "main", "--", "sh", "-c", script],
     env: { KUBECONFIG: scene.cluster.kubeconfig(), HOME: scene.directory },
-    timeout: 30_000,
+    timeout: 120_000,
   });
   assert.equal(code, 0, stderr);
   return stdout;

@@ -324,7 +324,7 @@ class Site implements AsyncDisposable {
       dataDir: this.dataDir,
       kubeconfig: "/kubeconfig",
       tools: { helm: HELM, postRenderer: { command: "/holdfast", args: ["post-render"] } },
-      timeout: 30_000,
+      timeout: 120_000,
       exec: (command, options) =>
         (options.args?.[0] === "gotemplate" ? exec : this.helm.exec)(command, options),
       ...more,

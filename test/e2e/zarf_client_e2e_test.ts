@@ -250,7 +250,7 @@ async function removed(scene: Scene): Promise<void> {
 }
 
 /** How long everybody may take to have new credentials, in milliseconds. */
-const FOLLOW_TIMEOUT = 20_000;
+const FOLLOW_TIMEOUT = 90_000;
 
 async function newCredentials(scene: Scene): Promise<void> {
   const { client, kube, cluster } = scene;
