@@ -13,18 +13,22 @@ import {
   withdrawWebhooks,
 } from "../admission/mod.ts";
 import { type KubeClient, KubeError } from "../kube/mod.ts";
-import { backoffDelay, type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import {
+  backoffDelay,
+  type Clock,
+  Complaints,
+  describeError,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
+import { ListenerWatch } from "./listener_watch.ts";
 import type { Part } from "./listeners.ts";
 import { runsOnlyServer } from "./only_server.ts";
 import type { Settings } from "./settings.ts";
 import { Occasion, whenAborted } from "./signals.ts";
 import { type TurnOptions, waitTurn } from "./turns.ts";
 
-/** Milliseconds for which the agent's own listener may be closed before its webhooks are taken out. */
-export const CLOSED_LIMIT = 5_000;
-/** Milliseconds between two looks at the agent's own listener. */
-const LISTENER_INTERVAL = 1_000;
 /** Milliseconds between two looks although nothing was seen to change; each asks for a proof. */
 const RESYNC_INTERVAL = 5 * 60_000;
 /** The same while nobody was seen to answer. */
@@ -67,21 +71,23 @@ export class AdmissionKeeper {
   readonly #options: AdmissionKeeperOptions;
   readonly #clock: Clock;
   readonly #turn: TurnOptions;
+  readonly #listener: ListenerWatch;
   readonly #rotation: AdmissionTlsRotation;
   readonly #event = new Occasion();
   readonly #proof = new Occasion();
+  readonly #complaints: Complaints;
   #standing: Standing | undefined;
   #policy: MutationPolicy | undefined;
   #isProven = false;
-  #closedSince: number | undefined;
   #writes: readonly number[] = [];
-  #said = "";
   #failures = 0;
 
   constructor(options: AdmissionKeeperOptions) {
     this.#options = options;
     const { clock = systemClock, random = Math.random } = options;
     this.#clock = clock;
+    this.#complaints = new Complaints((text) => options.logger.warn(text));
+    this.#listener = new ListenerWatch(options.listener, clock);
     this.#turn = { longest: LONGEST_TURN, clock, random };
     this.#rotation = new AdmissionTlsRotation({ logger: options.logger, clock: this.#clock });
   }
@@ -109,7 +115,7 @@ export class AdmissionKeeper {
     await Promise.all([
       this.#followConfigurations(signal),
       this.#followFacts(signal),
-      this.#watchListener(signal),
+      this.#listener.run(() => this.#event.happen(), signal),
       this.#keep(signal),
     ]);
   }
@@ -130,24 +136,6 @@ export class AdmissionKeeper {
       await whenAborted(signal, this.#options.facts.changed);
       this.#event.happen();
     }
-  }
-
-  /** Tells when the listener opens, and when it has been closed for too long. */
-  async #watchListener(signal: AbortSignal): Promise<void> {
-    let serves = true;
-    while (!signal.aborted) {
-      const now = this.#clock.monotonic();
-      if (this.#options.listener.ok) this.#closedSince = undefined;
-      else this.#closedSince ??= now;
-      if (this.#canServe !== serves) this.#event.happen();
-      serves = this.#canServe;
-      await this.#clock.sleep(LISTENER_INTERVAL, signal);
-    }
-  }
-
-  get #canServe(): boolean {
-    return this.#closedSince === undefined ||
-      this.#clock.monotonic() - this.#closedSince < CLOSED_LIMIT;
   }
 
   async #keep(signal: AbortSignal): Promise<void> {
@@ -218,7 +206,7 @@ export class AdmissionKeeper {
       if (stays) this.#sayOut(withdrawn.by, withdrawn.why);
       return stays;
     }
-    if (this.#canServe || !hasWebhooks(ours)) return false;
+    if (this.#listener.canServe || !hasWebhooks(ours)) return false;
     if (!await runsOnlyServer(kube, self, { signal })) return false;
     if (await this.#attempt(0, signal) === undefined) return false;
     const why = listener.message;
@@ -309,9 +297,9 @@ export class AdmissionKeeper {
   }
 
   #tell(ok: boolean, message: string): void {
-    const { part, logger } = this.#options;
+    const { part } = this.#options;
     part.set(ok, message);
-    if (!ok && this.#said !== message) logger.warn(`${part.name}: ${message}`);
-    this.#said = message;
+    if (ok) this.#complaints.settle();
+    else this.#complaints.say(`${part.name}: ${message}`);
   }
 }

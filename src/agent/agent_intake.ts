@@ -1,5 +1,5 @@
 import { type DroppedFile, DropWatcher } from "../drop/mod.ts";
-import { describeError, systemClock } from "../std/mod.ts";
+import { Complaints, describeError, systemClock } from "../std/mod.ts";
 import { type AgentBase, writeVerdicts } from "./agent_base.ts";
 import { importSeedDirectory } from "./seed_import.ts";
 import { watchSiteSettings } from "./site_settings_watch.ts";
@@ -16,15 +16,13 @@ export async function takeSeed(
   arrived: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let said = "";
+  const complaints = new Complaints((text) => logger.error(text));
   while (directory !== undefined && !signal.aborted) {
     try {
       await importSeedDirectory(store, directory, logger);
       return arrived();
     } catch (error) {
-      const text = describeError(error);
-      if (said !== text) logger.error(text);
-      said = text;
+      complaints.say(describeError(error));
     }
     await systemClock.sleep(SEED_INTERVAL, signal);
   }

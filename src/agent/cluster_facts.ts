@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { KubeClient, KubeObject, ReflectOptions, ResourceRef } from "../kube/mod.ts";
-import { describeError, type Logger } from "../std/mod.ts";
+import { Complaints, describeError, type Logger } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import {
   CLIENT_TLS_SECRET,
@@ -76,9 +76,8 @@ const READER_SOURCES: readonly Source[] = ["state", "service"];
  */
 export class ClusterFacts {
   readonly #store: Store;
-  readonly #logger: Logger;
   readonly #seen = new Map<Source | "services", readonly KubeObject[]>();
-  readonly #said = new Map<Source, string>();
+  readonly #complaints: Complaints;
   #facts: Facts;
   #synced = false;
   #needsServices = false;
@@ -89,7 +88,9 @@ export class ClusterFacts {
 
   constructor(store: Store, logger: Logger) {
     this.#store = store;
-    this.#logger = logger;
+    this.#complaints = new Complaints((text) =>
+      logger.warn(`the cluster's facts stay as they were: ${text}`)
+    );
     const parsed = v.safeParse(factsSchema, store.records.getValue(KEY));
     this.#facts = parsed.success ? parsed.output as Facts : {};
   }
@@ -206,14 +207,10 @@ export class ClusterFacts {
   #parsed<T>(source: Source, parse: () => T): T | undefined {
     try {
       const parsed = parse();
-      this.#said.delete(source);
+      this.#complaints.settle(source);
       return parsed;
     } catch (error) {
-      const text = describeError(error);
-      if (this.#said.get(source) !== text) {
-        this.#logger.warn(`the cluster's facts stay as they were: ${text}`);
-      }
-      this.#said.set(source, text);
+      this.#complaints.say(describeError(error), source);
       return undefined;
     }
   }

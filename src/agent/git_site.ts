@@ -10,7 +10,7 @@ import {
 } from "../git/mod.ts";
 import type { KubeClient } from "../kube/mod.ts";
 import { gitRepositoryName } from "../refs/mod.ts";
-import { describeError, type Logger, systemClock } from "../std/mod.ts";
+import { Complaints, describeError, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import {
   ensureGitServer,
@@ -124,17 +124,15 @@ export class GitSite {
   }
 
   async #keepOrder(kube: KubeClient, signal: AbortSignal): Promise<void> {
-    let said = "";
+    const complaints = new Complaints((text) =>
+      this.#options.logger.warn(`git repositories cannot be kept in order: ${text}`)
+    );
     while (!signal.aborted) {
       try {
         await this.#round(kube, signal);
-        said = "";
+        complaints.settle();
       } catch (error) {
-        const text = describeError(error);
-        if (said !== text && !signal.aborted) {
-          this.#options.logger.warn(`git repositories cannot be kept in order: ${text}`);
-        }
-        said = text;
+        if (!signal.aborted) complaints.say(describeError(error));
       }
       await systemClock.sleep(ORDER_INTERVAL, signal);
     }

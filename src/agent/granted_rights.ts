@@ -1,4 +1,11 @@
-import { backoffDelay, type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import {
+  backoffDelay,
+  type Clock,
+  Complaints,
+  describeError,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
 import { whenAborted } from "./signals.ts";
 
 /** Milliseconds between two looks at what is granted: at first, and at most. */
@@ -24,11 +31,13 @@ export async function withGrantedRights(
 ): Promise<void> {
   const { ask, work, logger, clock = systemClock } = options;
   let current: ReturnType<typeof started> | undefined;
-  let said = "";
+  const complaints = new Complaints((text) =>
+    logger.warn(`what this node may do cannot be asked: ${text}`)
+  );
   for (let look = 0; !signal.aborted; look++) {
     try {
       const mayDeploy = await ask();
-      said = "";
+      complaints.settle();
       if (current?.mayDeploy !== mayDeploy) {
         await current?.end();
         logger.info(mayDeploy ? "this node may deploy" : "this node may serve, not deploy");
@@ -36,11 +45,7 @@ export async function withGrantedRights(
         look = 0;
       }
     } catch (error) {
-      const text = describeError(error);
-      if (text !== said && !signal.aborted) {
-        logger.warn(`what this node may do cannot be asked: ${text}`);
-      }
-      said = text;
+      if (!signal.aborted) complaints.say(describeError(error));
     }
     const pause = clock.sleep(backoffDelay(look, LOOK), signal);
     // It ends by itself only when it cannot go on.

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  Complaints,
   describeError,
   dispositionOf,
   type HttpListening,
@@ -49,11 +50,11 @@ export async function keepListening(
   options: { readonly logger: Logger; readonly signal: AbortSignal; readonly clock?: Clock },
 ): Promise<void> {
   const { logger, signal, clock = systemClock } = options;
-  let said = "";
+  const complaints = new Complaints((text) => logger.error(text));
   while (!signal.aborted) {
     try {
       const server = open(signal);
-      said = "";
+      complaints.settle();
       part.set(true, `listens on ${server.hostname}:${server.port}`);
       logger.info(`${part.name} listens`, { address: `${server.hostname}:${server.port}` });
       await server.finished;
@@ -63,8 +64,7 @@ export async function keepListening(
       if (dispositionOf(error) === "terminal") throw error;
       const text = describeError(error);
       part.set(false, text);
-      if (said !== text) logger.error(text);
-      said = text;
+      complaints.say(text);
     }
     await clock.sleep(RETRY_INTERVAL, signal);
   }

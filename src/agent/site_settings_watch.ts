@@ -1,4 +1,4 @@
-import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import { type Clock, Complaints, describeError, type Logger, systemClock } from "../std/mod.ts";
 import type { PackageRecord, Store } from "../store/mod.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
 
@@ -24,15 +24,13 @@ export async function watchSiteSettings(
   signal: AbortSignal,
 ): Promise<void> {
   const { logger, clock = systemClock } = options;
-  let said = "";
+  const complaints = new Complaints((text) => logger.warn(text));
   while (!signal.aborted) {
     try {
       await lookAtSiteSettings(options);
-      said = "";
+      complaints.settle();
     } catch (error) {
-      const text = `the settings of packages cannot be looked at: ${describeError(error)}`;
-      if (said !== text) logger.warn(text);
-      said = text;
+      complaints.say(`the settings of packages cannot be looked at: ${describeError(error)}`);
     }
     await clock.sleep(SETTINGS_INTERVAL, signal);
   }

@@ -1,5 +1,12 @@
 import type { Upstream } from "../registry/mod.ts";
-import { type Clock, describeError, type Digest, type Logger, systemClock } from "../std/mod.ts";
+import {
+  type Clock,
+  Complaints,
+  describeError,
+  type Digest,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { repairBlobs } from "./blob_repair.ts";
 import type { Part } from "./listeners.ts";
@@ -98,17 +105,18 @@ export class Upkeep {
   }
 
   async #rounds(signal: AbortSignal): Promise<void> {
-    let said = "";
+    const complaints = new Complaints((text) =>
+      this.#options.logger.error(`the store cannot be kept in order: ${text}`)
+    );
     while (!signal.aborted) {
       this.#wake = new AbortController();
       try {
         await this.round(signal);
-        said = "";
+        complaints.settle();
       } catch (error) {
         const text = describeError(error);
         this.#options.part?.set(false, text);
-        if (said !== text) this.#options.logger.error(`the store cannot be kept in order: ${text}`);
-        said = text;
+        complaints.say(text);
       }
       await this.#clock.sleep(UPKEEP_INTERVAL, AbortSignal.any([signal, this.#wake.signal]));
     }

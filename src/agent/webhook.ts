@@ -4,7 +4,7 @@ import {
   createAdmission,
   serveAdmission,
 } from "../admission/mod.ts";
-import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import { type Clock, Complaints, describeError, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { keepListening, type Part } from "./listeners.ts";
@@ -70,20 +70,19 @@ async function followTls(
 ): Promise<void> {
   const ended = new AbortController();
   void server.finished.then(() => ended.abort());
-  let said = "";
+  const complaints = new Complaints((text) => logger.error(text));
   while (!ended.signal.aborted) {
     const { tlsChanged } = facts;
     try {
       if (facts.current.tls !== undefined) server.useCertificate(facts.current.tls);
-      if (said !== "") part.set(true, `listens on ${server.hostname}:${server.port}`);
-      said = "";
+      if (complaints.any) part.set(true, `listens on ${server.hostname}:${server.port}`);
+      complaints.settle();
     } catch (error) {
       const text = describeError(error);
       part.set(false, text);
-      if (said !== text) logger.error(text);
-      said = text;
+      complaints.say(text);
     }
     await clock.sleep(CHANGE_INTERVAL, ended.signal);
-    if (said === "") await whenAborted(ended.signal, tlsChanged);
+    if (!complaints.any) await whenAborted(ended.signal, tlsChanged);
   }
 }

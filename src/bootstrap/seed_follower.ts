@@ -1,5 +1,12 @@
 import type { KubeClient } from "../kube/mod.ts";
-import { type Clock, describeError, type Digest, type Logger, systemClock } from "../std/mod.ts";
+import {
+  type Clock,
+  Complaints,
+  describeError,
+  type Digest,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import { acknowledgeSeed } from "./acknowledge.ts";
 import { BootstrapError } from "./errors.ts";
@@ -71,7 +78,7 @@ export class SeedFollower {
   async #followPayload(signal: AbortSignal): Promise<void> {
     const { kube, logger } = this.#options;
     const only = { fieldSelector: `metadata.name=${INDEX_NAME}`, signal };
-    let said = "";
+    const complaints = new Complaints((text) => logger.warn(text));
     while (!signal.aborted) {
       try {
         for await (const indexes of kube.reflect<ConfigMap>(CONFIG_MAPS, only)) {
@@ -79,9 +86,7 @@ export class SeedFollower {
         }
       } catch (error) {
         if (signal.aborted) return;
-        const text = `the seed payload could not be taken: ${describeError(error)}`;
-        if (text !== said) logger.warn(text);
-        said = text;
+        complaints.say(`the seed payload could not be taken: ${describeError(error)}`);
       }
       await this.#clock.sleep(RETRY_PAUSE, signal);
     }

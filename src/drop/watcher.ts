@@ -1,14 +1,13 @@
-import type { PackageContents, TrustedKey } from "../package/mod.ts";
+import type { TrustedKey } from "../package/mod.ts";
 import {
   type Clock,
+  Complaints,
   describeError,
   failpoint,
   HoldfastError,
   isDigest,
-  type Logger,
   systemClock,
 } from "../std/mod.ts";
-import type { Store } from "../store/mod.ts";
 import { type Attempt, Attempts } from "./attempts.ts";
 import { DirectoryHints } from "./hints.ts";
 import { Intake } from "./intake.ts";
@@ -21,9 +20,10 @@ import {
   receiving,
   waiting,
 } from "./outcome.ts";
+import { Reports, type ReportsOptions } from "./reports.ts";
 import { type Scan, scanDirectory } from "./scan.ts";
 import { REFUSE_TIME, sameFile, SETTLE_TIME, SETTLE_TIME_AGAIN, SettleWatch } from "./settle.ts";
-import type { DropOutcome, DroppedFile, FileIdentity, Wanting } from "./types.ts";
+import type { DropOutcome, FileIdentity, Wanting } from "./types.ts";
 
 /** Milliseconds between two looks when every file is dealt with; a change wakes earlier. */
 export const IDLE_INTERVAL = 5_000;
@@ -37,16 +37,12 @@ export const BUSY_INTERVAL = 500;
 export const DROP_FAILPOINTS = ["drop.read", "drop.recorded", "drop.remembered"] as const;
 
 /** What {@linkcode DropWatcher} works with. */
-export interface DropOptions {
+export interface DropOptions extends ReportsOptions {
   readonly directories: readonly string[];
-  readonly store: Store;
   /** The node's processor. */
   readonly architecture: "amd64" | "arm64";
   /** With keys, only what one of them signed is accepted; without, everything is. */
   readonly trust: readonly TrustedKey[];
-  readonly logger: Logger;
-  /** Told whenever more is known about a file; once for each file at the start. */
-  readonly onChange: (file: DroppedFile) => void;
   readonly clock?: Clock;
 }
 
@@ -62,11 +58,11 @@ export class DropWatcher {
   readonly #clock: Clock;
   readonly #settle = new SettleWatch();
   readonly #attempts: Attempts;
-  readonly #reported = new Map<string, string>();
+  readonly #reports: Reports;
   readonly #hints: DirectoryHints;
   readonly #intake: Intake;
   readonly #keyRing: string;
-  readonly #complained = new Map<string, string>();
+  readonly #complaints: Complaints;
   /** Milliseconds until the next look while there is something to do. */
   #pause = BUSY_INTERVAL;
 
@@ -75,8 +71,10 @@ export class DropWatcher {
     this.#clock = options.clock ?? systemClock;
     this.#attempts = new Attempts(this.#clock);
     this.#intake = new Intake({ ...options, clock: this.#clock });
+    this.#reports = new Reports(options);
     this.#keyRing = keyRing(options.trust);
     this.#hints = new DirectoryHints(options.logger);
+    this.#complaints = new Complaints((text, path) => options.logger.warn(text, { path }));
   }
 
   /** Runs until the signal aborts. */
@@ -102,7 +100,7 @@ export class DropWatcher {
       this.#hints.watch(directory, scan.inode);
       for (const [path, why] of scan.unreadable) {
         present.add(path);
-        this.#complain(path, `something cannot be looked at: ${why}`);
+        this.#complaints.say(`something cannot be looked at: ${why}`, path);
       }
       for (const file of scan.files) {
         present.add(file.path);
@@ -114,36 +112,24 @@ export class DropWatcher {
     }
     this.#settle.keepOnly(present);
     this.#attempts.keepOnly(present);
-    for (const path of this.#reported.keys()) if (!present.has(path)) this.#gone(path);
-    for (const path of this.#complained.keys()) {
-      const known = present.has(path) || this.#options.directories.includes(path);
-      if (!known) this.#complained.delete(path);
-    }
+    this.#reports.keepOnly(present);
+    this.#complaints.keepOnly((path) =>
+      present.has(path) || this.#options.directories.includes(path)
+    );
     return busy;
   }
 
   async #scan(directory: string): Promise<Scan | undefined> {
     try {
       const scan = await scanDirectory(directory);
-      const complaint = scan === undefined
-        ? "the drop directory is not there; it is looked for again"
-        : scan.truncated
-        ? "the drop directory holds too many files; the deepest and last ones are not looked at"
-        : "";
-      this.#complain(directory, complaint);
+      const complaint = complaintOf(scan);
+      if (complaint === undefined) this.#complaints.settle(directory);
+      else this.#complaints.say(complaint, directory);
       return scan;
     } catch (error) {
-      this.#complain(directory, `the drop directory cannot be read: ${describeError(error)}`);
+      this.#complaints.say(`the drop directory cannot be read: ${describeError(error)}`, directory);
       return undefined;
     }
-  }
-
-  /** Logs a state of a directory or file when it changes, not at every look. */
-  #complain(path: string, complaint: string): void {
-    if ((this.#complained.get(path) ?? "") === complaint) return;
-    if (complaint === "") this.#complained.delete(path);
-    else this.#complained.set(path, complaint);
-    if (complaint !== "") this.#options.logger.warn(complaint, { path });
   }
 
   /** A store that does not answer for one file must not keep the others from being looked at. */
@@ -157,8 +143,8 @@ export class DropWatcher {
     } catch (error) {
       const reason = error instanceof HoldfastError ? error.reason : "ReadFailed";
       const message = describeError(error);
-      this.#complain(file.path, `nothing can be said of a file: ${message}`);
-      return this.#report(file, { phase: "Receiving", reason, message, bytes: 0 });
+      this.#complaints.say(`nothing can be said of a file: ${message}`, file.path);
+      return this.#reports.tell(file, { phase: "Receiving", reason, message, bytes: 0 });
     }
   }
 
@@ -170,10 +156,10 @@ export class DropWatcher {
     const known = this.#known(file);
     if (known !== undefined) {
       await this.#repair(file, known, signal);
-      return this.#report(file, known);
+      return this.#reports.tell(file, known);
     }
     const unchanged = this.#settle.unchangedFor(file, this.#clock.monotonic());
-    if (wanting !== undefined) return this.#report(file, { phase: "Receiving", ...wanting });
+    if (wanting !== undefined) return this.#reports.tell(file, { phase: "Receiving", ...wanting });
     const attempt = this.#attempts.of(file);
     if (attempt?.retryAt === Infinity && unchanged >= REFUSE_TIME) {
       const { reason, message, published } = attempt;
@@ -189,31 +175,16 @@ export class DropWatcher {
     const left = this.#settleTime(file) - unchanged;
     if (left > 0) {
       this.#pause = Math.min(this.#pause, Math.ceil(left));
-      return this.#report(file, receiving("BeingCopied"));
+      return this.#reports.tell(file, receiving("BeingCopied"));
     }
     if (attempt !== undefined && this.#attempts.isWaiting(file)) {
-      return this.#report(file, waiting(attempt));
+      return this.#reports.tell(file, waiting(attempt));
     }
     return await this.#read(file, signal);
   }
 
   #settleTime({ path }: FileIdentity): number {
     return this.#attempts.hasFailed(path) ? SETTLE_TIME_AGAIN : SETTLE_TIME;
-  }
-
-  /**
-   * Whoever removes a package file by file leaves parts of it for a while; once all are gone, what is
-   * known of the whole one counts again.
-   */
-  #gone(path: string): void {
-    try {
-      const record = this.#options.store.records.getDrop(path);
-      const outcome = parseOutcome(record?.outcome);
-      if (record !== undefined && outcome?.phase === "Accepted") this.#report(record, outcome);
-      this.#reported.delete(path);
-    } catch (error) {
-      this.#options.logger.debug(`asked again at the next look: ${describeError(error)}`, { path });
-    }
   }
 
   /** Whether it waits for parts that nobody is copying now: they may come in hours. */
@@ -232,7 +203,7 @@ export class DropWatcher {
   }
 
   async #read(file: FileIdentity, signal: AbortSignal): Promise<DropOutcome> {
-    this.#report(file, receiving("Reading"));
+    this.#reports.tell(file, receiving("Reading"));
     failpoint("drop.read");
     try {
       const contents = await this.#intake.take({
@@ -241,14 +212,14 @@ export class DropWatcher {
         // A directory is read with headers that are none of its bytes.
         onProgress: (bytes, scouting) => {
           const reason = scouting ? "LookingOver" : "Reading";
-          this.#report(file, receiving(reason, Math.min(bytes, file.size)));
+          this.#reports.tell(file, receiving(reason, Math.min(bytes, file.size)));
         },
       }, signal);
-      this.#say("package accepted", file, contents);
+      this.#reports.taken("package accepted", file, contents);
       return this.#remember(file, { phase: "Accepted", digest: contents.digest });
     } catch (error) {
       if (signal.aborted) return receiving("Stopped");
-      return this.#report(file, waiting(this.#failed(file, error)));
+      return this.#reports.tell(file, waiting(this.#failed(file, error)));
     }
   }
 
@@ -267,27 +238,10 @@ export class DropWatcher {
       }, signal);
       store.findDamage();
       this.#attempts.forget(file.path);
-      this.#say("the missing parts of a package were read again", file, contents);
+      this.#reports.taken("the missing parts of a package were read again", file, contents);
     } catch (error) {
       if (!signal.aborted) this.#failed(file, error);
     }
-  }
-
-  #say(message: string, file: FileIdentity, contents: PackageContents): void {
-    const { definition, digest, trust, unknownFields } = contents;
-    if (unknownFields.length > 0) {
-      this.#options.logger.warn("the package has fields that Zarf does not know; they do nothing", {
-        file: file.path,
-        fields: unknownFields.join(", "),
-      });
-    }
-    this.#options.logger.info(message, {
-      file: file.path,
-      package: definition.metadata.name,
-      digest,
-      signature: trust.state,
-      ...(trust.state === "Verified" ? { signedBy: trust.signedBy } : {}),
-    });
   }
 
   #failed(file: FileIdentity, error: unknown): Attempt {
@@ -303,11 +257,11 @@ export class DropWatcher {
   #refuse(file: FileIdentity, outcome: Extract<DropOutcome, { phase: "Rejected" }>): DropOutcome {
     try {
       this.#remember(file, outcome);
-      this.#complain(file.path, "");
+      this.#complaints.settle(file.path);
     } catch (error) {
-      this.#complain(file.path, `a refusal could not be recorded: ${describeError(error)}`);
+      this.#complaints.say(`a refusal could not be recorded: ${describeError(error)}`, file.path);
     }
-    return this.#report(file, outcome);
+    return this.#reports.tell(file, outcome);
   }
 
   #remember(file: FileIdentity, outcome: Exclude<DropOutcome, { phase: "Receiving" }>) {
@@ -320,15 +274,14 @@ export class DropWatcher {
         reason: outcome.reason,
       });
     }
-    return this.#report(file, outcome);
+    return this.#reports.tell(file, outcome);
   }
+}
 
-  #report(file: FileIdentity, outcome: DropOutcome): DropOutcome {
-    const said = JSON.stringify([file.size, String(file.mtimeNs), String(file.inode), outcome]);
-    if (this.#reported.get(file.path) !== said) {
-      this.#reported.set(file.path, said);
-      this.#options.onChange({ ...file, outcome });
-    }
-    return outcome;
-  }
+/** What is wrong with a drop directory that was looked at. */
+function complaintOf(scan: Scan | undefined): string | undefined {
+  if (scan === undefined) return "the drop directory is not there; it is looked for again";
+  return scan.truncated
+    ? "the drop directory holds too many files; the deepest and last ones are not looked at"
+    : undefined;
 }

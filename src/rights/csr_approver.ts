@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { type KubeClient, KubeError, type KubeObject } from "../kube/mod.ts";
-import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
+import { type Clock, Complaints, describeError, type Logger, systemClock } from "../std/mod.ts";
 import { judge } from "./judge.ts";
 import { REQUESTS, SIGNER } from "./names.ts";
 import type { NodeRights } from "./node_rights.ts";
@@ -36,13 +36,14 @@ const StatusSchema = v.looseObject({
 export class CsrApprover {
   readonly #options: CsrApproverOptions;
   readonly #clock: Clock;
+  readonly #complaints: Complaints;
   #requests: readonly KubeObject[] = [];
   #unsettled = false;
-  #said = "";
 
   constructor(options: CsrApproverOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#complaints = new Complaints((text) => options.logger.warn(text));
   }
 
   /** Runs until the signal aborts. */
@@ -130,12 +131,10 @@ export class CsrApprover {
   ): Promise<boolean> {
     try {
       const done = await action();
-      if (done) this.#said = "";
+      if (done) this.#complaints.settle();
       return done;
     } catch (error) {
-      const text = `${what}: ${describeError(error)}`;
-      if (text !== this.#said && !signal.aborted) this.#options.logger.warn(text);
-      this.#said = text;
+      if (!signal.aborted) this.#complaints.say(`${what}: ${describeError(error)}`);
       return false;
     }
   }

@@ -1,11 +1,12 @@
 /**
- * The few helpers that everybody needs: errors with a reason, time, retries, log lines, atomic files,
+ * The few helpers that everybody needs: errors with a reason, time, retries, log lines, complaints that are said once, atomic files,
  * digests, versions, child processes, listeners, figures for people, DER and failpoints. It imports
  * nothing of Holdfast.
  *
  * @module
  */
 export * from "./clock.ts";
+export * from "./complaints.ts";
 export * as der from "./der.ts";
 export * from "./digest.ts";
 export * from "./durable.ts";
