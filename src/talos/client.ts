@@ -1,8 +1,13 @@
-import { ContainerdNamespace, ContainerDriver } from "./api/common/common_pb.ts";
-import { ImageService } from "./api/machine/image_pb.ts";
-import { LifecycleService } from "./api/machine/lifecycle_pb.ts";
 import { MachineService, RebootRequest_Mode } from "./api/machine/machine_pb.ts";
-import { TalosError } from "./errors.ts";
+import { brokenOff, TalosError } from "./errors.ts";
+import {
+  type ImageStore,
+  importImages,
+  listImages,
+  pullImage,
+  runInstaller,
+  type TalosImage,
+} from "./images.ts";
 import {
   getResource,
   instant,
@@ -55,25 +60,6 @@ export interface EtcdStatus {
   /** Bytes. */
   readonly size: number;
   readonly errors: readonly string[];
-}
-
-/**
- * Whose images: `kubernetes` are those of pods, `system` those that Talos itself keeps beside them on
- * the disk (kubelet, etcd, installers) (Talos 1.13, internal/app/internal/ctrhelper).
- */
-export type ImageStore = "kubernetes" | "system";
-
-const STORES = {
-  kubernetes: { driver: ContainerDriver.CRI, namespace: ContainerdNamespace.NS_CRI },
-  system: { driver: ContainerDriver.CRI, namespace: ContainerdNamespace.NS_SYSTEM },
-} as const;
-
-/** An image that containerd has. */
-export interface TalosImage {
-  readonly name: string;
-  readonly digest: string;
-  /** Bytes. */
-  readonly size: number;
 }
 
 /** How a machine is started anew; `POWERCYCLE` goes through the firmware. */
@@ -234,26 +220,13 @@ export class TalosClient implements Disposable {
    * The images that containerd has. An answer that breaks off looks like a shorter list: absence is
    * no proof.
    */
-  async images(store: ImageStore, options?: CallOptions): Promise<TalosImage[]> {
-    const request = { containerd: STORES[store] };
-    const found: TalosImage[] = [];
-    for await (
-      const { name, digest, size } of this.#transport.stream(
-        ImageService.method.list,
-        request,
-        options,
-      )
-    ) found.push({ name, digest, size: Number(size) });
-    return found;
+  images(store: ImageStore, options?: CallOptions): Promise<TalosImage[]> {
+    return listImages(this.#transport, store, options);
   }
 
   /** Lets containerd pull an image, and gives the name that it has then. */
-  async pullImage(store: ImageStore, reference: string, options?: CallOptions): Promise<string> {
-    const request = { containerd: STORES[store], imageRef: reference };
-    for await (
-      const { response } of this.#transport.stream(ImageService.method.pull, request, options)
-    ) if (response.case === "name") return response.value;
-    throw brokenOff(`the pull of ${reference}`);
+  pullImage(store: ImageStore, reference: string, options?: CallOptions): Promise<string> {
+    return pullImage(this.#transport, store, reference, options);
   }
 
   /**
@@ -261,19 +234,12 @@ export class TalosClient implements Disposable {
    *
    * @returns the name of the first image
    */
-  async importImages(
+  importImages(
     store: ImageStore,
     archive: AsyncIterable<Uint8Array>,
     options?: CallOptions,
   ): Promise<string> {
-    const requests = async function* () {
-      yield { request: { case: "containerd" as const, value: STORES[store] } };
-      for await (const bytes of archive) {
-        yield { request: { case: "imageChunk" as const, value: { bytes } } };
-      }
-    };
-    const { name } = await this.#transport.send(ImageService.method.import, requests(), options);
-    return name;
+    return importImages(this.#transport, store, archive, options);
   }
 
   /**
@@ -283,25 +249,13 @@ export class TalosClient implements Disposable {
    * @param onLine takes what the installer says.
    * @returns its exit code
    */
-  async upgrade(
+  upgrade(
     store: ImageStore,
     installer: string,
     onLine: (line: string) => void,
     options?: CallOptions,
   ): Promise<number> {
-    const request = { containerd: STORES[store], source: { imageName: installer } };
-    for await (
-      const { progress } of this.#transport.stream(
-        LifecycleService.method.upgrade,
-        request,
-        options,
-      )
-    ) {
-      const { response } = progress ?? {};
-      if (response?.case === "message") onLine(response.value);
-      if (response?.case === "exitCode") return response.value;
-    }
-    throw brokenOff(`the installer ${installer}`);
+    return runInstaller(this.#transport, { store, installer, onLine }, options);
   }
 
   [Symbol.dispose](): void {
@@ -319,12 +273,4 @@ function noAnswer(call: string): TalosError {
 
 function unreadable(path: string, why: string): TalosError {
   return new TalosError({ reason: "BadResponse", message: `${path} cannot be listed: ${why}` });
-}
-
-/** A late status is not seen: what has no last message has failed. */
-function brokenOff(what: string): TalosError {
-  return new TalosError({
-    reason: "Unreachable",
-    message: `${what} broke off before its end was told`,
-  });
 }

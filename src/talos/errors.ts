@@ -88,3 +88,11 @@ export function statusError(call: string, status: number, message: string): Talo
   const why = oneLine(message) || `status ${status}`;
   return new TalosError({ reason, status, message: `${call}: ${why}` });
 }
+
+/** The error of an answer whose end was not told: a late status is not seen, it may have failed. */
+export function brokenOff(what: string): TalosError {
+  return new TalosError({
+    reason: "Unreachable",
+    message: `${what} broke off before its end was told`,
+  });
+}

@@ -7,6 +7,7 @@
  */
 export * from "./client.ts";
 export * from "./errors.ts";
+export type { ImageStore, TalosImage } from "./images.ts";
 export {
   DISCOVERED_MEMBERS,
   type ResourceEvent,
