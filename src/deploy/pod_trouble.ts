@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { type Container, newestPods, type Pod, podsOf } from "./pods.ts";
 import { lastWarning } from "./warnings.ts";
-import type { Manifest } from "./yaml.ts";
 
 /** How often a container may be restarted before its deployment is given up. */
 export const MAX_RESTARTS = 5;
@@ -34,70 +34,6 @@ export interface Trouble {
 
 const text = v.optional(v.nullable(v.string()), "");
 
-const terminated = v.optional(
-  v.nullable(v.looseObject({
-    exitCode: v.optional(v.number(), 0),
-    reason: text,
-    message: text,
-    startedAt: text,
-    finishedAt: text,
-  })),
-);
-
-const ContainerSchema = v.looseObject({
-  name: v.string(),
-  restartCount: v.optional(v.number(), 0),
-  state: v.optional(
-    v.looseObject({
-      waiting: v.optional(v.nullable(v.looseObject({ reason: text, message: text }))),
-      running: v.optional(v.nullable(v.looseObject({ startedAt: text }))),
-      terminated,
-    }),
-    {},
-  ),
-  lastState: v.optional(
-    v.looseObject({
-      terminated,
-    }),
-    {},
-  ),
-});
-
-const PodSchema = v.looseObject({
-  metadata: v.looseObject({
-    name: v.string(),
-    creationTimestamp: text,
-    deletionTimestamp: v.optional(v.nullable(v.string())),
-    labels: v.optional(v.nullable(v.record(v.string(), v.string())), {}),
-    annotations: v.optional(v.nullable(v.record(v.string(), v.string())), {}),
-  }),
-  status: v.optional(
-    v.looseObject({
-      conditions: v.optional(
-        v.nullable(v.array(v.looseObject({
-          type: v.string(),
-          status: v.string(),
-          reason: text,
-          message: text,
-        }))),
-        [],
-      ),
-      initContainerStatuses: v.optional(v.nullable(v.array(ContainerSchema)), []),
-      containerStatuses: v.optional(v.nullable(v.array(ContainerSchema)), []),
-    }),
-    {},
-  ),
-});
-
-type Pod = v.InferOutput<typeof PodSchema>;
-type Container = v.InferOutput<typeof ContainerSchema>;
-
-const SelectorSchema = v.looseObject({
-  spec: v.looseObject({
-    selector: v.looseObject({ matchLabels: v.optional(v.record(v.string(), v.string()), {}) }),
-  }),
-});
-
 /** Kinds that make pods and select them by label. */
 const WORKLOADS: ReadonlySet<string> = new Set([
   "Deployment",
@@ -106,9 +42,6 @@ const WORKLOADS: ReadonlySet<string> = new Set([
   "ReplicaSet",
   "Job",
 ]);
-
-/** What tells the pods of one revision from those of another. */
-const REVISION_LABELS = ["pod-template-hash", "controller-revision-hash"];
 
 /**
  * The worst trouble that an object's pods are in, if it is a workload that makes pods, or is a pod.
@@ -131,45 +64,6 @@ export async function podTrouble(
   return worst(items) ?? await warnedPod(kube, items);
 }
 
-/** The pods that a workload selects; undefined where that cannot be told. */
-async function podsOf(
-  kube: KubeClient,
-  object: KubeObject,
-  namespace: string,
-): Promise<readonly KubeObject[] | undefined> {
-  const parsed = v.safeParse(SelectorSchema, object);
-  if (!parsed.success) return undefined;
-  const labelSelector = Object.entries(parsed.output.spec.selector.matchLabels)
-    .map(([name, value]) => `${name}=${value}`).join(",");
-  if (labelSelector === "") return undefined;
-  const list = await kube.list({ apiVersion: "v1", kind: "Pod", namespace }, { labelSelector });
-  return list.items;
-}
-
-/** Kinds whose pods run on and on. */
-const RUNNING_KINDS: ReadonlySet<string> = new Set(["Deployment", "StatefulSet", "DaemonSet"]);
-
-/**
- * Whether a container of a workload's newest revision was started a moment ago. One without a probe
- * counts as ready as soon as it was started, also one that ends at once.
- *
- * @param since The moment, by the clock of the nodes.
- */
-export async function hasJustStarted(
-  kube: KubeClient,
-  object: KubeObject,
-  namespace: string,
-  since: Date,
-): Promise<boolean> {
-  if (!RUNNING_KINDS.has(object.kind)) return false;
-  const pods = await podsOf(kube, object, namespace) ?? [];
-  return newestRevision(parsedPods(pods)).some(({ status }) =>
-    (status.containerStatuses ?? []).some(({ state }) =>
-      Date.parse(state.running?.startedAt ?? "") > since.getTime()
-    )
-  );
-}
-
 /** What the events of an object warn of; pods that cannot even be made do not come by themselves. */
 async function warned(kube: KubeClient, object: KubeObject): Promise<Trouble | undefined> {
   const warning = await lastWarning(kube, object);
@@ -185,7 +79,7 @@ async function warnedPod(
   kube: KubeClient,
   pods: readonly KubeObject[],
 ): Promise<Trouble | undefined> {
-  const waiting = newestRevision(parsedPods(pods)).find((pod) =>
+  const waiting = newestPods(pods).find((pod) =>
     !pod.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True")
   );
   const name = waiting?.metadata.name;
@@ -215,29 +109,10 @@ function refusedPods(object: KubeObject): Trouble | undefined {
 
 /** The worst trouble among pods as the API server gives them. */
 export function worst(pods: readonly unknown[]): Trouble | undefined {
-  const troubles = newestRevision(parsedPods(pods)).flatMap(troublesOf);
+  const troubles = newestPods(pods).flatMap(troublesOf);
   const order = ["fatal", "persistent", "pending"];
   const rank = ({ severity, crash }: Trouble) => order.indexOf(severity) - (crash ? 0.5 : 0);
   return troubles.sort((a, b) => rank(a) - rank(b))[0];
-}
-
-function parsedPods(pods: readonly unknown[]): Pod[] {
-  return pods.flatMap((pod) => {
-    const result = v.safeParse(PodSchema, pod);
-    return result.success && !result.output.metadata.deletionTimestamp ? [result.output] : [];
-  });
-}
-
-function newestRevision(pods: readonly Pod[]): Pod[] {
-  const revisionOf = (pod: Pod) =>
-    REVISION_LABELS.map((label) => pod.metadata.labels?.[label]).find((value) => value) ?? "";
-  const created = (pod: Pod) => pod.metadata.creationTimestamp ?? "";
-  const newest = pods.reduce<Pod | undefined>(
-    (latest, pod) => latest === undefined || created(pod) > created(latest) ? pod : latest,
-    undefined,
-  );
-  if (newest === undefined) return [];
-  return pods.filter((pod) => revisionOf(pod) === revisionOf(newest));
 }
 
 function troublesOf(pod: Pod): Trouble[] {
@@ -313,9 +188,4 @@ function crashTrouble(pod: Pod, container: Container, prefix: string): Trouble {
       ended: !state.running,
     },
   };
-}
-
-/** Kind and name, as people say it. */
-export function nameOf(object: Pick<Manifest, "kind" | "metadata">): string {
-  return `${object.kind} ${object.metadata.name}`;
 }

@@ -1,6 +1,6 @@
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
 import type { Clock } from "../std/mod.ts";
-import { hasJustStarted } from "./pod_trouble.ts";
+import { hasJustStarted } from "./pods.ts";
 
 /**
  * How long what has only just started must have been ready, in milliseconds: the kubelet sees within
