@@ -1,9 +1,15 @@
 import { ensureDir, type Exec, type ExecResult, readIfThere, removeQuietly } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
-import { HISTORY_MAX, type ReleaseOptions, templateArgs, upgradeArgs } from "./helm_arguments.ts";
+import { type ReleaseOptions, rollbackArgs, templateArgs, upgradeArgs } from "./helm_arguments.ts";
+import {
+  helmEnvironment,
+  type HelmFiles,
+  type HelmHome,
+  makeHelmHome,
+  type PostRendererCommand,
+} from "./helm_home.ts";
 import { type HelmPreview, parsePreview } from "./helm_preview.ts";
-import { ACTION_MARK, endLeftovers, helmMark } from "./leftovers.ts";
-import { POST_RENDER_COPY, POST_RENDER_SETTINGS } from "./post_render.ts";
+import { endLeftovers, helmMark } from "./leftovers.ts";
 import { withoutMisleading } from "./refusal.ts";
 
 /** What Helm gets beyond its own time limit before it is ended, in milliseconds. */
@@ -19,38 +25,15 @@ const MAX_PREVIEW = 4 * MAX_RENDERED;
 /** The longest error text that is passed on, in characters. */
 const MAX_ERROR = 1_500;
 
-/** The command that Helm runs as post-renderer: Holdfast itself. */
-export interface PostRendererCommand {
-  readonly command: string;
-  readonly args: readonly string[];
-}
-
 /** What {@linkcode Helm} works with. */
-export interface HelmOptions {
+export interface HelmOptions extends HelmHome {
   readonly exec: Exec;
   /** Path of the executable. */
   readonly helm: string;
-  /** A private directory for Helm's own files. */
-  readonly home: string;
-  /** Path of the kubeconfig. */
-  readonly kubeconfig: string;
-  readonly postRenderer: PostRendererCommand;
   readonly signal?: AbortSignal;
 }
 
-export type { ReleaseOptions };
-
-/** The variable that the generated plugin takes its command from. */
-const EXECUTABLE = "HOLDFAST_EXECUTABLE";
-
-/** The variable that this build of Helm takes further `--set` arguments from. */
-const SET_FILE = "HOLDFAST_SET";
-
-/** Files that Helm is told of in its environment. */
-type HelmFiles = Partial<Pick<ReleaseOptions, "settings" | "setFile">> & {
-  /** Where the post-renderer leaves what it is given. */
-  readonly copy?: string;
-};
+export type { PostRendererCommand, ReleaseOptions };
 
 /** How a chart is rendered without installing it. */
 export interface RenderHelmOptions extends ReleaseOptions {
@@ -71,7 +54,7 @@ export class Helm {
   /** @param isPrepared Whether the directories are there. @default they are made */
   constructor(options: HelmOptions, isPrepared = false) {
     this.#options = options;
-    if (!isPrepared) this.#writePlugin();
+    if (!isPrepared) makeHelmHome(options);
   }
 
   /** The same, ended by another signal. */
@@ -165,7 +148,7 @@ export class Helm {
     const { exec, helm, signal } = this.#options;
     const result = await exec(helm, {
       args: ["preview"],
-      env: this.#environment({ settings }),
+      env: helmEnvironment(this.#options, { settings }),
       stdin: JSON.stringify({
         ...{ release, namespace, chart, valuesFiles, set, serverSide, schemaValidation },
       }),
@@ -203,20 +186,7 @@ export class Helm {
     options: Pick<ReleaseOptions, "release" | "namespace" | "timeout" | "serverSide">,
     revision: number,
   ): Promise<void> {
-    const args = [
-      "rollback",
-      options.release,
-      String(revision),
-      "--namespace",
-      options.namespace,
-      "--history-max",
-      String(HISTORY_MAX),
-      "--timeout",
-      `${Math.ceil(options.timeout / 1000)}s`,
-      "--wait=hookOnly",
-      `--server-side=${options.serverSide}`,
-      "--cleanup-on-fail",
-    ];
+    const args = rollbackArgs(options, revision);
     this.#check(await this.#run(args, options.timeout + GRACE), options);
   }
 
@@ -224,29 +194,11 @@ export class Helm {
     const { exec, helm, signal } = this.#options;
     return exec(helm, {
       args,
-      env: this.#environment(files),
+      env: helmEnvironment(this.#options, files),
       timeout,
       maxOutput: MAX_RENDERED,
       ...(signal === undefined ? {} : { signal }),
     });
-  }
-
-  #environment({ settings, setFile, copy }: HelmFiles): Record<string, string> {
-    const { home, kubeconfig, postRenderer } = this.#options;
-    return {
-      HOME: home,
-      TMPDIR: `${home}/tmp`,
-      HELM_CACHE_HOME: `${home}/cache`,
-      HELM_CONFIG_HOME: `${home}/config`,
-      HELM_DATA_HOME: `${home}/data`,
-      HELM_PLUGINS: `${home}/plugins`,
-      KUBECONFIG: kubeconfig,
-      [ACTION_MARK]: helmMark(home),
-      [EXECUTABLE]: postRenderer.command,
-      ...(settings === undefined ? {} : { [POST_RENDER_SETTINGS]: settings }),
-      ...(setFile === undefined ? {} : { [SET_FILE]: setFile }),
-      ...(copy === undefined ? {} : { [POST_RENDER_COPY]: copy }),
-    };
   }
 
   #check(result: ExecResult, options: Pick<ReleaseOptions, "release" | "namespace">): void {
@@ -257,26 +209,6 @@ export class Helm {
       message: `release ${options.release} in namespace ${options.namespace}: ${why}`,
       disposition: "retry",
     });
-  }
-
-  #writePlugin(): void {
-    const { home, postRenderer } = this.#options;
-    for (const name of ["tmp", "cache", "config", "data", "plugins/holdfast"]) {
-      ensureDir(`${home}/${name}`);
-    }
-    // Helm splits the command at spaces before it fills in variables, so that a path with spaces is
-    // safe only as a variable (helm 4, internal/plugin/subprocess_commands.go).
-    const plugin = {
-      apiVersion: "v1",
-      name: "holdfast",
-      version: "0.1.0",
-      type: "postrenderer/v1",
-      runtime: "subprocess",
-      runtimeConfig: {
-        platformCommand: [{ command: `\${${EXECUTABLE}}`, args: postRenderer.args }],
-      },
-    };
-    Deno.writeTextFileSync(`${home}/plugins/holdfast/plugin.yaml`, JSON.stringify(plugin));
   }
 }
 

@@ -1,5 +1,5 @@
 /** Revisions that Helm keeps of a release (Zarf 0.84, helm/chart.go). */
-export const HISTORY_MAX = 10;
+const HISTORY_MAX = 10;
 
 /** One release to bring to a chart's content. */
 export interface ReleaseOptions {
@@ -52,7 +52,7 @@ export function upgradeArgs(options: ReleaseOptions, more: readonly string[]): s
     "--history-max",
     String(HISTORY_MAX),
     "--timeout",
-    `${Math.ceil(options.timeout / 1000)}s`,
+    seconds(options.timeout),
     `--wait=${options.waits === true ? "legacy" : "hookOnly"}`,
     `--server-side=${options.serverSide}`,
     ...(options.forceConflicts === true ? ["--force-conflicts"] : []),
@@ -61,4 +61,30 @@ export function upgradeArgs(options: ReleaseOptions, more: readonly string[]): s
     ...options.valuesFiles.flatMap((file) => ["--values", file]),
     ...(options.schemaValidation ? [] : ["--skip-schema-validation"]),
   ];
+}
+
+/** The arguments that bring a release back to an earlier revision. */
+export function rollbackArgs(
+  options: Pick<ReleaseOptions, "release" | "namespace" | "timeout" | "serverSide">,
+  revision: number,
+): string[] {
+  return [
+    "rollback",
+    options.release,
+    String(revision),
+    "--namespace",
+    options.namespace,
+    "--history-max",
+    String(HISTORY_MAX),
+    "--timeout",
+    seconds(options.timeout),
+    "--wait=hookOnly",
+    `--server-side=${options.serverSide}`,
+    "--cleanup-on-fail",
+  ];
+}
+
+/** As Go writes a time. */
+function seconds(ms: number): string {
+  return `${Math.ceil(ms / 1_000)}s`;
 }
