@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Clock, describeError, type Logger, osErrorCode } from "../std/mod.ts";
+import { type Clock, Complaints, describeError, type Logger, osErrorCode } from "../std/mod.ts";
 import type { ClusterAccess } from "./access.ts";
 import { Deadline } from "./deadline.ts";
 import { KubeError } from "./errors.ts";
+import { readBody } from "./read_body.ts";
 
 /** One HTTP request below the server's address. */
 export interface HttpRequest {
@@ -59,8 +60,8 @@ export interface SendOptions {
 
 /**
  * HTTPS to one API server. Where address or credentials are others by now they are taken over,
- * whatever the server has said before. HTTP/1.1 only: on Deno's HTTP/2 one connection that went silent makes every
- * request of the client time out (measured on 2.7.11).
+ * whatever the server has said before. HTTP/1.1 only: on Deno's HTTP/2 one connection that went silent
+ * makes every request of the client time out (measured on 2.7.11).
  */
 export class Transport {
   readonly #load: () => ClusterAccess;
@@ -70,7 +71,7 @@ export class Transport {
   #timeouts = 0;
   #renewedAt = -Infinity;
   #lookedAt: number;
-  #said = "";
+  readonly #complaints: Complaints;
   #era = new AbortController();
   #token: { readonly value: string; readonly readAt: number } | undefined;
   #closed = false;
@@ -78,6 +79,9 @@ export class Transport {
   constructor(load: () => ClusterAccess, options: TransportOptions) {
     this.#load = load;
     this.#options = options;
+    this.#complaints = new Complaints((error) =>
+      options.logger.warn("the API server's credentials cannot be read again", { error })
+    );
     this.#access = load();
     this.#client = createClient(this.#access);
     this.#lookedAt = options.clock.monotonic();
@@ -98,7 +102,10 @@ export class Transport {
     const deadline = new Deadline(options.timeout ?? this.#options.timeout, options.signal);
     try {
       const response = await this.#fetch(request, deadline);
-      const body = await readBody(response.body, deadline, request, options.maxBody ?? MAX_BODY);
+      const body = await readBody(response.body, deadline, {
+        limit: options.maxBody ?? MAX_BODY,
+        what: `${request.method} ${request.path}`,
+      });
       this.#timeouts = 0;
       return { status: response.status, headers: response.headers, body };
     } catch (error) {
@@ -181,13 +188,13 @@ export class Transport {
     this.#lookedAt = now;
     try {
       const access = this.#load();
-      this.#said = "";
+      this.#complaints.settle();
       if (isDeepStrictEqual(access, this.#access)) return false;
       this.#use(access);
       this.#token = undefined;
       this.#timeouts = 0;
     } catch (error) {
-      this.#complain(describeError(error));
+      this.#complaints.say(describeError(error));
       return false;
     }
     const old = this.#era;
@@ -202,12 +209,6 @@ export class Transport {
     this.#client.close();
     this.#access = access;
     this.#client = client;
-  }
-
-  #complain(error: string): void {
-    if (error === this.#said) return;
-    this.#said = error;
-    this.#options.logger.warn("the API server's credentials cannot be read again", { error });
   }
 
   #translate(request: HttpRequest, error: unknown, deadline: Deadline): unknown {
@@ -285,60 +286,4 @@ function readToken(path: string): string {
       cause,
     });
   }
-}
-
-/** Bytes that a body is read in. */
-const BLOCK = 256 << 10;
-
-/**
- * A whole body. It is read into blocks that are filled to their end: a stream's own chunks are small
- * parts of large buffers, which would hold several times the memory of the body.
- */
-async function readBody(
-  stream: ReadableStream<Uint8Array> | null,
-  deadline: Deadline,
-  request: HttpRequest,
-  limit: number,
-): Promise<Uint8Array> {
-  if (stream === null) return new Uint8Array();
-  const reader = stream.getReader({ mode: "byob" });
-  const blocks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for (let block = new Uint8Array(BLOCK), filled = 0;;) {
-      const { done, value } = await deadline.race(reader.read(block.subarray(filled)));
-      if (done) {
-        return concat([...blocks, new Uint8Array(value?.buffer ?? block.buffer, 0, filled)]);
-      }
-      block = new Uint8Array(value.buffer);
-      filled += value.length;
-      size += value.length;
-      if (size > limit) throw tooLarge(request, limit);
-      if (filled < BLOCK) continue;
-      blocks.push(block);
-      [block, filled] = [new Uint8Array(BLOCK), 0];
-    }
-  } catch (error) {
-    reader.cancel().catch(() => {});
-    throw error;
-  }
-}
-
-function tooLarge(request: HttpRequest, limit: number): KubeError {
-  return new KubeError({
-    reason: "TooLarge",
-    message: `${request.method} ${request.path}: the answer is larger than ${limit} bytes`,
-  });
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }
