@@ -133,8 +133,11 @@ class Agent {
 
   #beginEtcd(signal: AbortSignal): Promise<void> {
     const { settings, store, cluster, parts, logger } = this.#base;
-    const apiAnswered = () => cluster.reached;
-    return beginEtcd({ settings, dataDir: store.dir, apiAnswered, parts, logger }, signal);
+    return beginEtcd({
+      ...{ settings, dataDir: store.dir, parts, logger },
+      apiAnswered: () => cluster.reached,
+      onWait: (why) => cluster.unmade = why,
+    }, signal);
   }
 
   #serve(signal: AbortSignal): Promise<void>[] {

@@ -5,6 +5,7 @@ import type { Part } from "./listeners.ts";
 /** Why the cluster cannot be used now. */
 export type ClusterReason =
   | "NoKubeconfig"
+  | "NoCluster"
   | "KubeconfigUnusable"
   | "MayNotDeploy"
   | "NodeNameUnknown"
@@ -22,8 +23,11 @@ export interface ClusterConnectionOptions {
   readonly part: Part;
   /** Where the agent makes the kubeconfig itself: what it waits for. */
   readonly awaited?: () => string;
-  /** And looks whether it should lead elsewhere, after the API server did not answer. Never throws. */
-  readonly lookAnew?: () => Promise<void>;
+  /**
+   * And looks whether it should lead elsewhere, after the API server did not answer: whether it does
+   * now. Never throws.
+   */
+  readonly lookAnew?: () => Promise<boolean>;
   readonly clock?: Clock;
 }
 
@@ -34,7 +38,7 @@ export class ClusterConnection {
   readonly #part: Part;
   readonly #clock: Clock;
   readonly #awaited: (() => string) | undefined;
-  readonly #lookAnew: (() => Promise<void>) | undefined;
+  readonly #lookAnew: (() => Promise<boolean>) | undefined;
   #client: KubeClient | undefined;
   #said = "";
   #reached = false;
@@ -50,6 +54,9 @@ export class ClusterConnection {
     this.#awaited = options.awaited;
     this.#lookAnew = options.lookAnew;
   }
+
+  /** What keeps the site's first cluster from being made, as long as something does. */
+  unmade: string | undefined;
 
   /** Path of the kubeconfig, for child processes. */
   get kubeconfig(): string | undefined {
@@ -106,7 +113,10 @@ export class ClusterConnection {
       } catch (error) {
         if (signal.aborted) return undefined;
         this.#say(describeError(error));
-        await this.#lookAnew?.();
+        if (await this.#lookAnew?.() === true) {
+          this.#client?.lookAgain();
+          continue;
+        }
       }
       await this.#clock.sleep(RETRY_INTERVAL, signal);
     }

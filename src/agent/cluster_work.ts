@@ -87,7 +87,9 @@ export class ClusterWork implements PackageActions {
       );
       part.set(true, "everything that was accepted is deployed or has its verdict");
     } catch (cause) {
-      const error = changed.aborted && !signal.aborted ? otherName(cause) : cause;
+      const error = changed.aborted && !signal.aborted
+        ? otherName(cause)
+        : noCluster(this.#options.cluster) ?? cause;
       part.set(false, describeError(error));
       throw error;
     } finally {
@@ -184,6 +186,17 @@ export class ClusterWork implements PackageActions {
     }
     onChange();
   }
+}
+
+/** What keeps the cluster from being made says more than that nobody answers. */
+function noCluster({ reached, unmade }: ClusterConnection): ClusterError | undefined {
+  if (reached || unmade === undefined) return undefined;
+  return new ClusterError({
+    reason: "NoCluster",
+    message: unmade,
+    kept: "packages are taken in and wait",
+    disposition: "wait",
+  });
 }
 
 function mayNotDeploy(): ClusterError {

@@ -147,6 +147,25 @@ Deno.test("work is done under the lease, with registry and webhook, and the leas
     assert.match(stage.part.message, /everything that was accepted is deployed/);
   }));
 
+Deno.test("before there is a cluster, what keeps it from being made is said", () =>
+  staged(async (stage) => {
+    const { connection, work, cluster } = stage;
+    const leading = () => work.lead(() => Promise.resolve(), never);
+    connection.unmade = "no cluster is made yet: the control plane 10.0.0.3 does not answer";
+    const { intercept } = cluster.api;
+    const refuse = () => status(503, "ServiceUnavailable", "no");
+    cluster.api.intercept = refuse;
+    await assert.rejects(leading, { reason: "NoCluster", disposition: "wait" });
+    assert.match(stage.part.message, /^no cluster is made yet: .*10\.0\.0\.3.*taken in and wait$/);
+    cluster.api.intercept = intercept;
+    assert(await connection.connected(never));
+    cluster.api.intercept = refuse;
+    await assert.rejects(leading, (error) => {
+      assert.notEqual((error as { reason?: string }).reason, "NoCluster", "one has answered");
+      return true;
+    });
+  }));
+
 Deno.test("a node that may not deploy says so, and asks for nothing", () =>
   staged(async (stage) => {
     stage.isNode = true;

@@ -19,14 +19,43 @@ export function judgePeers(
     if (statement?.word !== "cluster") continue;
     return { kind: "over", seen: `the control plane ${address} says: ${statement.text}` };
   }
-  const objections = answers.map((answer) => objectionOf(answer, controlPlanes));
-  const found = objections.filter((objection) => objection !== undefined);
-  if (found.length === 0) return undefined;
-  return { kind: "wait", text: found.join("; "), wrong: true };
+  return objectionTo(
+    answers,
+    (answer) => strangenessOf(answer, controlPlanes) ?? wordAgainst(answer),
+  );
 }
 
-/** Why this answer is not enough. */
-function objectionOf(
+/**
+ * Judges what the other control planes have said for one that does not begin itself: who is not there,
+ * or has other settings, keeps the first one from beginning. What it says of itself is not its matter.
+ *
+ * @returns undefined when all are there
+ */
+export function judgeCompany(
+  answers: readonly PeerAnswer[],
+  controlPlanes: readonly string[],
+): Objection | undefined {
+  if (answers.some(({ statement }) => statement?.word === "cluster")) return undefined;
+  return objectionTo(answers, (answer) => strangenessOf(answer, controlPlanes));
+}
+
+/** What a person can do about one that never answers, as far as it is safe. */
+const REMEDY =
+  "switch it on and see to the network; if it never comes, and this site never had a " +
+  "cluster, take its address off bootstrap.control-planes on all the others";
+
+function objectionTo(
+  answers: readonly PeerAnswer[],
+  against: (answer: PeerAnswer) => string | undefined,
+): Objection | undefined {
+  const found = answers.map(against).filter((text) => text !== undefined);
+  if (found.length === 0) return undefined;
+  const remedy = answers.some(({ silent }) => silent) ? [REMEDY] : [];
+  return { kind: "wait", text: [...found, ...remedy].join("; "), wrong: true };
+}
+
+/** Why this is not the answer of a control plane of the same settings. */
+function strangenessOf(
   { address, statement, text }: PeerAnswer,
   controlPlanes: readonly string[],
 ): string | undefined {
@@ -39,6 +68,10 @@ function objectionOf(
     const list = statement.controlPlanes.join(", ") || "none";
     return `${who} has another list of control planes: ${list}`;
   }
-  if (statement.word !== "never") return `${who} says: ${statement.text}`;
   return undefined;
+}
+
+function wordAgainst({ address, statement }: PeerAnswer): string | undefined {
+  if (statement === undefined || statement.word === "never") return undefined;
+  return `the control plane ${address} says: ${statement.text}`;
 }

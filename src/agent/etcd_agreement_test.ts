@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { judgePeers } from "./etcd_agreement.ts";
+import { judgeCompany, judgePeers } from "./etcd_agreement.ts";
 import type { PeerAnswer } from "./etcd_peers.ts";
 import type { EtcdStatement } from "./etcd_word.ts";
 
@@ -75,4 +75,45 @@ Deno.test("one that knows of a cluster settles it, whatever the others say", () 
       seen: "the control plane 10.0.0.3 says: etcd has data",
     });
   }
+});
+
+const REMEDY =
+  /switch it on .* never had a cluster, take its address off bootstrap\.control-planes/;
+
+Deno.test("what to do about one that never answers is said, and not about anything else", () => {
+  const silent: PeerAnswer = {
+    address: "10.0.0.3",
+    text: "does not answer: refused",
+    silent: true,
+  };
+  for (const judge of [judgePeers, judgeCompany]) {
+    const objection = judge([SECOND, silent], SITE);
+    assert.match(JSON.stringify(objection), /10\.0\.0\.3 does not answer: refused; switch/);
+    assert.match(JSON.stringify(objection), REMEDY);
+    const foreign = judge([SECOND, { address: "10.0.0.3", text: "answers with HTTP 403" }], SITE);
+    assert.match(JSON.stringify(foreign), /10\.0\.0\.3 answers with HTTP 403/);
+    assert.doesNotMatch(JSON.stringify(foreign), REMEDY);
+  }
+});
+
+Deno.test("who joins misses only those that are not there or have other settings", () => {
+  const rows: [name: string, PeerAnswer, text: RegExp | undefined][] = [
+    ["all are there", THIRD, undefined],
+    ["the cluster is made now", says("10.0.0.3", { word: "making" }), undefined],
+    ["it cannot say yet", says("10.0.0.3", { word: "unknown" }), undefined],
+    ["nothing is said", { address: "10.0.0.3" }, /10\.0\.0\.3 says nothing/],
+    [
+      "another machine",
+      says("10.0.0.3", { addresses: ["10.0.0.9"] }),
+      /other addresses: 10\.0\.0\.9/,
+    ],
+    ["another list", says("10.0.0.3", { controlPlanes: [] }), /another list .*: none/],
+  ];
+  for (const [name, answer, text] of rows) {
+    const objection = judgeCompany([SECOND, answer], SITE);
+    if (text === undefined) assert.equal(objection, undefined, name);
+    else assert.match(JSON.stringify(objection), text, name);
+  }
+  const knows = says("10.0.0.2", { word: "cluster", controlPlanes: [] });
+  assert.equal(judgeCompany([knows, { address: "10.0.0.3" }], SITE), undefined);
 });

@@ -12,6 +12,8 @@ export interface EtcdBeginning {
   readonly dataDir: string;
   /** Whether an API server has answered this agent. */
   readonly apiAnswered: () => boolean;
+  /** Told what keeps the cluster from being made, and when nothing does any more. */
+  readonly onWait: (why: string | undefined) => void;
   /** How the beginning is, and how the listener for other control planes is. */
   readonly parts: { readonly etcd: Part; readonly peers: Part };
   readonly logger: Logger;
@@ -22,7 +24,7 @@ export interface EtcdBeginning {
  * planes until the signal aborts.
  */
 export async function beginEtcd(options: EtcdBeginning, signal: AbortSignal): Promise<void> {
-  const { settings, parts, logger, dataDir, apiAnswered } = options;
+  const { settings, parts, logger, dataDir, apiAnswered, onWait } = options;
   if (settings["bootstrap-etcd"] === undefined) return;
   const socket = settings["talos-socket"];
   if (socket === undefined) {
@@ -32,7 +34,7 @@ export async function beginEtcd(options: EtcdBeginning, signal: AbortSignal): Pr
   const controlPlanes = settings["bootstrap-control-planes"];
   const address = splitAddress(peerAddressOf(settings));
   const bootstrap = new EtcdBootstrap({
-    ...{ socket, dataDir, controlPlanes, apiAnswered, logger },
+    ...{ socket, dataDir, controlPlanes, apiAnswered, onWait, logger },
     part: parts.etcd,
     peerPort: address.port,
   });

@@ -2,6 +2,7 @@ import { type Clock, describeError, failpoint, type Logger, systemClock } from "
 import { TalosClient } from "../talos/mod.ts";
 import { ApiProber } from "./api_probe.ts";
 import { judgePeers, type Objection } from "./etcd_agreement.ts";
+import { EtcdCompany } from "./etcd_company.ts";
 import { ETCD_DATA, type EtcdFacts, lookAtTalos } from "./etcd_facts.ts";
 import { ETCD_MARKER_FAILPOINTS, EtcdMarker, type EtcdMemory } from "./etcd_marker.ts";
 import { askPeer, type WordSource } from "./etcd_peers.ts";
@@ -44,6 +45,8 @@ export interface EtcdBootstrapOptions {
   readonly peerPort: number;
   /** Whether an API server has answered this agent. */
   readonly apiAnswered: () => boolean;
+  /** Told what keeps the cluster from being made, and when nothing does any more. */
+  readonly onWait?: (why: string | undefined) => void;
   readonly part: Part;
   readonly logger: Logger;
   /** etcd's data directory, as far as it can be written. @default {@linkcode ETCD_DATA} */
@@ -62,6 +65,7 @@ export class EtcdBootstrap implements WordSource {
   readonly #clock: Clock;
   readonly #marker: EtcdMarker;
   readonly #prober = new ApiProber();
+  readonly #company: EtcdCompany;
   readonly #controlPlane = Promise.withResolvers<void>();
   #secret: { readonly text: string | undefined; readonly readAt: number } | undefined;
   #said = "";
@@ -70,6 +74,7 @@ export class EtcdBootstrap implements WordSource {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#marker = new EtcdMarker(options.dataDir);
+    this.#company = new EtcdCompany({ ...options, clock: this.#clock });
   }
 
   /** Looks until the signal aborts, seldom when there is a cluster; a worker it leaves alone. */
@@ -82,7 +87,7 @@ export class EtcdBootstrap implements WordSource {
         if (next === "never") return;
       } catch (error) {
         if (signal.aborted) return;
-        if (next === "soon") this.#say(false, describeError(error));
+        if (next === "soon") this.#wait(false, describeError(error));
       }
       await this.#clock.sleep(next === "soon" ? INTERVAL : WATCH_INTERVAL, signal);
     }
@@ -126,10 +131,10 @@ export class EtcdBootstrap implements WordSource {
         this.#say(true, verdict.text);
         return "never";
       case "joins":
-        this.#say(true, `the control plane ${verdict.first} makes the cluster, this one joins it`);
+        await this.#join(verdict.first, facts, signal);
         return "soon";
       case "wait":
-        this.#say(verdict.wrong !== true, `no cluster is made yet: ${verdict.text}`);
+        this.#wait(verdict.wrong !== true, `no cluster is made yet: ${verdict.text}`);
         return "soon";
       case "making":
         this.#say(true, verdict.text);
@@ -175,6 +180,14 @@ export class EtcdBootstrap implements WordSource {
     const verdict = judgeMachine(facts, memory, this.#options.controlPlanes);
     if (verdict.kind !== "first") return verdict;
     return await this.#objection(facts, verdict.others, signal) ?? verdict;
+  }
+
+  /** Another machine makes the cluster: says who keeps it from that. */
+  async #join(first: string, facts: EtcdFacts, signal: AbortSignal): Promise<void> {
+    const joins = `the control plane ${first} makes the cluster, this one joins it`;
+    const missing = await this.#company.missing(facts, signal);
+    if (missing === undefined) this.#say(true, joins);
+    else this.#wait(false, `no cluster is made yet: ${missing}; ${joins}`);
   }
 
   /** What other machines say against it: the other control planes, and whoever is an API server. */
@@ -260,8 +273,15 @@ export class EtcdBootstrap implements WordSource {
     return "seldom";
   }
 
-  /** Says it on the status page, and in the log when it is news. */
+  /** Says what keeps the cluster from being made, to whoever waits for it, too. */
+  #wait(ok: boolean, text: string): void {
+    this.#say(ok, text);
+    this.#options.onWait?.(text);
+  }
+
+  /** Says it on the status page, and in the log when it is news. Nothing is waited for any more. */
   #say(ok: boolean, text: string): void {
+    this.#options.onWait?.(undefined);
     this.#options.part.set(ok, text);
     if (text === this.#said) return;
     this.#said = text;

@@ -30,6 +30,8 @@ export interface PeerAnswer {
   readonly statement?: EtcdStatement;
   /** Why there is none. */
   readonly text?: string;
+  /** Nobody answers there at all. */
+  readonly silent?: true;
 }
 
 /** Asks the agent on another control plane. Never throws. */
@@ -56,7 +58,7 @@ export async function askPeer(
     if (statement === undefined) return { address, text: "answers without this site's key" };
     return { address, statement };
   } catch (error) {
-    return { address, text: `does not answer: ${describeError(error)}` };
+    return { address, text: `does not answer: ${describeError(error)}`, silent: true };
   }
 }
 

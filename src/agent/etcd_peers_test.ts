@@ -48,6 +48,7 @@ Deno.test("who has another key is told nothing, and is not believed", () =>
 Deno.test("one that is not there, is at its start, or is something else is no word", async () => {
   const gone = await askPeer("127.0.0.1", 1, SECRET, LIVE);
   assert.match(gone.text ?? "", /^does not answer: /);
+  assert.equal(gone.silent, true);
   await withPeer({ ...SOURCE, secret: () => Promise.resolve(undefined) }, async (port) => {
     const early = await askPeer("127.0.0.1", port, SECRET, LIVE);
     assert.match(early.text ?? "", /HTTP 503: Talos does not have the site's secrets yet/);

@@ -47,14 +47,15 @@ export class LedKubeconfig {
     await this.lookAnew();
   }
 
-  /** Looks where it should lead now. @throws what the file system throws. */
-  async lookAnew(): Promise<void> {
+  /** Looks where it should lead: whether it is another one now. @throws what the file system throws. */
+  async lookAnew(): Promise<boolean> {
     const given = this.#given;
     const led = await this.#led(given);
     // Another one may have been given meanwhile, and been written.
-    if (given !== this.#given || led === this.#written) return;
+    if (given !== this.#given || led === this.#written) return false;
     writeFileAtomic(this.#path, led);
     this.#written = led;
+    return true;
   }
 
   async #led(given: string): Promise<string> {

@@ -57,9 +57,10 @@ Deno.test("who is not answered has the kubeconfig lead elsewhere, and goes on th
     await using own = apiServer(port);
     await balancer.stop();
     await answers(own);
-    await own.stop();
     await using back = apiServer(balancer.port);
+    await own.stop();
     await answers(back);
+    assert(clock.slept.every((ms) => ms === 15_000), "it goes on there at once");
     abort.abort();
     await watching;
     cluster.client().close();

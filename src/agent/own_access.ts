@@ -76,9 +76,9 @@ export class OwnAccess implements Disposable {
     return this.#options.settings["kubelet-kubeconfig"] ?? TALOS_KUBELET;
   }
 
-  /** The kubeconfig's API server does not answer: another way to it may be better now. Never throws. */
-  async lookAnew(): Promise<void> {
-    await this.#talos?.lookAnew();
+  /** The kubeconfig's API server does not answer: whether it leads elsewhere now. Never throws. */
+  async lookAnew(): Promise<boolean> {
+    return await this.#talos?.lookAnew() ?? false;
   }
 
   /** Keeps the kubeconfig in step until the signal aborts. */

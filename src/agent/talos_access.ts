@@ -72,12 +72,13 @@ export class TalosAccess implements Disposable {
     }, signal);
   }
 
-  /** Who used the kubeconfig was not answered: looks where it should lead now. Never throws. */
-  async lookAnew(): Promise<void> {
+  /** Who used the kubeconfig was not answered: whether it leads elsewhere now. Never throws. */
+  async lookAnew(): Promise<boolean> {
     try {
-      if (this.#file.isThere) await this.#file.lookAnew();
+      return this.#file.isThere && await this.#file.lookAnew();
     } catch (error) {
       this.#complain(error);
+      return false;
     }
   }
 

@@ -108,6 +108,11 @@ export class KubeClient {
     return this.#transport.server;
   }
 
+  /** The kubeconfig has just changed: the next request goes by it. */
+  lookAgain(): void {
+    this.#transport.lookAgain();
+  }
+
   /** How many writing requests were sent, dry runs excepted. */
   get writes(): number {
     return [...this.#writes.values()].reduce((sum, count) => sum + count, 0);

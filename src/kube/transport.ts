@@ -140,6 +140,11 @@ export class Transport {
     if (!this.#look()) this.#use(this.#access);
   }
 
+  /** The next request looks at the kubeconfig, however lately it was looked at. */
+  lookAgain(): void {
+    this.#lookedAt = -Infinity;
+  }
+
   /** Every later request fails; open streams end by their own signal. */
   close(): void {
     if (this.#closed) return;
