@@ -17,6 +17,7 @@ import {
 import { KubeClient, KubeError, type KubeObject } from "../../src/kube/mod.ts";
 import { type Clock, systemClock } from "../../src/std/mod.ts";
 import { Cluster, type ClusterNode, type NodeProcess, obstacle } from "../cluster/mod.ts";
+import { despitePauses } from "../fakes/testing.ts";
 
 const PORT = 7471;
 const REGISTRY_ADDRESS = "127.0.0.1:31999";
@@ -71,7 +72,7 @@ async function webhooks(kube: KubeClient): Promise<Configuration["webhooks"]> {
 /** Waits until the API server acts on a configuration that was changed a moment ago. */
 async function eventually(what: string, look: () => Promise<boolean>): Promise<void> {
   for (let attempt = 0; !await look(); attempt++) {
-    assert.ok(attempt < 50, `it never came to this: ${what}`);
+    assert.ok(attempt < 600, `it never came to this: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -85,7 +86,7 @@ async function startWebhook(cluster: Cluster, node: ClusterNode): Promise<NodePr
   );
   const probe = ["-c", `exec 3<>/dev/tcp/127.0.0.1/${PORT}`];
   for (let attempt = 0; (await node.exec("bash", probe)).code !== 0; attempt++) {
-    assert.ok(attempt < 100, await Deno.readTextFile(process.logPath));
+    assert.ok(attempt < 300, await Deno.readTextFile(process.logPath));
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   return process;
@@ -345,15 +346,23 @@ Deno.test({
 
     await t.step("an agent that hangs costs three seconds at most, and no pod", async () => {
       await webhook?.kill("SIGSTOP");
-      const started = performance.now();
-      const { containers } = await admitted(kube, pod("default"));
-      const took = performance.now() - started;
-      assert.equal(containers[0]?.image, "nginx:1.27");
-      assert.ok(took > 2_000 && took < 4_500, `${took} ms`);
+      await despitePauses(async () => {
+        const started = performance.now();
+        const { containers } = await admitted(kube, pod("default"));
+        const took = performance.now() - started;
+        assert.equal(containers[0]?.image, "nginx:1.27");
+        assert.ok(took > 2_000 && took < 4_500, `${took} ms`);
+      });
       const ref = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "asked" };
-      const labelled = performance.now();
-      await kube.patch(ref, { type: "merge", body: { metadata: { labels: { a: "c" } } } });
-      assert.ok(performance.now() - labelled < 1_000, "a label need not wait");
+      let labels = 0;
+      await despitePauses(async () => {
+        const labelled = performance.now();
+        await kube.patch(ref, {
+          type: "merge",
+          body: { metadata: { labels: { a: `${labels++}` } } },
+        });
+        assert.ok(performance.now() - labelled < 1_000, "a label need not wait");
+      });
       await webhook?.kill("SIGCONT");
       await eventually(
         "it answers",
@@ -366,15 +375,21 @@ Deno.test({
       await webhook?.status;
       const ignoring = pod("default", { labels: { "zarf.dev/agent": "ignore" } });
       for (const each of [pod("default"), pod("kube-system"), pod("ignored"), ignoring]) {
-        const started = performance.now();
-        assert.equal((await admitted(kube, each)).containers[0]?.image, "nginx:1.27");
-        assert.ok(performance.now() - started < 2_500);
+        await despitePauses(async () => {
+          const started = performance.now();
+          assert.equal((await admitted(kube, each)).containers[0]?.image, "nginx:1.27");
+          assert.ok(performance.now() - started < 2_500);
+        });
       }
     });
 
     await t.step("an agent that comes back is called again", async () => {
       webhook = await startWebhook(cluster, node);
-      assert.equal((await admitted(kube, pod("default"))).containers[0]?.image, NGINX);
+      // The first answer of a new process may be late.
+      await eventually(
+        "it answers",
+        async () => (await admitted(kube, pod("default"))).containers[0]?.image === NGINX,
+      );
     });
 
     await t.step("what somebody changed in the configuration is put right", async () => {
