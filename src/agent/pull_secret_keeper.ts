@@ -182,6 +182,8 @@ export class PullSecretKeeper {
       }
       this.#outages = 0;
       this.#turns.done(name);
+      // Somebody may have changed it again before the answer came.
+      this.#changed ||= this.#wrong.has(name);
       const count = this.#repairs.get(name)?.count ?? 0;
       this.#repairs.set(name, { last: this.#clock.monotonic(), count: count + 1 });
     } catch (error) {
