@@ -372,11 +372,11 @@ Deno.test("a component that takes too long is ended with all that it has started
 
 Deno.test("the limit of a whole deployment is over all components and all attempts", () =>
   despitePauses(async () => {
-    const slow = (site: Site) => ({ onDeploy: { before: [site.say("x", "sleep 1")] } });
-    for (const used of [0, 58_600]) {
+    const slow = (site: Site) => ({ onDeploy: { before: [site.say("x", "sleep 3")] } });
+    for (const used of [0, 50_700]) {
       await using site = await Site.ready();
       const components = ["a", "b", "c"].map((name) => ({ name, actions: slow(site) }));
-      const limits = { package: used + 1_800, used, component: 60_000 };
+      const limits = { package: used + 5_500, used, component: 60_000 };
       const error = await site.failure(site.package(components), { limits });
       assert.equal(error.reason, "DeadlineExceeded");
       assert.match(error.message, /^component "b": the deployment took longer than .* ms/);

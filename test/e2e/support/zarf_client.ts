@@ -34,7 +34,7 @@ export interface Connection extends AsyncDisposable {
 }
 
 /** How long a connection may take, in milliseconds. */
-const CONNECT_TIMEOUT = 30_000;
+const CONNECT_TIMEOUT = 120_000;
 
 /** Somebody who uses the real zarf from outside the cluster. */
 export class ZarfClient {

@@ -5,7 +5,7 @@ import { Cluster } from "../../../cluster/mod.ts";
 import { HELLO, TestAgent } from "../agent.ts";
 
 /** Milliseconds that one deployment by the real zarf may take. */
-const ZARF_TIMEOUT = 120_000;
+const ZARF_TIMEOUT = 360_000;
 const ZARF_DIRECTORY = "/var/zarf";
 const ADMIN = "/etc/kubernetes/admin.conf";
 
