@@ -6,6 +6,7 @@ import { eventually, HELLO, TestAgent } from "./support/agent.ts";
 import {
   allRun,
   barePod,
+  createWithin,
   IMAGE,
   job,
   makeNamespace,
@@ -13,7 +14,6 @@ import {
   type Pod,
   podsIn,
   said,
-  timed,
   workload,
 } from "./support/workloads.ts";
 
@@ -69,7 +69,7 @@ function webhooksBecome(kube: KubeClient, count: number): Promise<unknown> {
   return eventually(
     `configuration with ${count} webhooks`,
     async () => await webhooksOf(kube) === count ? true : undefined,
-    20_000,
+    60_000,
   );
 }
 
@@ -128,8 +128,7 @@ Deno.test({
     await t.step("an agent that hangs costs each pod three seconds at most", async () => {
       await makeNamespace(kube, "hung");
       await agent.process.kill("SIGSTOP");
-      const took = await timed(() => kube.create(barePod("bare", "hung")));
-      assert.ok(took < 4_500, `${took} ms`);
+      await createWithin(kube, barePod("bare", "hung"), 4_500);
       await agent.process.kill("SIGCONT");
       await allRun(kube, "hung", 1);
     });
@@ -148,7 +147,7 @@ Deno.test({
         await eventually(
           "removal",
           async () => await kube.get(OURS) === undefined ? true : undefined,
-          10_000,
+          60_000,
         );
         await said(agent, "image rewriting", true, /left to Zarf's own agent/);
         await kube.delete({ ...CONFIGURATIONS, name: "zarf" });
@@ -163,13 +162,11 @@ Deno.test({
         await makeNamespace(kube, "taken");
         await agent.stop("SIGKILL");
         const occupant = await occupy(node);
-        const slow = await timed(() => kube.create(barePod("slow", "taken")));
-        assert.ok(slow < 4_500, `${slow} ms`);
+        await createWithin(kube, barePod("slow", "taken"), 4_500);
         await agent.start();
         await said(agent, "image rewriting", false, /taken out by the agent of node node1/);
         assert.equal(await webhooksOf(kube), 0);
-        const quick = await timed(() => kube.create(barePod("quick", "taken")));
-        assert.ok(quick < 2_500, `${quick} ms`);
+        await createWithin(kube, barePod("quick", "taken"), 2_500);
         await allRun(kube, "taken", 2);
         await occupant.kill();
         await occupant.status;
