@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withDirectory } from "../fakes/testing.ts";
+import { despitePauses, withDirectory } from "../fakes/testing.ts";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { serviceYaml } from "../../extension/build/image/service.ts";
 import { exec } from "../../src/std/mod.ts";
@@ -74,9 +74,12 @@ Deno.test("machined is as it was built, or differs in one path only", async () =
 Deno.test("the extension lies in a root as in its image, and a second time it is there at once", () =>
   withDirectory(async (dir) => {
     await putExtension(`${dir}/one`);
-    const started = performance.now();
-    await putExtension(`${dir}/two`);
-    assert(performance.now() - started < MADE_BEFORE);
+    let copies = 0;
+    await despitePauses(async () => {
+      const started = performance.now();
+      await putExtension(`${dir}/${["two", "three", "four", "five"][copies++]}`);
+      assert(performance.now() - started < MADE_BEFORE);
+    });
     for (const each of ["one", "two"]) {
       const spec = `${dir}/${each}/rootfs/usr/local/etc/containers/holdfast.yaml`;
       assert.equal(await Deno.readTextFile(spec), serviceYaml());
