@@ -85,35 +85,46 @@ export async function planPackage(path: string, options: PlanOptions): Promise<v
       terminal: options.terminal,
       taker: unpackInto(unpacked),
     });
-    const { digest, definition, trust } = read.contents;
     Deno.mkdirSync(`${dataDir}/packages`);
-    Deno.renameSync(unpacked, `${dataDir}/packages/${digestHex(digest)}`);
+    Deno.renameSync(unpacked, `${dataDir}/packages/${digestHex(read.contents.digest)}`);
     const kube = KubeClient.fromKubeconfig(kubeconfig);
     try {
-      const site = await siteOf(path, definition.metadata.name, settings, helm, options);
-      const plan = await previewPackage(
-        { digest, ...asDeployed(definition, read.contents.images, site) },
-        {
-          ...site,
-          notes: notesOf(definition),
-          ...await clusterOf(kube, read),
-          ...{ kube, kubeconfig, dataDir },
-          tools: { helm, postRenderer: postRendererCommand() },
-          repositories: { nameOf: gitRepositoryName, publish: () => Promise.resolve() },
-          pullSecrets: settings["image-mode"] === "rewrite",
-          registryAddress: settings["registry-address"],
-          actions: { policy: actionPolicyOf(settings), trusted: trust.state === "Verified" },
-          filesRoots: settings["files-root"],
-          imageName,
-        },
-      );
-      const signature = trust.state +
-        (trust.state === "Verified" ? ` by ${trust.signedBy}` : "");
-      print({ file: path, signature, ...plan }, options);
+      const place = { kube, kubeconfig, dataDir, helm };
+      print(await planOf(path, read, settings, place, options), options);
     } finally {
       kube.close();
     }
   });
+}
+
+/** What deploying a package that was read would do. */
+async function planOf(
+  path: string,
+  read: ReadPackage,
+  settings: Settings,
+  { helm, ...place }: Pick<PreviewContext, "kube" | "kubeconfig" | "dataDir"> & { helm: string },
+  options: PlanOptions,
+): Promise<PlanDocument> {
+  const { digest, definition, images, trust } = read.contents;
+  const site = await siteOf(path, definition.metadata.name, settings, helm, options);
+  const plan = await previewPackage(
+    { digest, ...asDeployed(definition, images, site) },
+    {
+      ...site,
+      ...place,
+      notes: notesOf(definition),
+      ...await clusterOf(place.kube, read),
+      tools: { helm, postRenderer: postRendererCommand() },
+      repositories: { nameOf: gitRepositoryName, publish: () => Promise.resolve() },
+      pullSecrets: settings["image-mode"] === "rewrite",
+      registryAddress: settings["registry-address"],
+      actions: { policy: actionPolicyOf(settings), trusted: trust.state === "Verified" },
+      filesRoots: settings["files-root"],
+      imageName,
+    },
+  );
+  const signature = trust.state + (trust.state === "Verified" ? ` by ${trust.signedBy}` : "");
+  return { file: path, signature, ...plan };
 }
 
 function kubeconfigOf({ kubeconfig }: Settings): string {
