@@ -6,17 +6,15 @@ import { type Layout, nodeDir, nodeIp, type Subnet } from "../cluster/layout.ts"
 import { plugIn, unplug } from "../cluster/network.ts";
 import { findNodes, killNode } from "../cluster/processes.ts";
 import { CNI_PLUGINS, pluginPath } from "../cluster/prerequisites.ts";
-import { cniConfig } from "../cluster/settings.ts";
+import { cniConfig, KUBELET_TUNABLES } from "../cluster/settings.ts";
 import type { MachineConfig } from "./machine_config.ts";
 
 /** machined's environment; PLATFORM says where it finds its configuration. */
 const ENVIRONMENT = ["PATH=/usr/bin", "PLATFORM=container", "TALOSSKU=2CPU-4096RAM"];
 /** Settings of the whole machine that machined and the kubelet write to, below /proc/sys. */
 export const PRIVATE: readonly string[] = [
-  ...["kernel/panic", "kernel/pid_max", "vm/overcommit_memory"],
-  ...["fs/inotify/max_user_instances", "fs/aio-max-nr"],
-  ...["kernel/panic_on_oops", "vm/panic_on_oom"],
-  ...["kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"],
+  ...["kernel/pid_max", "fs/inotify/max_user_instances", "fs/aio-max-nr"],
+  ...Object.keys(KUBELET_TUNABLES),
 ];
 /** What lies where on the host, by where it is in the node; all of it survives a power cut. */
 const KEPT: Readonly<Record<string, string>> = {

@@ -6,10 +6,8 @@ import (
 	"io"
 
 	"github.com/siderolabs/talos/pkg/machinery/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
 	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
-	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/config/validation"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
 )
@@ -27,13 +25,6 @@ type generated struct {
 	Config   string    `json:"config"`
 	Contains contained `json:"contains"`
 }
-
-// container is the mode of machined in namespaces.
-type container struct{}
-
-func (container) String() string        { return "container" }
-func (container) RequiresInstall() bool { return false }
-func (container) InContainer() bool     { return true }
 
 // generateSite makes new secrets and prints the configurations of all nodes, a JSON list.
 func generateSite(from io.Reader, to io.Writer) error {
@@ -60,31 +51,11 @@ func generateSite(from io.Reader, to io.Writer) error {
 }
 
 func generateNode(input *generate.Input, asked question) (generated, error) {
-	kind, err := machine.ParseType(asked.Type)
+	read, err := patched(input, asked)
 	if err != nil {
 		return generated{}, err
 	}
-	base, err := input.Config(kind)
-	if err != nil {
-		return generated{}, err
-	}
-	var patches []configpatcher.Patch
-	for _, text := range asked.Patches {
-		patch, err := configpatcher.LoadPatch([]byte(text))
-		if err != nil {
-			return generated{}, err
-		}
-		patches = append(patches, patch)
-	}
-	patched, err := configpatcher.Apply(configpatcher.WithConfig(base), patches)
-	if err != nil {
-		return generated{}, err
-	}
-	read, err := readAgain(patched)
-	if err != nil {
-		return generated{}, err
-	}
-	if _, err := read.Validate(container{}, validation.WithLocal()); err != nil {
+	if _, err := read.Validate(container, validation.WithLocal()); err != nil {
 		return generated{}, err
 	}
 	text, err := read.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))

@@ -13,15 +13,11 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
-	"github.com/siderolabs/talos/pkg/machinery/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
-	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
-	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
-	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/config/validation"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
 )
@@ -33,20 +29,6 @@ type question struct {
 	Type    string   `json:"type"`
 	Patches []string `json:"patches"`
 }
-
-// refusal is what Talos says, and when: "load" and "apply" of a patch, "read" or "validate" of the
-// configuration.
-type refusal struct {
-	Step  string `json:"step"`
-	Error string `json:"error"`
-}
-
-// metal is the mode of machined on a machine with a disk.
-type metal struct{}
-
-func (metal) String() string        { return "metal" }
-func (metal) RequiresInstall() bool { return true }
-func (metal) InContainer() bool     { return false }
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "generate" {
@@ -88,47 +70,18 @@ func fail(err error) {
 }
 
 func reply(input *generate.Input, asked question) any {
-	kind, err := machine.ParseType(asked.Type)
+	read, err := patched(input, asked)
+	var refused refusal
+	if errors.As(err, &refused) {
+		return refused
+	}
 	if err != nil {
 		fail(err)
 	}
-	base, err := input.Config(kind)
-	if err != nil {
-		fail(err)
-	}
-	var patches []configpatcher.Patch
-	for _, text := range asked.Patches {
-		patch, err := configpatcher.LoadPatch([]byte(text))
-		if err != nil {
-			return refusal{"load", err.Error()}
-		}
-		patches = append(patches, patch)
-	}
-	patched, err := configpatcher.Apply(configpatcher.WithConfig(base), patches)
-	if err != nil {
-		return refusal{"apply", err.Error()}
-	}
-	read, err := readAgain(patched)
-	if err != nil {
-		return refusal{"read", err.Error()}
-	}
-	if warnings, err := read.Validate(metal{}, validation.WithLocal(), validation.WithStrict()); err != nil {
+	if warnings, err := read.Validate(metal, validation.WithLocal(), validation.WithStrict()); err != nil {
 		return refusal{"validate", err.Error()}
 	} else if len(warnings) > 0 {
 		return refusal{"validate", fmt.Sprint(warnings)}
 	}
 	return contents(read)
-}
-
-// readAgain gives the configuration as a machine reads it that it was sent to.
-func readAgain(patched configpatcher.Output) (config.Provider, error) {
-	provider, err := patched.Config()
-	if err != nil {
-		return nil, err
-	}
-	text, err := provider.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))
-	if err != nil {
-		return nil, err
-	}
-	return configloader.NewFromBytes(text)
 }
