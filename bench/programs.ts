@@ -1,4 +1,4 @@
-import { HoldfastError } from "../src/std/mod.ts";
+import { HoldfastError, isFile } from "../src/std/mod.ts";
 import { memoryOf } from "../test/demo/memory.ts";
 
 /** Why a program that a benchmark needs was of no use. */
@@ -94,12 +94,4 @@ export function startProgram(
 export function findProgram(name: string): string | undefined {
   const path = `${Deno.env.get("PATH") ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
   return path.split(":").map((directory) => `${directory}/${name}`).find(isFile);
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

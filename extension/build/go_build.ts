@@ -5,8 +5,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { HoldfastError } from "../../src/std/mod.ts";
-import { cacheDir, hashTree, REPOSITORY_ROOT } from "./places.ts";
+import { HoldfastError, isFile } from "../../src/std/mod.ts";
+import { cacheDir, hashTree, keepNewest, REPOSITORY_ROOT } from "./places.ts";
 
 /** Why a tool is not there. */
 export type ToolReason = "GoMissing" | "ToolBuildFailed" | "ModuleUnavailable";
@@ -75,7 +75,7 @@ export async function ensureTool(
   await build(spec, module, flags, directory, env);
   const seconds = Math.round((performance.now() - started) / MILLISECONDS_PER_SECOND);
   say(`built ${spec.name} in ${seconds} s`);
-  removeOldBuilds(home);
+  keepNewest(home, MAX_CACHED_BUILDS);
   return binary;
 }
 
@@ -174,24 +174,4 @@ function buildFailed(what: string, output: string): ToolError {
     remedy: "check that the Go module proxy can be reached and that the disk has space",
     disposition: "retry",
   });
-}
-
-function removeOldBuilds(home: string): void {
-  const builds = [...Deno.readDirSync(home)]
-    .filter((entry) => entry.isDirectory)
-    .map((entry) => `${home}/${entry.name}`)
-    .map((path) => ({ path, time: Deno.statSync(path).mtime?.getTime() ?? 0 }))
-    .sort((a, b) => b.time - a.time);
-  for (const { path } of builds.slice(MAX_CACHED_BUILDS)) {
-    Deno.removeSync(path, { recursive: true });
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

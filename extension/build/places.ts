@@ -39,3 +39,13 @@ function listFiles(root: string, below: string): string[] {
     return entry.isDirectory ? listFiles(root, path) : entry.isFile ? [path] : [];
   });
 }
+
+/** Removes all folders of a directory but the newest ones, so many of them. */
+export function keepNewest(directory: string, count: number): void {
+  const folders = [...Deno.readDirSync(directory)]
+    .filter((entry) => entry.isDirectory)
+    .map((entry) => `${directory}/${entry.name}`)
+    .map((path) => ({ path, time: Deno.statSync(path).mtime?.getTime() ?? 0 }))
+    .sort((a, b) => b.time - a.time);
+  for (const { path } of folders.slice(count)) Deno.removeSync(path, { recursive: true });
+}

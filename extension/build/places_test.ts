@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cacheDir, hashTree } from "./places.ts";
+import { cacheDir, hashTree, keepNewest } from "./places.ts";
 
 Deno.test("the digest of a tree depends on names and contents and on nothing else", async () => {
   const root = await Deno.makeTempDir();
@@ -29,4 +29,22 @@ Deno.test("the cache is where the user wants it", () => {
   assert.equal(given({ HOLDFAST_CACHE: "/c", XDG_CACHE_HOME: "/x", HOME: "/h" }), "/c");
   assert.equal(given({ XDG_CACHE_HOME: "/x", HOME: "/h" }), "/x/holdfast");
   assert.equal(given({ HOME: "/h" }), "/h/.cache/holdfast");
+});
+
+Deno.test("the newest folders are kept, files are nobody's", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    for (const [at, name] of ["c", "a", "d", "b"].entries()) {
+      await Deno.mkdir(`${root}/${name}/below`, { recursive: true });
+      await Deno.utime(`${root}/${name}`, at, at);
+    }
+    await Deno.writeTextFile(`${root}/lock`, "");
+    const names = () => [...Deno.readDirSync(root)].map(({ name }) => name).sort();
+    keepNewest(root, 4);
+    assert.deepEqual(names(), ["a", "b", "c", "d", "lock"]);
+    keepNewest(root, 2);
+    assert.deepEqual(names(), ["b", "d", "lock"]);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
 });

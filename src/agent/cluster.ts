@@ -1,5 +1,12 @@
 import { KubeClient } from "../kube/mod.ts";
-import { type Clock, describeError, HoldfastError, type Logger, systemClock } from "../std/mod.ts";
+import {
+  type Clock,
+  describeError,
+  HoldfastError,
+  isFile,
+  type Logger,
+  systemClock,
+} from "../std/mod.ts";
 import type { Part } from "./listeners.ts";
 
 /** Why the cluster cannot be used now. */
@@ -141,14 +148,6 @@ export class ClusterConnection {
 
 /** Milliseconds between two looks at an API server that answered. */
 const HEALTH_INTERVAL = 15_000;
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
 
 function noWay(why: string): ClusterError {
   return new ClusterError({

@@ -11,7 +11,7 @@ import {
   type SiteSettings,
   siteValues,
 } from "../deploy/mod.ts";
-import { describeError, dirname } from "../std/mod.ts";
+import { describeError, dirname, isFile } from "../std/mod.ts";
 
 /** The ends of a settings file's name, after the whole name of the package file. */
 const SIDECAR_ENDS = [".config.yaml", ".config.yml", ".config.json", ".config.toml"] as const;
@@ -152,14 +152,6 @@ export function readFile(path: string): FileText {
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path)) };
   } catch (error) {
     return { text: "", problem: `it cannot be read: ${describeError(error)}` };
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { HoldfastError } from "../std/mod.ts";
+import { HoldfastError, isDirectory, isFile } from "../std/mod.ts";
 
 /** A program that the agent calls is missing. */
 export class ToolsError extends HoldfastError<"ToolMissing"> {}
@@ -55,22 +55,6 @@ export function findGit(
   const found = path.split(":").filter((each) => each.startsWith("/"))
     .map((each) => `${each}/git`).find(isFile);
   return found === undefined ? undefined : { git: found };
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /** As it was at the start: a file that is replaced later is called "… (deleted)" by the kernel. */

@@ -4,6 +4,7 @@ import { manifestFiles } from "./raw_chart.ts";
 import { applyTemplates, type Templates } from "./template.ts";
 import type { Filling } from "./template_objects.ts";
 import type { ResolvedVariables } from "./variables.ts";
+import { isOwnDirectory } from "../std/mod.ts";
 
 /** The longest manifest or values file, in bytes; etcd takes no object larger than 1.5 MiB. */
 const MAX_TEXT = 32 << 20;
@@ -74,18 +75,9 @@ function placedFilesOf(file: ZarfFile, index: number, directory: string): Filled
 }
 
 function filesBelow(directory: string, path: string): string[] {
-  if (!isDirectory(`${directory}/${path}`)) return [path];
+  if (!isOwnDirectory(`${directory}/${path}`)) return [path];
   return [...Deno.readDirSync(`${directory}/${path}`)].map(({ name }) => name).sort()
     .flatMap((name) => filesBelow(directory, `${path}/${name}`));
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    // Not through a link: a directory that holds itself has no end.
-    return Deno.lstatSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /** Those that are templates come last (Zarf 0.84, helm/common.go GetChartValuesFiles). */

@@ -1,6 +1,13 @@
 import { basename } from "node:path";
 import type { ZarfComponent, ZarfDataInjection } from "../package/mod.ts";
-import { type Clock, dirname, ensureDir, exec as systemExec, systemClock } from "../std/mod.ts";
+import {
+  type Clock,
+  dirname,
+  ensureDir,
+  exec as systemExec,
+  isOwnDirectory,
+  systemClock,
+} from "../std/mod.ts";
 import { unpackedAt } from "./choose.ts";
 import { DEFAULT_TIMEOUT, type DeployContext, type DeployPackage } from "./context.ts";
 import { DeployError } from "./errors.ts";
@@ -137,7 +144,7 @@ class Injections {
     const { pkg, context } = this.#options;
     const data = `${unpackedAt(pkg, context)}/components/${this.#component}/data`;
     const name = basename(target.path);
-    const found = [`${data}/${at}/${name}`, `${data}/${name}`].find(isDirectory);
+    const found = [`${data}/${at}/${name}`, `${data}/${name}`].find(isOwnDirectory);
     if (found !== undefined) return found;
     throw new DeployError({
       reason: "PackageBroken",
@@ -175,13 +182,5 @@ class Injections {
         signal: this.#signal,
         ...(input === undefined ? {} : { stdin: input }),
       });
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }

@@ -1,4 +1,11 @@
-import { type Digest, digestHex, ensureDir, removeQuietly, systemFs } from "../std/mod.ts";
+import {
+  type Digest,
+  digestHex,
+  ensureDir,
+  isOwnDirectory,
+  removeQuietly,
+  systemFs,
+} from "../std/mod.ts";
 import { gitFolderName, gitRepositoryName } from "../refs/mod.ts";
 import { GitError } from "./errors.ts";
 import { gitFailpoint } from "./failpoints.ts";
@@ -164,7 +171,7 @@ export class Repositories {
 /** Zarf 0.84, src/internal/git/repository.go Open: packages of Zarf 0.24 and before name it otherwise. */
 function cloneOf(url: string, directory: string): string {
   for (const folder of [gitFolderName(url), gitRepositoryName(url)]) {
-    if (isDirectory(`${directory}/${folder}`)) return `${directory}/${folder}`;
+    if (isOwnDirectory(`${directory}/${folder}`)) return `${directory}/${folder}`;
   }
   throw new GitError({
     reason: "RepositoryBroken",
@@ -172,12 +179,4 @@ function cloneOf(url: string, directory: string): string {
     kept: "what is served is as it was",
     remedy: "build the package anew",
   });
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }

@@ -1,4 +1,4 @@
-import { dirname, readIfThere, removeQuietly, systemFs } from "../std/mod.ts";
+import { dirname, isThere, readIfThere, removeQuietly, systemFs } from "../std/mod.ts";
 import { GitError } from "./errors.ts";
 import { gitFailpoint } from "./failpoints.ts";
 import {
@@ -41,7 +41,7 @@ export class ServedRepository {
 
   /** Makes the repository if it is not there, and takes away what a killed git has left in it. */
   async prepare(temporary: string): Promise<void> {
-    if (exists(this.directory)) {
+    if (isThere(this.directory)) {
       removeLeftovers(this.directory, LEFTOVER);
       removeLeftovers(`${this.directory}/objects`, LEFTOVER_OBJECT);
       return;
@@ -175,13 +175,4 @@ function syncTree(directory: string): void {
     if (entry.isDirectory) syncTree(`${directory}/${entry.name}`);
   }
   systemFs.fsyncDir(directory);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

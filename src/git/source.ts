@@ -1,4 +1,5 @@
 import { GitError } from "./errors.ts";
+import { isOwnDirectory } from "../std/mod.ts";
 
 /** The most references of one repository. */
 const MAX_REFERENCES = 100_000;
@@ -32,7 +33,7 @@ export interface SourceRepository {
  */
 export function copySource(clone: string, directory: string): SourceRepository {
   const from = `${clone}/.git`;
-  if (!isDirectory(clone) || !isDirectory(from)) throw broken("it is not in the package");
+  if (!isOwnDirectory(clone) || !isOwnDirectory(from)) throw broken("it is not in the package");
   for (const path of ["objects/pack", "refs/heads", "refs/tags"]) {
     Deno.mkdirSync(`${directory}/${path}`, { recursive: true });
   }
@@ -43,7 +44,7 @@ export function copySource(clone: string, directory: string): SourceRepository {
     linkFile(`${from}/${name}`, `${directory}/${name}`);
   }
   const budget = { left: MAX_REFERENCES };
-  if (isDirectory(`${from}/refs`)) {
+  if (isOwnDirectory(`${from}/refs`)) {
     for (const kind of ["heads", "tags"]) {
       copyReferences(`${from}/refs/${kind}`, `${directory}/refs/${kind}`, budget, 0);
     }
@@ -54,7 +55,7 @@ export function copySource(clone: string, directory: string): SourceRepository {
 const BARE = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
 
 function copyObjects(from: string, to: string): void {
-  if (!isDirectory(from)) throw broken("it has no objects");
+  if (!isOwnDirectory(from)) throw broken("it has no objects");
   for (const { name, isDirectory } of Deno.readDirSync(from)) {
     if (!isDirectory || (name !== "pack" && !FAN_OUT.test(name))) continue;
     Deno.mkdirSync(`${to}/${name}`, { recursive: true });
@@ -68,7 +69,7 @@ function copyObjects(from: string, to: string): void {
 
 function copyReferences(from: string, to: string, budget: { left: number }, depth: number): void {
   if (depth > MAX_DEPTH) throw broken("its references are nested too deeply");
-  if (!isDirectory(from)) return;
+  if (!isOwnDirectory(from)) return;
   for (const entry of Deno.readDirSync(from)) {
     const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
     if (entry.isDirectory) {
@@ -101,14 +102,6 @@ function linkFile(from: string, to: string): void {
     if (Deno.lstatSync(from).isFile) Deno.linkSync(from, to);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }
 

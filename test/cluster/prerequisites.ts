@@ -1,4 +1,4 @@
-import { exec } from "../../src/std/mod.ts";
+import { exec, isFile } from "../../src/std/mod.ts";
 import { ClusterError } from "./errors.ts";
 import { SYSTEM_PATH } from "./run.ts";
 
@@ -172,12 +172,4 @@ function failed(message: string, packages: readonly string[]): ClusterError {
     remedy: `install by hand: ${packages.join(" ")}`,
     disposition: "wait",
   });
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

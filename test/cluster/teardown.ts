@@ -1,4 +1,4 @@
-import { dirname, removeQuietly, systemClock } from "../../src/std/mod.ts";
+import { dirname, isThere, removeQuietly, systemClock } from "../../src/std/mod.ts";
 import { hasCgroups, removeCgroups } from "./cgroups.ts";
 import { ClusterError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
@@ -27,9 +27,9 @@ export async function tearDown(layout: Layout): Promise<void> {
 }
 
 async function removeState(state: string): Promise<void> {
-  for (let attempt = 0; attempt < REMOVE_ATTEMPTS && exists(state); attempt++) {
+  for (let attempt = 0; attempt < REMOVE_ATTEMPTS && isThere(state); attempt++) {
     removeQuietly(state);
-    if (exists(state)) await systemClock.sleep(REMOVE_PAUSE);
+    if (isThere(state)) await systemClock.sleep(REMOVE_PAUSE);
   }
   try {
     // Only when no other cluster is in it.
@@ -49,15 +49,6 @@ export async function leftovers(layout: Layout): Promise<string[]> {
     ...(subnet === undefined ? [] : [`link ${subnet.bridge}`]),
     ...mounts.map((line) => `mount ${line}`),
     ...(hasCgroups(layout.cgroup) ? [`cgroup ${layout.cgroup}`] : []),
-    ...(exists(layout.state) ? [`files in ${layout.state}`] : []),
+    ...(isThere(layout.state) ? [`files in ${layout.state}`] : []),
   ];
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import { build } from "../../extension/build/main.ts";
 import { cacheDir, REPOSITORY_ROOT, TOOLS, type ToolSpec } from "../../extension/build/go_tools.ts";
 import type { Program } from "./agent.ts";
 import type { Tell } from "./screen.ts";
+import { isFile } from "../../src/std/mod.ts";
 
 /** The binary that `deno task build` leaves. */
 export const BINARY = `${REPOSITORY_ROOT}/dist/holdfast`;
@@ -56,13 +57,4 @@ export async function nodeProgram(tell: Tell): Promise<Program> {
     args: ["run", "-A", `${REPOSITORY_ROOT}/main.ts`],
     label: "main.ts, from source (deno task build makes a binary of it)",
   };
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { type Digest, digestHex, digestOf } from "../../src/std/mod.ts";
+import { type Digest, digestHex, digestOf, isThere } from "../../src/std/mod.ts";
 import { type Finding, findings } from "./findings.ts";
 import type { GoodPackage } from "./packages.ts";
 
@@ -106,9 +106,9 @@ function readRecords(dataDir: string): Records {
   const copy = Deno.makeTempDirSync({ prefix: "holdfast-database-" });
   try {
     for (const name of ["holdfast.db", "holdfast.db-wal"]) {
-      if (exists(`${dataDir}/${name}`)) Deno.copyFileSync(`${dataDir}/${name}`, `${copy}/${name}`);
+      if (isThere(`${dataDir}/${name}`)) Deno.copyFileSync(`${dataDir}/${name}`, `${copy}/${name}`);
     }
-    if (!exists(`${copy}/holdfast.db`)) return { digests: new Set(), damage: [] };
+    if (!isThere(`${copy}/holdfast.db`)) return { digests: new Set(), damage: [] };
     return queryRecords(`${copy}/holdfast.db`);
   } catch (error) {
     return { digests: new Set(), damage: [`it cannot be read: ${error}`] };
@@ -149,13 +149,4 @@ export function filesBelow(directory: string, below = ""): [string, string][] {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return found;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

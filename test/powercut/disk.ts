@@ -1,4 +1,4 @@
-import { HoldfastError, systemClock } from "../../src/std/mod.ts";
+import { HoldfastError, isThere, systemClock } from "../../src/std/mod.ts";
 import { DISK_PREREQUISITES, missingPackages } from "../cluster/mod.ts";
 import { run, SYSTEM_PATH } from "../cluster/run.ts";
 
@@ -52,9 +52,9 @@ export function diskObstacle(): string | undefined {
   const what = "a disk that loses its power";
   if (Deno.build.os !== "linux") return `${what} needs Linux`;
   if (Deno.uid() !== 0) return `${what} needs root (mounts, loop devices)`;
-  const device = ["/dev/fuse", "/dev/loop-control"].find((path) => !exists(path));
+  const device = ["/dev/fuse", "/dev/loop-control"].find((path) => !isThere(path));
   if (device !== undefined) return `${what} needs ${device}, which this kernel does not offer`;
-  const missing = missingPackages(exists, DISK_PREREQUISITES);
+  const missing = missingPackages(isThere, DISK_PREREQUISITES);
   return missing.length === 0
     ? undefined
     : `${what} needs: apt-get install -y ${missing.join(" ")}`;
@@ -141,7 +141,7 @@ export class ForgettingDisk implements AsyncDisposable {
     await Promise.all(this.#servers.map((server) => server.status));
     await this.#undertaker.stdin.close();
     await this.#undertaker.status;
-    if (!exists(this.#directory)) return;
+    if (!isThere(this.#directory)) return;
     throw new DiskError({
       reason: "LeftBehind",
       message: `${this.#directory} could not be removed`,
@@ -184,7 +184,7 @@ export class ForgettingDisk implements AsyncDisposable {
       }).spawn(),
     );
     const deadline = systemClock.monotonic() + START_TIMEOUT;
-    while (!exists(answer)) {
+    while (!isThere(answer)) {
       if (systemClock.monotonic() > deadline) {
         throw new DiskError({ reason: "ServerSilent", message: `${program} does not answer` });
       }
@@ -207,14 +207,5 @@ function killQuietly(child: Deno.ChildProcess): void {
     child.kill("SIGKILL");
   } catch {
     // It has ended.
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }

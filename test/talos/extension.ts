@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { cacheDir, hashTree, REPOSITORY_ROOT } from "../../extension/build/go_tools.ts";
+import { cacheDir, hashTree, keepNewest, REPOSITORY_ROOT } from "../../extension/build/places.ts";
 import { type ExtensionOptions, writeExtension } from "../../extension/build/image/image.ts";
 import { ownIngredients } from "../../extension/build/image/main.ts";
 import { judge } from "../e2e/support/extension_image.ts";
 import { run } from "../cluster/run.ts";
+import { isDirectory } from "../../src/std/mod.ts";
 
 /** How many unpacked images stay in the cache; older ones are removed. */
 const MAX_CACHED = 2;
@@ -49,7 +50,7 @@ async function make(
   } finally {
     await Deno.remove(work, { recursive: true });
   }
-  removeOld(home);
+  keepNewest(home, MAX_CACHED);
 }
 
 async function share(from: string, to: string): Promise<void> {
@@ -59,22 +60,5 @@ async function share(from: string, to: string): Promise<void> {
     // Another file system, which may have some of it by now.
     await Deno.remove(to, { recursive: true }).catch(() => {});
     await run("cp", ["-a", from, to]);
-  }
-}
-
-function removeOld(home: string): void {
-  const made = [...Deno.readDirSync(home)]
-    .filter((entry) => entry.isDirectory)
-    .map((entry) => `${home}/${entry.name}`)
-    .map((path) => ({ path, time: Deno.statSync(path).mtime?.getTime() ?? 0 }))
-    .sort((a, b) => b.time - a.time);
-  for (const { path } of made.slice(MAX_CACHED)) Deno.removeSync(path, { recursive: true });
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }

@@ -9,7 +9,7 @@ import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { librariesOf } from "../../extension/build/image/libraries.ts";
 import type { ImageSpec } from "../../extension/build/oci_image.ts";
 import type { TarEntry } from "../../extension/build/tar.ts";
-import { exec } from "../../src/std/mod.ts";
+import { exec, isFile } from "../../src/std/mod.ts";
 import { type Prerequisite, TALOS_IMAGE_PREREQUISITES } from "../cluster/prerequisites.ts";
 
 /** How long a program may take that is asked for its names, in milliseconds. */
@@ -138,12 +138,4 @@ function findProgram({ file, directories, package: name }: Prerequisite): string
   const path = directories.map((directory) => `${directory}/${file}`).find(isFile);
   if (path === undefined) throw new Error(`there is no ${file}: apt-get install -y ${name}`);
   return path;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cacheDir, REPOSITORY_ROOT } from "../../extension/build/go_tools.ts";
+import { cacheDir, keepNewest, REPOSITORY_ROOT } from "../../extension/build/places.ts";
 import { type ImageSpec, writeOciArchive } from "../../extension/build/oci_image.ts";
 import { zarfCreate } from "../e2e/support/zarf.ts";
 import { writeSource } from "../e2e/support/zarf_sources.ts";
@@ -74,18 +74,11 @@ async function make(
     });
     const file = await zarfCreate(source, `${work}/out`, ["--skip-sbom"]);
     await Deno.rename(file.slice(0, file.lastIndexOf("/")), directory);
-    removeOld(home);
-    return packageIn(directory) ?? file;
   } finally {
     await Deno.remove(work, { recursive: true });
   }
-}
-
-function removeOld(home: string): void {
-  const made = [...Deno.readDirSync(home)]
-    .filter((entry) => entry.isDirectory && !entry.name.startsWith("making-"))
-    .map((entry) => `${home}/${entry.name}`)
-    .map((path) => ({ path, time: Deno.statSync(path).mtime?.getTime() ?? 0 }))
-    .sort((a, b) => b.time - a.time);
-  for (const { path } of made.slice(MAX_CACHED)) Deno.removeSync(path, { recursive: true });
+  keepNewest(home, MAX_CACHED);
+  const made = packageIn(directory);
+  if (made === undefined) throw new Error(`zarf made no package in ${directory}`);
+  return made;
 }

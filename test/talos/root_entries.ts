@@ -2,6 +2,7 @@ import { librariesOf } from "../../extension/build/image/libraries.ts";
 import { moduleDirectory } from "../../extension/build/go_module.ts";
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import type { TarEntry } from "../../extension/build/tar.ts";
+import { isFile } from "../../src/std/mod.ts";
 
 const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 const TALOS_MODULE = "github.com/siderolabs/talos";
@@ -69,12 +70,4 @@ function runc(): TarEntry[] {
   const libraries = librariesOf([file], ARCHITECTURE)
     .map(({ source, path }) => ({ path: `usr/${path}`, file: source, mode: 0o755 }));
   return [program("runc.real", file), ...libraries];
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,5 @@
 import type { TarEntry } from "../../extension/build/tar.ts";
-import { dirname } from "../../src/std/mod.ts";
+import { dirname, isDirectory } from "../../src/std/mod.ts";
 import { putExtension } from "./extension.ts";
 import { machinedBytes } from "./machined.ts";
 import { rootEntries } from "./root_entries.ts";
@@ -54,18 +54,10 @@ async function addExtension(root: string): Promise<void> {
 
 /** Moves what `from` has to where `to` has it not, and what both have as directories file by file. */
 async function merge(from: string, to: string): Promise<void> {
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
+  for await (const { name, isDirectory: isFolder } of Deno.readDir(from)) {
     const target = `${to}/${name}`;
-    if (isDirectory && exists(target)) await merge(`${from}/${name}`, target);
+    if (isFolder && isDirectory(target)) await merge(`${from}/${name}`, target);
     else await Deno.rename(`${from}/${name}`, target);
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Architecture, type Elf, readElf } from "./elf.ts";
 import { ExtensionError } from "./errors.ts";
+import { isFile } from "../../../src/std/mod.ts";
 
 /** Debian's name of each processor in directories (multiarch). */
 const TRIPLETS: Readonly<Record<Architecture, string>> = {
@@ -81,12 +82,4 @@ function findLibrary(
     message: `${by} needs ${name}, which is not in /lib/${triplet}`,
     remedy: "build on Debian, or give --root a Debian file system",
   });
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

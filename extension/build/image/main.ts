@@ -5,7 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { describeError } from "../../../src/std/mod.ts";
+import { describeError, isFile } from "../../../src/std/mod.ts";
 import { missingPackages } from "../../../test/cluster/prerequisites.ts";
 import { EXTENSION_PREREQUISITES } from "../../../test/cluster/mod.ts";
 import { bundle } from "../bundle.ts";
@@ -98,21 +98,13 @@ export async function ownIngredients(
 }
 
 function requirePackages(root: string): void {
-  const missing = missingPackages((path) => exists(`${root}${path}`), EXTENSION_PREREQUISITES);
+  const missing = missingPackages((path) => isFile(`${root}${path}`), EXTENSION_PREREQUISITES);
   if (missing.length === 0) return;
   throw new ExtensionError({
     reason: "PackageMissing",
     message: `the image is made of Debian's ${missing.join(" and ")}, which is not there`,
     remedy: `apt-get install -y ${missing.join(" ")}`,
   });
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 /** What the image for another processor is made of. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { run } from "../../cluster/run.ts";
 import { eventually } from "./agent.ts";
+import { isThere } from "../../../src/std/mod.ts";
 
 /** Bytes of a disk. */
 const DISK_SIZE = 128 << 20;
@@ -44,7 +45,7 @@ export class FailingDisk implements AsyncDisposable {
     await run("mkfs.ext4", ["-q", "-d", content, `${directory}/image`]);
     await Deno.mkdir(`${directory}/disk`);
     const disk = new FailingDisk(directory);
-    await eventually("disk", () => exists(disk.file) ? true : undefined, 60_000);
+    await eventually("disk", () => isThere(disk.file) ? true : undefined, 60_000);
     return disk;
   }
 
@@ -66,16 +67,7 @@ export class FailingDisk implements AsyncDisposable {
     // It unmounts its file and ends nbdkit.
     this.#server.kill("SIGTERM");
     await this.#server.status;
-    assert.equal(exists(this.file), false, `${this.file} is still mounted`);
+    assert.equal(isThere(this.file), false, `${this.file} is still mounted`);
     await Deno.remove(this.#directory, { recursive: true });
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
