@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import type { AnyObject } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
+import { newPackage } from "../../test/fakes/records.ts";
 import { SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
 import { settingsOf } from "../../test/fakes/settings.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { parseImageReference, transformImage } from "../refs/mod.ts";
 import { digestOf } from "../std/mod.ts";
-import { type NewPackage, Store } from "../store/mod.ts";
+import { Store } from "../store/mod.ts";
 import { ensureZarfNamespace, newState, savePackage, siteAccessOf } from "../zarf/mod.ts";
 import { ClusterConnection } from "./cluster.ts";
 import { ClusterFacts, type Facts } from "./cluster_facts.ts";
@@ -15,20 +16,7 @@ import { Part } from "./listeners.ts";
 import { NodeName } from "./node_name.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 
-const added: NewPackage = {
-  digest: digestOf("web"),
-  name: "web",
-  version: "1.0.0",
-  architecture: "amd64",
-  kind: "ZarfPackageConfig",
-  signature: "Unsigned",
-  acceptedAt: "2026-01-02T03:04:05Z",
-  fileName: "web.tar.zst",
-  bytes: 1,
-  images: [],
-  manifests: [],
-  blobs: [],
-};
+const added = newPackage({ digest: digestOf("web") });
 
 const never = new AbortController().signal;
 

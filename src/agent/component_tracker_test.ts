@@ -1,23 +1,10 @@
 import assert from "node:assert/strict";
+import { newPackage } from "../../test/fakes/records.ts";
 import { TestClock, withDirectory } from "../../test/fakes/testing.ts";
-import { digestOf } from "../std/mod.ts";
-import { type NewPackage, Store } from "../store/mod.ts";
+import { Store } from "../store/mod.ts";
 import { ComponentTracker } from "./component_tracker.ts";
 
-const added: NewPackage = {
-  digest: digestOf("web"),
-  name: "web",
-  version: "1.0.0",
-  architecture: "amd64",
-  kind: "ZarfPackageConfig",
-  signature: "Unsigned",
-  acceptedAt: "2026-01-02T03:04:05Z",
-  fileName: "web.tar.zst",
-  bytes: 1,
-  images: [],
-  manifests: [],
-  blobs: [],
-};
+const added = newPackage();
 
 interface Stage {
   readonly tracker: ComponentTracker;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { newPackage } from "../../test/fakes/records.ts";
 import { RegistryPeer } from "../../test/fakes/registry_peer.ts";
 import { seedIn } from "../../test/fakes/seed_cluster.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { digestOf, isDigest, systemClock } from "../std/mod.ts";
-import { type NewPackage, Store } from "../store/mod.ts";
+import { Store } from "../store/mod.ts";
 import { newState, registryServiceAt, siteAccessOf } from "../zarf/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { ConfigMediaTypes } from "./config_media_types.ts";
@@ -55,16 +56,9 @@ async function take(store: Store, repository: string, tag: string, bytes: Uint8A
   }
   await store.blobs.write(digest, bytes.length, once());
   const descriptor = { mediaType: MANIFEST, digest, size: bytes.length };
-  const added: NewPackage = {
+  store.records.putPackage(newPackage({
     digest: digestOf(`${repository}:${tag}`),
     name: "chart",
-    version: "1.0.0",
-    architecture: "amd64",
-    kind: "ZarfPackageConfig",
-    signature: "Unsigned",
-    acceptedAt: "2026-01-02T03:04:05Z",
-    fileName: "chart.tar.zst",
-    bytes: 1,
     images: [{
       reference: `ghcr.io/${repository}:${tag}`,
       host: "ghcr.io",
@@ -75,8 +69,7 @@ async function take(store: Store, repository: string, tag: string, bytes: Uint8A
     }],
     manifests: [descriptor],
     blobs: [{ digest, size: bytes.length }],
-  };
-  store.records.putPackage(added);
+  }));
   return digest;
 }
 

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { freeAddress } from "../../test/fakes/free_address.ts";
+import { newPackage } from "../../test/fakes/records.ts";
 import { eventually, loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { Clone, git } from "../../test/fakes/git.ts";
 import { PushServer } from "../../test/fakes/git_push_server.ts";
 import { gitFolderName, gitRepositoryName } from "../refs/mod.ts";
 import { digestOf } from "../std/mod.ts";
-import { type NewPackage, Store } from "../store/mod.ts";
+import { Store } from "../store/mod.ts";
 import { loadState, newState, saveState } from "../zarf/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
 import { NodeName } from "./node_name.ts";
@@ -16,20 +17,7 @@ import { Part } from "./listeners.ts";
 const URL_ = "https://git.example.com/team/shop.git";
 const NAME = gitRepositoryName(URL_);
 
-const added = (name: string): NewPackage => ({
-  digest: digestOf(name),
-  name: "shop",
-  version: name,
-  architecture: "amd64",
-  kind: "ZarfPackageConfig",
-  signature: "Unsigned",
-  acceptedAt: "2026-01-02T03:04:05Z",
-  fileName: `${name}.tar.zst`,
-  bytes: 1,
-  images: [],
-  manifests: [],
-  blobs: [],
-});
+const added = (version: string) => newPackage({ digest: digestOf(version), name: "shop", version });
 
 /** An agent's part in git, beside a cluster in memory. */
 class Scene {

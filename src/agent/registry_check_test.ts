@@ -1,21 +1,7 @@
 import assert from "node:assert/strict";
+import { imageRecord } from "../../test/fakes/records.ts";
 import { digestOf } from "../std/mod.ts";
-import type { ImageRecord } from "../store/mod.ts";
 import { lacksImages } from "./registry_check.ts";
-
-function image(name: string, tag?: string): ImageRecord {
-  return {
-    reference: `docker.io/library/${name}`,
-    host: "docker.io",
-    repository: `library/${name}`,
-    ...(tag === undefined ? {} : { tag, zarfTag: `${tag}-zarf-1` }),
-    descriptor: {
-      mediaType: "application/vnd.oci.image.manifest.v1+json",
-      digest: digestOf(name),
-      size: 2,
-    },
-  };
-}
 
 /** A registry that has these paths, and remembers what it was asked. */
 async function withRegistry(
@@ -40,24 +26,24 @@ const web = ["/v2/library/web/manifests/1-zarf-1", "/v2/library/web/manifests/1"
 
 Deno.test("a registry that has every image under both names lacks nothing", () =>
   withRegistry(web, async (url, asked) => {
-    assert.equal(await lacksImages({ url, ...reader }, [image("web", "1")]), false);
+    assert.equal(await lacksImages({ url, ...reader }, [imageRecord("web", "1")]), false);
     assert.deepEqual(asked, web.map((path) => `HEAD ${path} Basic ${btoa("zarf-pull:pull")}`));
   }));
 
 for (const [at, path] of web.entries()) {
   Deno.test(`a registry without ${path} lacks the image`, () =>
     withRegistry(web.toSpliced(at, 1), async (url) => {
-      assert.equal(await lacksImages({ url, ...reader }, [image("web", "1")]), true);
+      assert.equal(await lacksImages({ url, ...reader }, [imageRecord("web", "1")]), true);
     }));
 }
 
 Deno.test("an image without a tag is asked for by its digest", () =>
   withRegistry([], async (url, asked) => {
-    assert.equal(await lacksImages({ url, ...reader }, [image("db")]), true);
+    assert.equal(await lacksImages({ url, ...reader }, [imageRecord("db")]), true);
     assert.match(asked[0] ?? "", new RegExp(`/v2/library/db/manifests/${digestOf("db")} `));
   }));
 
 Deno.test("a registry that does not answer lacks nothing", async () => {
   const url = "http://127.0.0.1:1";
-  assert.equal(await lacksImages({ url, ...reader }, [image("web", "1")]), false);
+  assert.equal(await lacksImages({ url, ...reader }, [imageRecord("web", "1")]), false);
 });

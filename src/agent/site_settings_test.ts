@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
+import { newPackage } from "../../test/fakes/records.ts";
 import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { DeployError, NO_SETTINGS, type SiteSettings } from "../deploy/mod.ts";
 import { digestOf } from "../std/mod.ts";
-import { type NewPackage, type PackageRecord, Store } from "../store/mod.ts";
+import { type PackageRecord, Store } from "../store/mod.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 import { lookAtSiteSettings, SETTINGS_INTERVAL, watchSiteSettings } from "./site_settings_watch.ts";
 
-function web(version: string): NewPackage {
-  return {
-    digest: digestOf(version),
-    name: "web",
-    version,
-    architecture: "amd64",
-    kind: "ZarfPackageConfig",
-    signature: "Unsigned",
-    acceptedAt: "2026-01-02T03:04:05Z",
-    fileName: "web.tar.zst",
-    bytes: 1,
-    images: [],
-    manifests: [],
-    blobs: [],
-  };
-}
+const web = (version: string) => newPackage({ digest: digestOf(version), version });
 
 /** A store with a package that was dropped as `<dir>/web.tar.zst`. */
 class Site {

@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
+import { newPackage } from "../../test/fakes/records.ts";
 import { withDirectory } from "../../test/fakes/testing.ts";
 import type { DropOutcome, DroppedFile } from "../drop/mod.ts";
 import { digestOf } from "../std/mod.ts";
-import { type NewPackage, type PackageState, Store } from "../store/mod.ts";
+import { type PackageState, Store } from "../store/mod.ts";
 import { VerdictBook, verdictOf } from "./verdicts.ts";
 
 const digest = digestOf("web");
-const added: NewPackage = {
-  digest,
-  name: "web",
-  version: "1.0.0",
-  architecture: "amd64",
-  kind: "ZarfPackageConfig",
-  signature: "Unsigned",
-  acceptedAt: "2026-01-02T03:04:05Z",
-  fileName: "web.tar.zst",
-  bytes: 100,
-  images: [],
-  manifests: [],
-  blobs: [],
-};
+const added = newPackage({ digest, bytes: 100 });
 
 function file(outcome: DropOutcome, path = "/drop/web.tar.zst"): DroppedFile {
   return { path, size: 100, mtimeNs: 1n, inode: 2n, outcome };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { packageRecord } from "../../test/fakes/records.ts";
 import { digestOf } from "../std/mod.ts";
 import type { ComponentRecord, PackageRecord } from "../store/mod.ts";
 import type { DeployedPackage } from "../zarf/mod.ts";
@@ -11,21 +12,7 @@ const READY_COMPONENTS: readonly ComponentRecord[] = ["base", "web"].map((name) 
 }));
 
 function record(version: string, components = READY_COMPONENTS): PackageRecord {
-  return {
-    digest: digestOf(`shop-${version}`),
-    name: "shop",
-    version,
-    architecture: "amd64",
-    kind: "ZarfPackageConfig",
-    signature: "Unsigned",
-    acceptedAt: "2026-01-01T00:00:00Z",
-    fileName: "shop.tar.zst",
-    bytes: 1,
-    state: "ready",
-    sequence: 1,
-    ...READY,
-    components,
-  };
+  return packageRecord({ name: "shop", version, state: "ready", ...READY, components });
 }
 
 function recorded(

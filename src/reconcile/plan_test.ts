@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digestOf } from "../std/mod.ts";
+import { packageRecord } from "../../test/fakes/records.ts";
 import type { PackageRecord } from "../store/mod.ts";
 import { planPackages } from "./plan.ts";
 
@@ -9,22 +9,7 @@ function record(
   sequence: number,
   state: PackageRecord["state"],
 ): PackageRecord {
-  return {
-    digest: digestOf(`${name}-${version}`),
-    name,
-    version,
-    architecture: "amd64",
-    kind: "ZarfPackageConfig",
-    signature: "Unsigned",
-    acceptedAt: "2026-01-01T00:00:00Z",
-    fileName: `${name}.tar.zst`,
-    bytes: 1,
-    state,
-    sequence,
-    reason: "",
-    message: "",
-    components: [],
-  };
+  return packageRecord({ name, version, sequence, state });
 }
 
 interface Case {

@@ -1,25 +1,9 @@
 import assert from "node:assert/strict";
+import { newPackage } from "../../test/fakes/records.ts";
 import { DatabaseSync } from "node:sqlite";
 import { digestOf, HoldfastError, silentLogger } from "../std/mod.ts";
-import { type NewPackage, type PackageRecord, Store } from "../store/mod.ts";
+import { type PackageRecord, Store } from "../store/mod.ts";
 import { MAX_ATTEMPTS, type PackageActions, Reconciler } from "./reconciler.ts";
-
-function newPackage(name: string, version: string): NewPackage {
-  return {
-    digest: digestOf(`${name}-${version}`),
-    name,
-    version,
-    architecture: "amd64",
-    kind: "ZarfPackageConfig",
-    signature: "Unsigned",
-    acceptedAt: "2026-01-01T00:00:00Z",
-    fileName: `${name}.tar.zst`,
-    bytes: 1,
-    images: [],
-    manifests: [],
-    blobs: [],
-  };
-}
 
 class Refused extends HoldfastError {
   constructor(disposition: "terminal" | "retry", reason = "Refused") {
@@ -71,8 +55,8 @@ const never = new AbortController().signal;
 
 Deno.test("accepted packages become ready, in order, once", () =>
   withBench({}, async ({ store, reconciler, deployed, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
-    store.records.putPackage(newPackage("b", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
+    store.records.putPackage(newPackage({ name: "b", version: "1" }));
     await reconciler.reconcile(never);
     await reconciler.reconcile(never);
     assert.deepEqual(deployed, ["a-1", "b-1"]);
@@ -103,8 +87,8 @@ Deno.test("what the cluster lost of a ready package is brought back, and of no o
       return Promise.resolve();
     },
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("good", "1"));
-    store.records.putPackage(newPackage("bad", "1"));
+    store.records.putPackage(newPackage({ name: "good", version: "1" }));
+    store.records.putPackage(newPackage({ name: "bad", version: "1" }));
     await reconciler.reconcile(never);
     assert.deepEqual(repaired, []);
     await reconciler.reconcile(never);
@@ -129,7 +113,7 @@ Deno.test("what somebody removed is recorded, is not brought back and is not rep
     },
     damaged: () => Promise.resolve(true),
   }, async ({ store, reconciler, deployed, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     await reconciler.reconcile(never);
     assert.deepEqual([deployed, asked], [["a-1"], []], "only what was Ready is looked for");
     await reconciler.reconcile(never);
@@ -137,7 +121,7 @@ Deno.test("what somebody removed is recorded, is not brought back and is not rep
     const { state: is, reason, message } = state("a", "1") ?? assert.fail();
     assert.deepEqual([is, reason, message], ["superseded", "Removed", "gone"]);
     assert.deepEqual([deployed, asked], [["a-1"], ["a"]]);
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     await reconciler.reconcile(never);
     assert.deepEqual(deployed, ["a-1", "a-1"], "dropped again it is deployed again");
   });
@@ -151,7 +135,7 @@ Deno.test("what cannot be seen, or is as it was, changes nothing", () => {
         answers.shift() === undefined ? undefined : { ...record, state: "ready" },
       ),
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     await reconciler.reconcile(never);
     const before = state("a", "1");
     await reconciler.reconcile(never);
@@ -163,9 +147,9 @@ Deno.test("what cannot be seen, or is as it was, changes nothing", () => {
 
 Deno.test("a newer version takes the older one's place when it is ready", () =>
   withBench({}, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     await reconciler.reconcile(never);
-    store.records.putPackage(newPackage("a", "2"));
+    store.records.putPackage(newPackage({ name: "a", version: "2" }));
     await reconciler.reconcile(never);
     assert.equal(state("a", "1")?.state, "superseded");
     assert.equal(state("a", "2")?.state, "ready");
@@ -180,8 +164,8 @@ Deno.test("a terminal failure is recorded, is not repeated, and the next package
       return Promise.reject(new Refused("terminal"));
     },
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("bad", "1"));
-    store.records.putPackage(newPackage("good", "1"));
+    store.records.putPackage(newPackage({ name: "bad", version: "1" }));
+    store.records.putPackage(newPackage({ name: "good", version: "1" }));
     await reconciler.reconcile(never);
     await reconciler.reconcile(never);
     assert.equal(attempts, 1);
@@ -199,9 +183,9 @@ Deno.test("what was rolled back is not tried again, and what was ready before st
         ? Promise.reject(new Refused("terminal", "RolledBack"))
         : Promise.resolve(),
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     await reconciler.reconcile(never);
-    store.records.putPackage(newPackage("a", "2"));
+    store.records.putPackage(newPackage({ name: "a", version: "2" }));
     await reconciler.reconcile(never);
     assert.equal(state("a", "2")?.state, "rolled-back");
     assert.equal(state("a", "1")?.state, "ready");
@@ -216,7 +200,7 @@ for (const reason of ["NotReady", "TimedOut", "ObjectRefused", "HookFailed"]) {
         return Promise.reject(new Refused("retry", reason));
       },
     }, async ({ store, reconciler, state }) => {
-      store.records.putPackage(newPackage("a", "1"));
+      store.records.putPackage(newPackage({ name: "a", version: "1" }));
       for (let round = 1; round < MAX_ATTEMPTS; round++) {
         await assert.rejects(reconciler.reconcile(never));
         assert.equal(state("a", "1")?.state, "deploying");
@@ -227,7 +211,7 @@ for (const reason of ["NotReady", "TimedOut", "ObjectRefused", "HookFailed"]) {
       await reconciler.reconcile(never);
       assert.equal(attempts, MAX_ATTEMPTS);
       // The same file dropped again is a wish to try again.
-      store.records.putPackage(newPackage("a", "1"));
+      store.records.putPackage(newPackage({ name: "a", version: "1" }));
       assert.equal(state("a", "1")?.state, "accepted");
       await assert.rejects(reconciler.reconcile(never));
       assert.equal(attempts, MAX_ATTEMPTS + 1);
@@ -250,21 +234,21 @@ Deno.test("a newer package ends the deployment of the one whose place it takes, 
       });
     },
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     const running = reconciler.reconcile(never);
     assert.equal(await begun.promise, "a");
     begun = Promise.withResolvers();
-    store.records.putPackage(newPackage("b", "1"));
+    store.records.putPackage(newPackage({ name: "b", version: "1" }));
     reconciler.wake();
     assert.deepEqual(ended, [], "another package waits for its turn");
     assert.equal(state("b", "1")?.state, "accepted");
-    store.records.putPackage(newPackage("a", "2"));
+    store.records.putPackage(newPackage({ name: "a", version: "2" }));
     reconciler.wake();
     reconciler.wake();
     assert.equal(await begun.promise, "b");
     assert.deepEqual(ended, ["a-1"]);
     assert.equal(state("a", "1")?.state, "superseded");
-    store.records.putPackage(newPackage("b", "2"));
+    store.records.putPackage(newPackage({ name: "b", version: "2" }));
     reconciler.wake();
     await running;
     assert.deepEqual(ended, ["a-1", "b-1"]);
@@ -284,9 +268,9 @@ Deno.test("what the cluster is to blame for is tried again without end, and othe
       return Promise.reject(new Refused("retry", "WebhookDown"));
     },
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("late", "1"));
+    store.records.putPackage(newPackage({ name: "late", version: "1" }));
     for (let round = 0; round < MAX_ATTEMPTS + 2; round++) {
-      store.records.putPackage(newPackage(`good${round}`, "1"));
+      store.records.putPackage(newPackage({ name: `good${round}`, version: "1" }));
       await assert.rejects(reconciler.reconcile(never));
       assert.equal(state(`good${round}`, "1")?.state, "ready");
     }
@@ -303,8 +287,8 @@ Deno.test("a failure that may pass is tried again and does not hold up the other
         ? Promise.reject(new Refused("retry"))
         : Promise.resolve(),
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("late", "1"));
-    store.records.putPackage(newPackage("good", "1"));
+    store.records.putPackage(newPackage({ name: "late", version: "1" }));
+    store.records.putPackage(newPackage({ name: "good", version: "1" }));
     await assert.rejects(reconciler.reconcile(never));
     assert.equal(state("late", "1")?.state, "deploying");
     assert.match(state("late", "1")?.message ?? "", /tried again/);
@@ -320,7 +304,7 @@ Deno.test("while there is no cluster every waiting package says why, and then is
     lead: (work, signal) =>
       reachable ? work(signal) : Promise.reject(new Error("connection refused")),
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     const abort = new AbortController();
     const running = reconciler.run(abort.signal);
     await until(() => state("a", "1")?.message !== "");
@@ -343,8 +327,8 @@ Deno.test("a package with images says that they are served before there is a clu
       ...{ repository: "etcd", tag: "v3.6.9", zarfTag: "v3.6.9-zarf-1" },
       descriptor: { mediaType: "m", digest: digestOf("manifest"), size: 8 },
     };
-    store.records.putPackage({ ...newPackage("talos", "1"), images: [image] });
-    store.records.putPackage(newPackage("plain", "1"));
+    store.records.putPackage(newPackage({ name: "talos", version: "1", images: [image] }));
+    store.records.putPackage(newPackage({ name: "plain", version: "1" }));
     const abort = new AbortController();
     const running = reconciler.run(abort.signal);
     await until(() => state("plain", "1")?.message !== "");
@@ -364,7 +348,7 @@ Deno.test("when nothing can be recorded it goes on all the same", () => {
     lead: (work, signal) =>
       ++attempts < 3 ? Promise.reject(new Error("connection refused")) : work(signal),
   }, async ({ store, reconciler, state }) => {
-    store.records.putPackage(newPackage("a", "1"));
+    store.records.putPackage(newPackage({ name: "a", version: "1" }));
     using other = new DatabaseSync(`${store.dir}/holdfast.db`);
     other.exec(
       "CREATE TRIGGER refuse BEFORE UPDATE ON packages BEGIN SELECT RAISE(FAIL, 'no'); END",

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { imageRecord } from "../../test/fakes/records.ts";
 import { digestOf } from "../std/mod.ts";
 import { JOURNAL_LIMIT, type Records } from "./records.ts";
 import { Store } from "./store.ts";
 import { packageWith, withDirectory } from "./testing.ts";
-import { type DescriptorRecord, type ImageRecord, SEED_OWNER } from "./types.ts";
+import { type DescriptorRecord, SEED_OWNER } from "./types.ts";
 
 const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
 
@@ -322,18 +323,7 @@ Deno.test("an owner's images come back as they were given, in their order, and g
   const directory = await Deno.makeTempDir();
   try {
     using store = Store.open(directory);
-    const image = (name: string, tag?: string): ImageRecord => ({
-      reference: `docker.io/library/${name}${tag === undefined ? "" : `:${tag}`}`,
-      host: "docker.io",
-      repository: `library/${name}`,
-      ...(tag === undefined ? {} : { tag, zarfTag: `${tag}-zarf-1` }),
-      descriptor: {
-        mediaType: "application/vnd.oci.image.manifest.v1+json",
-        digest: digestOf(name),
-        size: 2,
-      },
-    });
-    const given = [image("web", "2"), image("by-digest-only"), image("db", "1")];
+    const given = [imageRecord("web", "2"), imageRecord("by-digest-only"), imageRecord("db", "1")];
     store.records.putImages("seed", given, [], []);
     assert.deepEqual(store.records.images("seed"), given);
     store.records.putImages("seed", given.slice(2), [], []);
