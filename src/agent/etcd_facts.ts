@@ -41,10 +41,10 @@ export interface EtcdFacts {
   readonly data: EtcdData;
   /** An API server has given the kubelet a certificate. */
   readonly kubeletJoined: boolean;
-  /** Names of the members, where an etcd answers. */
-  readonly members: readonly string[];
+  /** The members, where an etcd answers. */
+  readonly members: readonly ControlPlaneNode[];
   /** Control planes that Talos' discovery knows; empty where it is off. */
-  readonly discovered: readonly DiscoveredNode[];
+  readonly discovered: readonly ControlPlaneNode[];
 }
 
 /** How etcd's service is. */
@@ -55,8 +55,8 @@ export interface EtcdService {
   readonly runner: string;
 }
 
-/** A control plane that Talos' discovery knows. */
-export interface DiscoveredNode {
+/** A control plane that is known; its addresses are canonical, and may not be all. */
+export interface ControlPlaneNode {
   readonly name: string;
   readonly addresses: readonly string[];
 }
@@ -127,10 +127,16 @@ async function etcdService(
 }
 
 /** Nobody who answers is no answer; it is no proof that there is no cluster either. */
-async function etcdMembers(client: TalosClient, options: CallOptions): Promise<string[]> {
+async function etcdMembers(
+  client: TalosClient,
+  options: CallOptions,
+): Promise<ControlPlaneNode[]> {
   try {
     const members = await client.etcdMembers({ ...options, deadline: MEMBERS_DEADLINE });
-    return members.map(({ name, id }) => name === "" ? id : name);
+    return members.map(({ name, id, peerUrls }) => ({
+      name: name === "" ? id : name,
+      addresses: peerUrls.flatMap((url) => addressIn(url) ?? []),
+    }));
   } catch (error) {
     if (error instanceof TalosError && error.disposition !== "terminal") return [];
     throw error;
@@ -140,7 +146,7 @@ async function etcdMembers(client: TalosClient, options: CallOptions): Promise<s
 async function discoveredNodes(
   client: TalosClient,
   options: CallOptions,
-): Promise<DiscoveredNode[]> {
+): Promise<ControlPlaneNode[]> {
   const members = (await client.resources(DISCOVERED_MEMBERS, { deadline: LIST, ...options }))
     .map(({ spec }) => v.parse(memberSchema, spec));
   return members.filter(({ machineType }) => machineType !== "worker").map((member) => ({
@@ -177,6 +183,12 @@ async function siteFacts(
     endpoint: endpoint === null ? undefined : hostAndPort(endpoint.host),
     authorities: certificates.map(({ crt }) => atob(crt)),
   };
+}
+
+/** The address in a URL of etcd. */
+function addressIn(url: string): string | undefined {
+  const { hostname } = URL.parse(url) ?? { hostname: "" };
+  return canonicalAddress(hostname.replace(/^\[(.*)\]$/, "$1"));
 }
 
 /** Of `host:port`, where the port may be left out and IPv6 has brackets (Go's url.URL). */

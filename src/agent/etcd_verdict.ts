@@ -1,4 +1,4 @@
-import type { EtcdFacts } from "./etcd_facts.ts";
+import type { ControlPlaneNode, EtcdFacts } from "./etcd_facts.ts";
 import type { EtcdMemory } from "./etcd_marker.ts";
 import { isEverywhere } from "./node_address.ts";
 
@@ -54,7 +54,9 @@ function judgeControlPlane(
 /** How it is known that there is a cluster, or was one, in which this machine is or should be. */
 export function evidenceOf(facts: EtcdFacts): string | undefined {
   const { data, kubeletJoined, members } = facts;
-  if (members.length > 0) return `etcd has the members ${members.join(", ")}`;
+  if (members.length > 0) {
+    return `etcd has the members ${members.map(({ name }) => name).join(", ")}`;
+  }
   if (data === "present") return "etcd has data on this machine";
   if (kubeletJoined) return "an API server has given this machine's kubelet a certificate";
   return undefined;
@@ -64,17 +66,24 @@ export function evidenceOf(facts: EtcdFacts): string | undefined {
  * What of the settings would let a blank first machine begin a second cluster, once there is one: it
  * asks only whom its list names.
  */
-export function hazardOf(
-  { addresses, members }: EtcdFacts,
-  controlPlanes: readonly string[],
-): string | undefined {
-  const all = Math.max(controlPlanes.length, 1);
-  if (members.length > all) {
-    return `etcd has ${members.length} members and bootstrap.control-planes does not name them all`;
-  }
+export function hazardOf(facts: EtcdFacts, controlPlanes: readonly string[]): string | undefined {
+  const { addresses, members } = facts;
   const isListed = controlPlanes.length === 0 || addresses.length === 0 ||
     controlPlanes.some((address) => addresses.includes(address));
-  return isListed ? undefined : "this machine is not among bootstrap.control-planes";
+  if (!isListed) return `this machine (${addresses.join(", ")}) is not among ${LIST}`;
+  const stranger = strangerTo(facts, controlPlanes);
+  if (stranger !== undefined) return `${described([stranger])} is not among ${LIST}`;
+  if (members.length <= Math.max(controlPlanes.length, 1)) return undefined;
+  // Of a member one address is known, which need not be the one that is listed.
+  const unknown = members.filter((member) => isUnlisted(member, facts, controlPlanes));
+  const who = unknown.length === 0 ? "" : `: ${described(unknown)}`;
+  return `etcd has ${members.length} members and ${LIST} does not name them all${who}`;
+}
+
+const LIST = "bootstrap.control-planes";
+
+function described(nodes: readonly ControlPlaneNode[]): string {
+  return nodes.map(({ name, addresses }) => `${name} (${addresses.join(", ")})`).join(", ");
 }
 
 /** Which machine it is that makes the cluster. */
@@ -87,12 +96,12 @@ function placeOf(facts: EtcdFacts, controlPlanes: readonly string[]): EtcdVerdic
   if (self === undefined) {
     return wrong(
       `no address of this machine (${facts.addresses.join(", ")}) is among ` +
-        `bootstrap.control-planes (${controlPlanes.join(", ")})`,
+        `${LIST} (${controlPlanes.join(", ")})`,
     );
   }
   if (own.length > 1) {
     return wrong(
-      `bootstrap.control-planes has several addresses of this machine: ${own.join(", ")}`,
+      `${LIST} has several addresses of this machine: ${own.join(", ")}`,
     );
   }
   if (self !== first) return { kind: "joins", first };
@@ -103,7 +112,7 @@ function placeOf(facts: EtcdFacts, controlPlanes: readonly string[]): EtcdVerdic
 function soleOf({ endpoint, addresses }: EtcdFacts): EtcdVerdict {
   if (endpoint === undefined) return wait("Talos does not know the cluster's endpoint yet");
   const { host } = endpoint;
-  const remedy = "name the site's control planes in bootstrap.control-planes";
+  const remedy = `name the site's control planes in ${LIST}`;
   // Two machines may both have such a name or address, so it does not say which of them begins.
   if (isEverywhere(host)) {
     return wrong(`the cluster's endpoint ${host} is on every machine; ${remedy}`);
@@ -114,14 +123,28 @@ function soleOf({ endpoint, addresses }: EtcdFacts): EtcdVerdict {
 
 /** A control plane that the settings do not name would not be asked. */
 function unlisted(facts: EtcdFacts, controlPlanes: readonly string[]): EtcdVerdict | undefined {
-  const known = [...controlPlanes, ...facts.addresses];
-  const stranger = facts.discovered.find(({ addresses }) =>
-    !addresses.some((address) => known.includes(address))
-  );
+  const stranger = strangerTo(facts, controlPlanes);
   if (stranger === undefined) return undefined;
   return wrong(
-    `Talos knows of the control plane ${stranger.name} (${stranger.addresses.join(", ")}), ` +
-      "which is not among bootstrap.control-planes",
+    `Talos knows of the control plane ${described([stranger])}, which is not among ${LIST}`,
+  );
+}
+
+/** A control plane that discovery knows, with all its addresses, and no list. */
+function strangerTo(
+  facts: EtcdFacts,
+  controlPlanes: readonly string[],
+): ControlPlaneNode | undefined {
+  return facts.discovered.find((node) => isUnlisted(node, facts, controlPlanes));
+}
+
+function isUnlisted(
+  node: ControlPlaneNode,
+  { addresses: own }: EtcdFacts,
+  controlPlanes: readonly string[],
+): boolean {
+  return !node.addresses.some((address) =>
+    own.includes(address) || controlPlanes.includes(address)
   );
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EtcdFacts } from "./etcd_facts.ts";
+import type { ControlPlaneNode, EtcdFacts } from "./etcd_facts.ts";
 import type { EtcdMemory } from "./etcd_marker.ts";
 import { type EtcdVerdict, evidenceOf, hazardOf, judgeMachine, wasAsked } from "./etcd_verdict.ts";
 
@@ -18,6 +18,15 @@ const BLANK: EtcdFacts = {
   discovered: [],
 };
 const SITE = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+
+/** Nodes by name, or as `name@address`. */
+function nodes(...names: readonly string[]): ControlPlaneNode[] {
+  return names.map((each) => {
+    const [name = "", ...addresses] = each.split("@");
+    return { name, addresses };
+  });
+}
+
 const FIRST: EtcdVerdict = { kind: "first", self: "10.0.0.1", others: [] };
 
 function service(state: string, runner = LIFE.runner): Pick<EtcdFacts, "service"> {
@@ -49,7 +58,7 @@ const ROWS: readonly Row[] = [
     kind: "first",
   },
   // Traces of a cluster, each by itself and whatever else is said.
-  { name: "members", facts: { members: ["a", "b"] }, kind: "over", text: /members a, b/ },
+  { name: "members", facts: { members: nodes("a", "b") }, kind: "over", text: /members a, b/ },
   { name: "data", facts: { data: "present" }, kind: "over", text: /data on this machine/ },
   { name: "a kubelet's certificate", facts: { kubeletJoined: true }, kind: "over" },
   { name: "memory", memory: { seen: "it was there" }, kind: "over", text: /it was there/ },
@@ -67,7 +76,7 @@ const ROWS: readonly Row[] = [
   {
     name: "members seen by one that is not listed",
     site: ["10.0.0.9"],
-    facts: { members: ["a"] },
+    facts: { members: nodes("a") },
     kind: "over",
   },
   // Machines that make none.
@@ -165,7 +174,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: "void data, and members that somebody knows",
-    facts: { data: "void", members: ["a"] },
+    facts: { data: "void", members: nodes("a") },
     kind: "over",
   },
   {
@@ -234,7 +243,7 @@ Deno.test("the first machine names all the others, in the list's order", () => {
 Deno.test("there is no evidence on a blank machine, and there is by each trace", () => {
   assert.equal(evidenceOf(BLANK), undefined);
   assert.equal(evidenceOf({ ...BLANK, data: "absent" }), undefined);
-  assert.notEqual(evidenceOf({ ...BLANK, members: ["a"] }), undefined);
+  assert.notEqual(evidenceOf({ ...BLANK, members: nodes("a") }), undefined);
 });
 
 Deno.test("that etcd was loaded anew is known only within one life of the machine", () => {
@@ -253,17 +262,35 @@ Deno.test("that etcd was loaded anew is known only within one life of the machin
 });
 
 Deno.test("with a cluster, a list that lacks somebody is a hazard", () => {
-  const rows: [members: string[], site: string[], text: RegExp | undefined][] = [
-    [[], [], undefined],
-    [["a"], [], undefined],
-    [["a", "b"], [], /2 members/],
-    [["a", "b", "c"], SITE, undefined],
-    [["a", "b", "c", "d"], SITE, /4 members/],
-    [["a"], ["10.0.0.8"], /this machine is not among/],
+  const rows: [facts: Partial<EtcdFacts>, site: string[], text: RegExp | undefined][] = [
+    [{ members: [] }, [], undefined],
+    [{ members: nodes("a") }, [], undefined],
+    [{ members: nodes("a", "b") }, [], /2 members and bootstrap.control-planes does not name/],
+    [
+      { members: nodes("a@10.0.0.1", "b@10.0.0.2") },
+      [],
+      /2 members .* does not name them all: b \(10\.0\.0\.2\)$/,
+    ],
+    [{ members: nodes("a", "b", "c") }, SITE, undefined],
+    [{ members: nodes("a", "b", "c", "d@10.0.0.4") }, SITE, /4 members .*d \(10\.0\.0\.4\)/],
+    // etcd may speak by another network than the one that is listed.
+    [{ members: nodes("a@fd00::1", "b@fd00::2", "c@fd00::3") }, SITE, undefined],
+    [
+      { members: nodes("a"), discovered: nodes("a@10.0.0.1", "d@fd00::4@10.0.0.4") },
+      SITE,
+      /^d \(fd00::4, 10\.0\.0\.4\) is not among bootstrap\.control-planes/,
+    ],
+    [{ members: nodes("a"), discovered: nodes("b@fd00::2@10.0.0.2") }, SITE, undefined],
+    [{ members: nodes("a"), discovered: nodes("b@10.0.0.2") }, [], /^b \(10\.0\.0\.2\) is not/],
+    [
+      { members: nodes("a") },
+      ["10.0.0.8"],
+      /^this machine \(10\.0\.0\.1, fd00::1\) is not among bootstrap\.control-planes$/,
+    ],
   ];
-  for (const [members, site, text] of rows) {
-    const hazard = hazardOf({ ...BLANK, members }, site);
-    if (text === undefined) assert.equal(hazard, undefined, JSON.stringify(site));
+  for (const [facts, site, text] of rows) {
+    const hazard = hazardOf({ ...BLANK, ...facts }, site);
+    if (text === undefined) assert.equal(hazard, undefined, JSON.stringify([facts, site]));
     else assert.match(hazard ?? "", text);
   }
 });

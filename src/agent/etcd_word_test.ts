@@ -30,7 +30,7 @@ Deno.test("a machine says that it never saw a cluster only when that is so, and 
     ["a blank one that looked before", {}, { boot: NOW }, "never"],
     ["one with data", { data: "present" }, {}, "cluster"],
     ["one whose kubelet has joined", { kubeletJoined: true }, {}, "cluster"],
-    ["one that sees members", { members: ["a"] }, {}, "cluster"],
+    ["one that sees members", { members: [{ name: "a", addresses: [] }] }, {}, "cluster"],
     ["one that remembers", {}, { seen: "it was" }, "cluster"],
     [
       "one that remembers, and does not know more",

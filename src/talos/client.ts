@@ -35,6 +35,8 @@ export interface EtcdMember {
   readonly id: string;
   readonly name: string;
   readonly isLearner: boolean;
+  /** Where the others reach it, `https://192.0.2.1:2380`. */
+  readonly peerUrls: readonly string[];
 }
 
 /** A service that machined runs. */
@@ -209,10 +211,11 @@ export class TalosClient implements Disposable {
       options,
     );
     if (first === undefined) throw noAnswer("EtcdMemberList");
-    return first.members.map(({ id, hostname, isLearner }) => ({
+    return first.members.map(({ id, hostname, isLearner, peerUrls }) => ({
       id: hexadecimal(id),
       name: hostname,
       isLearner,
+      peerUrls,
     }));
   }
 

@@ -48,8 +48,8 @@ Deno.test("what a machine shows of a former life, or a wrong setting, keeps it f
     ["a member", { etcd: ["other"] }, /there is a cluster: etcd has the members other/],
     [
       "members that no list names",
-      { etcd: ["a", "b"] },
-      /there is a cluster, but etcd has 2 members/,
+      { etcd: [`a@${ADDRESS}`, "b@192.0.2.2", "c@[2001:db8::3]"] },
+      /there is a cluster, but etcd has 3 members and .* all: b \(192\.0\.2\.2\), c \(2001:db8::3\): a first/,
     ],
     ["a worker", { machineType: "worker" }, /is a worker/],
     [

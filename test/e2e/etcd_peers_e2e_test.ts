@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { HELLO } from "./support/agent.ts";
 import { EtcdMachine, type EtcdMachineOptions, SITE_SECRETS } from "./support/etcd_site.ts";
 import { freeAddress } from "../fakes/free_address.ts";
 
@@ -119,6 +120,32 @@ Deno.test("one that does not answer, for whatever reason, is waited for", async 
     /the control plane 127\.0\.0\.3 answers with HTTP 503: .*machined does not answer/,
   );
   assert.equal(site.bootstraps, 0);
+});
+
+Deno.test("one that never comes is named wherever one looks, and the others can do without", async () => {
+  for (const [absent, present] of [[THIRD, [FIRST, SECOND]], [FIRST, [SECOND, THIRD]]] as const) {
+    await using site = new Site();
+    const machines = await Promise.all(present.map((address) => site.machine(address)));
+    for (const machine of machines) await machine.start();
+    const named = new RegExp(
+      `no cluster is made yet: .*the control plane ${RegExp.escape(absent)} does not answer: .*; ` +
+        "switch it on .* take its address off bootstrap.control-planes on all the others",
+    );
+    for (const machine of machines) {
+      await machine.says(named);
+      const file = await machine.agent.drop(HELLO);
+      await machine.agent.settled(file, {
+        timeout: 60_000,
+        where: ({ reason, message }) => reason === "NoCluster" && named.test(message),
+      });
+    }
+    assert.equal(site.bootstraps, 0);
+    for (const { agent } of machines) await agent.stop();
+    for (const machine of machines) await machine.start({ controlPlanes: present });
+    const [first] = machines;
+    await first?.says(/there is a cluster: etcd has/);
+    assert.deepEqual([site.bootstraps, first?.bootstraps], [1, 1]);
+  }
 });
 
 Deno.test("machines whose settings differ begin nothing until they agree", async () => {

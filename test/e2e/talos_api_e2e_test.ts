@@ -54,7 +54,11 @@ Deno.test("each call has its typed answer, and asks for the role of an admin", (
       platform: "metal",
     });
     assert.deepEqual(await client.resource(RESOURCES.machineType), undefined);
-    await api.change({ machineType: "controlplane", nodename: "node-1", etcd: ["a", "b"] });
+    await api.change({
+      machineType: "controlplane",
+      nodename: "node-1",
+      etcd: ["a@192.0.2.1", "b"],
+    });
     assert.equal((await client.resource(RESOURCES.machineType))?.spec, "controlplane");
     const nodename = await client.resource(RESOURCES.nodename);
     assert.deepEqual(nodename?.spec, {
@@ -63,8 +67,8 @@ Deno.test("each call has its typed answer, and asks for the role of an admin", (
       skipNodeRegistration: false,
     });
     assert.deepEqual(await client.etcdMembers(), [
-      { id: "1", name: "a", isLearner: false },
-      { id: "2", name: "b", isLearner: false },
+      { id: "1", name: "a", isLearner: false, peerUrls: ["https://192.0.2.1:2380"] },
+      { id: "2", name: "b", isLearner: false, peerUrls: [] },
     ]);
     assert.deepEqual(await client.etcdStatus(), {
       memberId: "1",

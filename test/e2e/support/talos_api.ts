@@ -7,6 +7,7 @@ export interface TalosChange {
   readonly machineType?: "controlplane" | "worker";
   readonly nodename?: string;
   readonly container?: boolean;
+  /** Members, by name or `name@address`. */
   readonly etcd?: readonly string[];
   /** Paths on its disks; one that ends with a slash is a directory. */
   readonly files?: readonly string[];

@@ -214,7 +214,12 @@ func (s *machineService) EtcdMemberList(context.Context, *machine.EtcdMemberList
 	}
 	members := []*machine.EtcdMember{}
 	for i, name := range s.node.etcd.members {
-		members = append(members, &machine.EtcdMember{Id: uint64(i + 1), Hostname: name})
+		member := &machine.EtcdMember{Id: uint64(i + 1)}
+		var address string
+		if member.Hostname, address, _ = strings.Cut(name, "@"); address != "" {
+			member.PeerUrls = []string{"https://" + address + ":2380"}
+		}
+		members = append(members, member)
 	}
 	return &machine.EtcdMemberListResponse{Messages: []*machine.EtcdMembers{{Members: members}}}, nil
 }

@@ -35,7 +35,7 @@ type command struct {
 	Container *bool `json:"container"`
 	// Fail makes calls of a method fail with a status until it is 0.
 	Fail *failure `json:"fail"`
-	// Etcd is the members; none is an etcd that does not run.
+	// Etcd is the members, NAME or NAME@ADDRESS; none is an etcd that does not run.
 	Etcd *[]string `json:"etcd"`
 	// Files are the paths on the machine's disks; one that ends with a slash is a directory.
 	Files *[]string `json:"files"`
