@@ -8,9 +8,9 @@ import { takeSeed, watchDrops, watchSettings } from "./agent_intake.ts";
 import { serveNodeRegistry, serveStatusPage } from "./agent_listeners.ts";
 import { ClusterLife } from "./cluster_life.ts";
 import { ClusterWork } from "./cluster_work.ts";
-import { beginEtcd } from "./etcd_begin.ts";
 import type { Settings } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
+import { beginSite } from "./site_begin.ts";
 import { followTalosName } from "./talos_name.ts";
 import { TalosStart } from "./talos_start.ts";
 import { readTrustedKeys } from "./trust_keys.ts";
@@ -83,7 +83,10 @@ class Agent {
     const isNode = () => access.isNode;
     const actions = new ClusterWork({ ...base, part: parts.deploy, isNode, onChange });
     this.#base = base;
-    this.#talosStart = new TalosStart(base);
+    this.#talosStart = new TalosStart({
+      ...base,
+      registry: patient(clusterUpstream(base.facts)),
+    });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
     this.#life = new ClusterLife({ ...base, wake: this.#arrived });
     const upstreams = [clusterUpstream(base.facts)];
@@ -98,7 +101,7 @@ class Agent {
       access.run(all),
       this.#followName(all),
       this.#tellName(all),
-      this.#beginEtcd(all),
+      this.#beginSite(all),
       ...this.#serve(all),
       ...this.#takeIn(all),
       this.#life.run(all),
@@ -131,12 +134,13 @@ class Agent {
     }
   }
 
-  #beginEtcd(signal: AbortSignal): Promise<void> {
+  #beginSite(signal: AbortSignal): Promise<void> {
     const { settings, store, cluster, parts, logger } = this.#base;
-    return beginEtcd({
+    return beginSite({
       ...{ settings, dataDir: store.dir, parts, logger },
       apiAnswered: () => cluster.reached,
       onWait: (why) => cluster.unmade = why,
+      images: this.#talosStart.serve,
     }, signal);
   }
 
@@ -145,8 +149,7 @@ class Agent {
     const metrics = createRegistryMetrics();
     const upstreams = [
       assemblingUpstream(store, () => this.#life.follower),
-      patient(clusterUpstream(facts)),
-      this.#talosStart.upstream,
+      ...this.#talosStart.upstreams,
     ];
     const counts = {
       registryMetrics: metrics,

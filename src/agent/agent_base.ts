@@ -86,7 +86,7 @@ function agentParts() {
     name: new Part("node name", "waits for Talos"),
     talos: new Part("Talos", "there is no socket of Talos' machine API", true),
     etcd: new Part("etcd bootstrap", "is left to others", true),
-    peers: new Part("peer listener", "no other control plane asks", true),
+    peers: new Part("peer listener", "no other machine asks", true),
     certificate: new Part("node certificate", "none is needed", true),
     cluster: new Part("cluster", "not asked yet", true),
     pullSecrets: new Part("pull secrets", "waits for the cluster", true),

@@ -185,3 +185,63 @@ Deno.test("who has gone away is not waited for", () =>
     gone.abort();
     await assert.rejects(asking, /no package has brought registry\.k8s\.io\/etcd:v3\.6\.9 yet/);
   }));
+
+/** The image of {@linkcode ETCD}, as another machine has it. */
+function remoteImage() {
+  const bytes = manifestOf("etcd");
+  return { mediaType: OCI_MANIFEST, digest: digestOf(bytes), bytes };
+}
+
+Deno.test("an image that comes to be on another machine ends the wait", async () => {
+  const image = remoteImage();
+  const asked: unknown[] = [];
+  const elsewhere: AwaitedImages["elsewhere"] = {
+    manifest: (...question) => {
+      asked.push(question.slice(0, 3));
+      // Whoever fails, or does not have it yet, is asked again.
+      if (asked.length === 1) return Promise.reject(new Error("it is off"));
+      return Promise.resolve(asked.length === 2 ? undefined : image);
+    },
+  };
+  await withBench(async (bench) => {
+    const response = await bench.get(`${ETCD}${FROM_KUBERNETES}`);
+    assert.equal(digestOf(await response.bytes()), image.digest);
+    assert.deepEqual(asked, Array(3).fill(["etcd", "v3.6.9", "registry.k8s.io"]));
+  }, { elsewhere, lookInterval: 10 });
+});
+
+Deno.test("a machine that does not answer holds up no package that comes here", async () => {
+  const over: AbortSignal[] = [];
+  const elsewhere: AwaitedImages["elsewhere"] = {
+    manifest: (_repository, _reference, _ns, signal) => {
+      over.push(signal);
+      return new Promise(() => {});
+    },
+  };
+  await withBench(async (bench) => {
+    const { answer } = await asking(bench, `${ETCD}${FROM_KUBERNETES}`);
+    await eventually(() => over.length === 1);
+    const digest = await bench.arrive("registry.k8s.io", "etcd", "v3.6.9");
+    assert.equal(digestOf(await (await answer).bytes()), digest);
+    assert.equal(over[0]?.aborted, true, "and it is not waited for any more");
+  }, { elsewhere, lookInterval: 10 });
+});
+
+Deno.test("after the wait nobody else is asked any more", async () => {
+  let asked = 0;
+  const elsewhere: AwaitedImages["elsewhere"] = {
+    manifest: () => {
+      asked++;
+      return Promise.resolve(undefined);
+    },
+  };
+  await withBench(async ({ get }) => {
+    const response = await get(`${ETCD}${FROM_KUBERNETES}`);
+    assert.equal(response.status, 503);
+    await response.body?.cancel();
+    const before = asked;
+    assert.ok(before > 0);
+    await systemClock.sleep(100);
+    assert.equal(asked, before);
+  }, { elsewhere, lookInterval: 10, wait: 1_000 });
+});

@@ -66,7 +66,6 @@ export class EtcdBootstrap implements WordSource {
   readonly #marker: EtcdMarker;
   readonly #prober = new ApiProber();
   readonly #company: EtcdCompany;
-  readonly #controlPlane = Promise.withResolvers<void>();
   #secret: { readonly text: string | undefined; readonly readAt: number } | undefined;
   #said = "";
 
@@ -91,11 +90,6 @@ export class EtcdBootstrap implements WordSource {
       }
       await this.#clock.sleep(next === "soon" ? INTERVAL : WATCH_INTERVAL, signal);
     }
-  }
-
-  /** Resolves when it is known that this machine is a control plane. */
-  get isControlPlane(): Promise<void> {
-    return this.#controlPlane.promise;
   }
 
   /** The site's key. @throws {TalosError} */
@@ -155,7 +149,6 @@ export class EtcdBootstrap implements WordSource {
     const memory = this.#marker.read();
     const facts = this.#withVoid(seen, memory);
     this.#secret = { text: facts.siteSecret, readAt: this.#clock.monotonic() };
-    if (facts.machine === "controlplane") this.#controlPlane.resolve();
     const { life, service } = facts;
     if (memory.seen !== undefined || service === undefined || memory.boot?.life === life) {
       return { facts, memory };

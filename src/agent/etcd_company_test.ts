@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { EtcdCompany } from "./etcd_company.ts";
-import { serveWords } from "./etcd_peers.ts";
+import { createWordHandler } from "./etcd_peers.ts";
+import { servePeers } from "./peer_listener.ts";
 
 const SECRET = "the key of etcd's authority";
 const OWN = "127.0.0.3";
@@ -22,7 +23,8 @@ Deno.test("a machine that joins names who is missing, and asks again only after 
     },
   };
   const stop = new AbortController();
-  const server = serveWords(source, { hostname: FIRST, port: 0 }, stop.signal);
+  const words = createWordHandler(source);
+  const server = servePeers({ words }, { hostname: FIRST, port: 0 }, stop.signal);
   const clock = new TestClock();
   const company = new EtcdCompany({ controlPlanes, peerPort: server.port, clock });
   const missing = (siteSecret: string | undefined) =>

@@ -158,7 +158,8 @@ async function discoveredNodes(
 /** Milliseconds for a list of resources. */
 const LIST = 10_000;
 
-async function ownAddresses(client: TalosClient, options: CallOptions): Promise<string[]> {
+/** The machine's addresses, canonical. @throws as {@linkcode lookAtTalos} does. */
+export async function ownAddresses(client: TalosClient, options: CallOptions): Promise<string[]> {
   const resource = await client.resource(RESOURCES.nodeAddresses, options);
   if (resource === undefined) return [];
   const { addresses } = v.parse(addressesSchema, resource.spec);

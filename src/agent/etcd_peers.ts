@@ -1,17 +1,9 @@
-import {
-  describeError,
-  HoldfastError,
-  type HttpListening,
-  listenHttp,
-  type ListenReason,
-  oneLine,
-} from "../std/mod.ts";
+import { describeError, oneLine } from "../std/mod.ts";
 import { type EtcdStatement, MAX_WORD, WordKey } from "./etcd_word.ts";
 import { hostOf } from "./node_address.ts";
 
-/** Where agents on control planes listen for each other, unless it is set. */
-export const PEER_PORT = 7473;
-const PATH = "/v1/etcd/word";
+/** Where the agent on a control plane is asked for its word. */
+export const WORD_PATH = "/v1/etcd/word";
 /** Milliseconds that an answer may take; the other looks at its Talos meanwhile. */
 const ANSWER_TIMEOUT = 15_000;
 /** Milliseconds that a question may take to arrive. */
@@ -20,9 +12,6 @@ const QUESTION_TIMEOUT = 5_000;
 const MAX_SAID = 300;
 /** Questions that are answered at once. */
 const MAX_QUESTIONS = 8;
-
-/** The listener for other control planes does not listen. */
-export class EtcdPeersError extends HoldfastError<ListenReason> {}
 
 /** What a peer has said; `statement` is undefined where nobody has said anything believable. */
 export interface PeerAnswer {
@@ -44,7 +33,7 @@ export async function askPeer(
   const key = new WordKey(secret);
   const { question, text } = key.ask(address);
   try {
-    const response = await fetch(`http://${hostOf(address)}:${port}${PATH}`, {
+    const response = await fetch(`http://${hostOf(address)}:${port}${WORD_PATH}`, {
       method: "POST",
       body: text,
       redirect: "error",
@@ -79,7 +68,7 @@ export function createWordHandler(
 ): (request: Request) => Promise<Response> {
   let answering = 0;
   return async (request) => {
-    if (request.method !== "POST" || new URL(request.url).pathname !== PATH) return said(404);
+    if (request.method !== "POST" || new URL(request.url).pathname !== WORD_PATH) return said(404);
     if (answering >= MAX_QUESTIONS) return said(503, "too many questions at once");
     answering++;
     try {
@@ -105,19 +94,6 @@ async function answer(request: Request, source: WordSource): Promise<Response> {
 
 function said(status: number, text = ""): Response {
   return new Response(text, { status });
-}
-
-/** Listens for other control planes. @throws {EtcdPeersError} */
-export function serveWords(
-  source: WordSource,
-  address: { readonly hostname: string; readonly port: number },
-  signal: AbortSignal,
-): HttpListening {
-  return listenHttp(
-    createWordHandler(source),
-    { ...address, signal, what: "the listener for peers", setting: "peer-address" },
-    (parts) => new EtcdPeersError({ ...parts, kept: "no cluster is made meanwhile" }),
-  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { askPeer, createWordHandler, serveWords, type WordSource } from "./etcd_peers.ts";
+import { askPeer, createWordHandler, type WordSource } from "./etcd_peers.ts";
 import { type EtcdStatement, MAX_WORD, WordKey } from "./etcd_word.ts";
+import { servePeers } from "./peer_listener.ts";
 
 const SECRET = "the key of etcd's authority";
 const STATEMENT: EtcdStatement = {
@@ -21,7 +22,8 @@ async function withPeer(
   action: (port: number) => Promise<void>,
 ): Promise<void> {
   const stop = new AbortController();
-  const server = serveWords(source, { hostname: "127.0.0.1", port: 0 }, stop.signal);
+  const words = createWordHandler(source);
+  const server = servePeers({ words }, { hostname: "127.0.0.1", port: 0 }, stop.signal);
   try {
     await action(server.port);
   } finally {

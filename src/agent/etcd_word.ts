@@ -1,8 +1,8 @@
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import * as v from "valibot";
 import type { EtcdFacts } from "./etcd_facts.ts";
 import type { EtcdMemory } from "./etcd_marker.ts";
 import { evidenceOf, wasAsked } from "./etcd_verdict.ts";
+import { HEX_32, newNonce, SiteKey } from "./site_key.ts";
 
 /**
  * What a control plane says of itself: that it has never seen a cluster, that there is one or was one,
@@ -32,12 +32,9 @@ export interface EtcdQuestion {
 
 /** Bytes that a question or an answer may have. */
 export const MAX_WORD = 8_192;
-/** Bytes of a nonce. */
-const NONCE_BYTES = 32;
-const KEY_BYTES = 32;
 const KEY_USE = "holdfast.dev etcd bootstrap 1";
 
-const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const hex = v.pipe(v.string(), v.regex(HEX_32));
 const addresses = v.pipe(v.array(v.pipe(v.string(), v.maxLength(50))), v.maxLength(100));
 const questionSchema = v.object({ nonce: hex, to: v.pipe(v.string(), v.maxLength(50)), mac: hex });
 const statementSchema = v.object({
@@ -75,18 +72,18 @@ export function wordOf(
  * authority. Nothing secret goes over the wire, and a word is good for one question only.
  */
 export class WordKey {
-  readonly #key: Uint8Array;
+  readonly #key: SiteKey;
 
   /** @param secret the private key of etcd's authority, as Talos has it. */
   constructor(secret: string) {
-    this.#key = new Uint8Array(hkdfSync("sha256", secret, "", KEY_USE, KEY_BYTES));
+    this.#key = new SiteKey(secret, KEY_USE);
   }
 
   /** A new question for the machine at an address, and its text. */
   ask(to: string): { readonly question: EtcdQuestion; readonly text: string } {
-    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES)).toHex();
-    const question = { nonce, to };
-    return { question, text: JSON.stringify({ ...question, mac: this.#sign("ask", question) }) };
+    const question = { nonce: newNonce(), to };
+    const mac = this.#key.sign("ask", question);
+    return { question, text: JSON.stringify({ ...question, mac }) };
   }
 
   /** A question that a control plane of this site has asked; undefined for anything else. */
@@ -94,12 +91,12 @@ export class WordKey {
     const parsed = v.safeParse(questionSchema, parsedJson(text));
     if (!parsed.success) return undefined;
     const { mac, ...question } = parsed.output;
-    return this.#isSigned("ask", question, mac) ? question : undefined;
+    return this.#key.isSigned("ask", question, mac) ? question : undefined;
   }
 
   /** The text of an answer. */
   answer(question: EtcdQuestion, statement: EtcdStatement): string {
-    const mac = this.#sign("answer", { question, statement });
+    const mac = this.#key.sign("answer", { question, statement });
     return JSON.stringify({ ...statement, mac });
   }
 
@@ -108,18 +105,7 @@ export class WordKey {
     const parsed = v.safeParse(statementSchema, parsedJson(text));
     if (!parsed.success) return undefined;
     const { mac, ...statement } = parsed.output;
-    return this.#isSigned("answer", { question, statement }, mac) ? statement : undefined;
-  }
-
-  #sign(kind: string, what: unknown): string {
-    return createHmac("sha256", this.#key).update(JSON.stringify([kind, what])).digest("hex");
-  }
-
-  #isSigned(kind: string, what: unknown, mac: string): boolean {
-    return timingSafeEqual(
-      Uint8Array.fromHex(this.#sign(kind, what)),
-      Uint8Array.fromHex(mac),
-    );
+    return this.#key.isSigned("answer", { question, statement }, mac) ? statement : undefined;
   }
 }
 

@@ -1,10 +1,15 @@
+import * as v from "valibot";
+import { parseImageReference } from "../refs/mod.ts";
+import type { Upstream } from "../registry/mod.ts";
 import { type Clock, describeError, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
-import { TalosClient } from "../talos/mod.ts";
+import { RESOURCES, TalosClient } from "../talos/mod.ts";
 import { type Occasion, whenAborted } from "./signals.ts";
 
 /** Milliseconds between two attempts to reach machined. */
 const RETRY_INTERVAL = 5_000;
+/** Milliseconds between two looks elsewhere. */
+const LOOK_INTERVAL = 30_000;
 
 /** What {@linkcode startKubelet} works with. */
 export interface KubeletStart {
@@ -32,6 +37,34 @@ export async function startKubelet(options: KubeletStart, signal: AbortSignal): 
     const { next } = arrivals;
     const done = !hasImages(store) || await started(options, signal);
     await (done ? whenAborted(next, signal) : clock.sleep(RETRY_INTERVAL, signal));
+  }
+}
+
+/** What {@linkcode startKubeletFrom} works with. */
+export interface KubeletLook extends Pick<KubeletStart, "socket" | "alone" | "logger" | "clock"> {
+  /** Where the kubelet's image may come to be, without an arrival here. */
+  readonly elsewhere: Pick<Upstream, "manifest">;
+}
+
+const kubeletSchema = v.object({ image: v.string() });
+
+/** The same when another machine has the kubelet's image, which is looked at every half minute. */
+export async function startKubeletFrom(options: KubeletLook, signal: AbortSignal): Promise<void> {
+  const { socket, alone, elsewhere, logger, clock = systemClock } = options;
+  for (;;) {
+    await clock.sleep(LOOK_INTERVAL, signal);
+    if (signal.aborted || !alone()) return;
+    try {
+      using client = new TalosClient(socket);
+      const resource = await client.resource(RESOURCES.kubeletSpec, { signal });
+      if (resource === undefined) continue;
+      const { image } = v.parse(kubeletSchema, resource.spec);
+      const { host, path, tag, digest = tag ?? "" } = parseImageReference(image);
+      const found = await elsewhere.manifest(path, digest, host, signal);
+      if (found !== undefined) await client.startService("kubelet", { signal });
+    } catch (error) {
+      logger.debug(`the kubelet was not started: ${describeError(error)}`);
+    }
   }
 }
 

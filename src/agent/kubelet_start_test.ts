@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { digestOf } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
-import { type KubeletStart, startKubelet } from "./kubelet_start.ts";
+import { type KubeletStart, startKubelet, startKubeletFrom } from "./kubelet_start.ts";
 import { Occasion } from "./signals.ts";
 
 /*
@@ -95,3 +95,21 @@ Deno.test("it ends when there is a cluster, and when the agent does", async () =
     await running;
   });
 });
+
+Deno.test("another machine's image is looked for every half minute until there is a cluster", () =>
+  withDirectory(async (dir) => {
+    const { logger, lines } = loggerOf();
+    const clock = new TestClock();
+    let isAlone = true;
+    const elsewhere = { manifest: () => assert.fail("it is not known yet which image it is") };
+    const socket = `${dir}/machine.sock`;
+    const options = { socket, alone: () => isAlone, elsewhere, logger, clock };
+    const running = startKubeletFrom(options, new AbortController().signal);
+    await eventually(() => lines.length >= 2);
+    isAlone = false;
+    await running;
+    assert.deepEqual(new Set(clock.slept), new Set([30_000]));
+    assert.match(lines[0] ?? "", /^debug the kubelet was not started: .*machine\.sock/);
+    const gone = AbortSignal.abort();
+    await startKubeletFrom({ ...options, alone: () => true }, gone);
+  }));

@@ -97,6 +97,36 @@ export function patient(upstream: Upstream, clock: Clock = systemClock): Upstrea
   };
 }
 
+/** An upstream of which it is known whether it answers. */
+export interface WatchedUpstream extends Upstream {
+  /** Whether the last question was answered, if only that there is no such thing. */
+  readonly answers: boolean;
+}
+
+/** The same upstream, of which it is known whether it answers. It does not before it was asked. */
+export function watchedUpstream(upstream: Upstream): WatchedUpstream {
+  let answers = false;
+  const watch = async <T>(asking: Promise<T>): Promise<T> => {
+    try {
+      const answer = await asking;
+      answers = true;
+      return answer;
+    } catch (error) {
+      answers = false;
+      throw error;
+    }
+  };
+  return {
+    name: upstream.name,
+    get answers() {
+      return answers;
+    },
+    manifest: (repository, reference, ns, signal) =>
+      watch(upstream.manifest(repository, reference, ns, signal)),
+    blob: (repository, digest, signal) => watch(upstream.blob(repository, digest, signal)),
+  };
+}
+
 /** How long a manifest or the start of a blob of the seed image may take, in milliseconds. */
 const SEED_TIMEOUT = 60_000;
 

@@ -7,7 +7,13 @@ import { RegistryError, type RegistryReason, type Upstream } from "../registry/m
 import { digestOf } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { ClusterFacts } from "./cluster_facts.ts";
-import { assemblingUpstream, clusterUpstream, patient, seedRegistry } from "./upstreams.ts";
+import {
+  assemblingUpstream,
+  clusterUpstream,
+  patient,
+  seedRegistry,
+  watchedUpstream,
+} from "./upstreams.ts";
 
 const never = new AbortController().signal;
 
@@ -184,4 +190,36 @@ Deno.test("nobody who has gone away is asked for", async () => {
   const gone = AbortSignal.abort();
   await assert.rejects(patient(upstream).manifest("a", "1", undefined, gone));
   assert.equal(seen.asked, 0);
+});
+
+Deno.test("of a watched upstream it is known whether its last question was answered", async () => {
+  const bytes = new Uint8Array(1);
+  const manifest = { mediaType: "m", digest: digestOf(bytes), bytes };
+  let fails = false;
+  const asked: unknown[] = [];
+  const answer = <T>(value: T, ...question: unknown[]) => {
+    asked.push(question);
+    return fails ? Promise.reject(new Error("it is away")) : Promise.resolve(value);
+  };
+  const upstream = watchedUpstream({
+    name: "far",
+    manifest: (...question) => answer(manifest, ...question),
+    blob: (...question) => answer(undefined, ...question),
+  });
+  const ask = () => upstream.manifest("a", "1", "docker.io", never);
+  const askBlob = () => upstream.blob("a", manifest.digest, never);
+  assert.deepEqual([upstream.name, upstream.answers], ["far", false], "nobody has asked yet");
+  assert.equal(await ask(), manifest);
+  assert.equal(upstream.answers, true);
+  fails = true;
+  await assert.rejects(askBlob, /it is away/);
+  assert.equal(upstream.answers, false);
+  fails = false;
+  assert.equal(await askBlob(), undefined);
+  assert.equal(upstream.answers, true, "that it is not there is an answer");
+  fails = true;
+  await assert.rejects(ask, /it is away/);
+  assert.equal(upstream.answers, false);
+  assert.deepEqual(asked[0], ["a", "1", "docker.io", never]);
+  assert.deepEqual(asked[1], ["a", manifest.digest, never]);
 });

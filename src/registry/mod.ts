@@ -14,6 +14,7 @@ export { RegistryError, type RegistryReason } from "./errors.ts";
 export { createRegistry, type RegistryHandler, type RegistryOptions } from "./handler.ts";
 export { createRegistryMetrics } from "./metrics.ts";
 export { type RegistryServer, type ServeOptions, serveRegistry } from "./serve.ts";
+export type { Send, TransferLimits } from "./transfer.ts";
 export * from "./types.ts";
 export {
   type Credentials,

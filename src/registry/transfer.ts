@@ -5,17 +5,23 @@ export const FIRST_BYTE_TIMEOUT = 10_000;
 /** How long a body may pause, in milliseconds. */
 export const STALL_TIMEOUT = 20_000;
 
-/** The waits of a transfer in milliseconds; tests shorten them. */
+/** The waits of a transfer in milliseconds. */
 export interface TransferLimits {
+  /** How long another registry may take until its answer begins. */
   readonly firstByte: number;
+  /** How long a body may pause. */
   readonly stall: number;
 }
+
+/** How a request is made, up to the headers of its answer; `init` has the signal that ends it. */
+export type Send = (url: string, init: RequestInit) => Promise<Response>;
 
 const LIMITS: TransferLimits = { firstByte: FIRST_BYTE_TIMEOUT, stall: STALL_TIMEOUT };
 
 /**
  * `fetch` up to the headers, within a time.
  *
+ * @param send @default `fetch` itself
  * @throws {RegistryError} `UpstreamTimeout` or `UpstreamFailed`.
  */
 export async function guardedRequest(
@@ -24,6 +30,7 @@ export async function guardedRequest(
   init: RequestInit & { client?: Deno.HttpClient },
   signal: AbortSignal,
   limits: TransferLimits = LIMITS,
+  send: Send = fetch,
 ): Promise<Response> {
   const control = new AbortController();
   const stop = () => control.abort();
@@ -31,7 +38,7 @@ export async function guardedRequest(
   if (signal.aborted) stop();
   try {
     return await within(
-      fetch(url, { ...init, signal: control.signal }),
+      send(url, { ...init, signal: control.signal }),
       limits.firstByte,
       () => timeout(name, limits.firstByte),
     );
@@ -95,11 +102,12 @@ export async function readAll(
   response: Response,
   limit: number,
   signal: AbortSignal,
+  limits: TransferLimits = LIMITS,
 ): Promise<Uint8Array> {
   if (response.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let total = 0;
-  for await (const chunk of stallGuarded(name, response.body, signal)) {
+  for await (const chunk of stallGuarded(name, response.body, signal, limits)) {
     total += chunk.length;
     if (total > limit) {
       throw new RegistryError({

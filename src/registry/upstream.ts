@@ -2,7 +2,13 @@ import { type Digest, digestOf, isDigest } from "../std/mod.ts";
 import { RegistryError } from "./errors.ts";
 import { MAX_MANIFEST } from "./manifests.ts";
 import { looksLikeDigest } from "./names.ts";
-import { guardedRequest, readAll, stallGuarded } from "./transfer.ts";
+import {
+  guardedRequest,
+  readAll,
+  type Send,
+  stallGuarded,
+  type TransferLimits,
+} from "./transfer.ts";
 import type { FetchedBlob, FetchedManifest, Upstream } from "./types.ts";
 
 /** How to sign in at another registry. */
@@ -24,6 +30,10 @@ export interface HttpUpstreamOptions {
   readonly tagFor?: (repository: string, tag: string, ns: string) => string;
   /** How connections are made. @default Deno's own */
   readonly client?: Deno.HttpClient;
+  /** How requests are made, where more than credentials is needed. @default `fetch` */
+  readonly send?: Send;
+  /** @default 10 s for the first byte, 20 s for a pause */
+  readonly limits?: TransferLimits;
 }
 
 /** What a client accepts that takes manifests and indexes of both kinds. */
@@ -45,11 +55,11 @@ export function httpUpstream(options: HttpUpstreamOptions): Upstream {
       const query = ns === undefined ? "" : `?ns=${encodeURIComponent(ns)}`;
       const path = `${repository}/manifests/${asked}${query}`;
       const response = await get(options, path, signal, MANIFEST_TYPES);
-      return response && await manifestOf(options.name, response, reference, signal);
+      return response && await manifestOf(options, response, reference, signal);
     },
     async blob(repository, digest, signal) {
       const response = await get(options, `${repository}/blobs/${digest}`, signal, "*/*");
-      return response && blobOf(options.name, response, digest, signal);
+      return response && blobOf(options, response, digest, signal);
     },
   };
 }
@@ -75,6 +85,8 @@ async function get(
       ...(options.client === undefined ? {} : { client: options.client }),
     },
     signal,
+    options.limits,
+    options.send,
   );
   if (response.status === 200) return response;
   await response.body?.cancel().catch(() => {});
@@ -87,12 +99,12 @@ async function get(
 }
 
 async function manifestOf(
-  name: string,
+  { name, limits }: HttpUpstreamOptions,
   response: Response,
   reference: string,
   signal: AbortSignal,
 ): Promise<FetchedManifest> {
-  const bytes = await readAll(name, response, MAX_MANIFEST, signal);
+  const bytes = await readAll(name, response, MAX_MANIFEST, signal, limits);
   const actual = digestOf(bytes);
   const told = response.headers.get("docker-content-digest");
   const expected = isDigest(reference) ? reference : told;
@@ -105,7 +117,7 @@ async function manifestOf(
 }
 
 function blobOf(
-  name: string,
+  { name, limits }: HttpUpstreamOptions,
   response: Response,
   digest: Digest,
   signal: AbortSignal,
@@ -116,7 +128,7 @@ function blobOf(
     throw invalid(name, `it does not say how long blob ${digest} is`);
   }
   const body = response.body ?? new Blob([]).stream();
-  return { size: Number(length), body: stallGuarded(name, body, signal) };
+  return { size: Number(length), body: stallGuarded(name, body, signal, limits) };
 }
 
 function basic({ username, password }: Credentials): string {

@@ -9,6 +9,7 @@ export * from "./client.ts";
 export * from "./errors.ts";
 export type { ImageStore, TalosImage } from "./images.ts";
 export {
+  CONTROL_PLANE_ENDPOINTS,
   DISCOVERED_MEMBERS,
   type ResourceEvent,
   type ResourceRef,

@@ -48,6 +48,10 @@ export const RESOURCES = {
     type: "KubernetesRootSecrets.secrets.talos.dev",
     id: "k8s",
   },
+  /** What all machines of a site have for each other, workers too: its token; only admins see it. */
+  osRoot: { namespace: "secrets", type: "OSRootSecrets.secrets.talos.dev", id: "os" },
+  /** What the kubelet is to be, its image for one. */
+  kubeletSpec: { namespace: "k8s", type: "KubeletSpecs.kubernetes.talos.dev", id: "kubelet" },
   /** The addresses that the machine has now. */
   nodeAddresses: { namespace: "network", type: "NodeAddresses.net.talos.dev", id: "current" },
   machineType: { namespace: "config", type: "MachineTypes.config.talos.dev", id: "machine-type" },
@@ -58,6 +62,12 @@ export const RESOURCES = {
 export const DISCOVERED_MEMBERS = {
   namespace: "cluster",
   type: "Members.cluster.talos.dev",
+} as const;
+
+/** Where Kubernetes is to be reached: by the machine configuration, by discovery, by Kubernetes. */
+export const CONTROL_PLANE_ENDPOINTS = {
+  namespace: "controlplane",
+  type: "Endpoints.kubernetes.talos.dev",
 } as const;
 
 /** Milliseconds within which a watch must have told all that there is. */

@@ -188,6 +188,7 @@ export class ExtensionContainer implements AsyncDisposable {
       `HOLDFAST_STATUS_ADDRESS=${this.status}`,
       `HOLDFAST_ADMISSION_ADDRESS=${freeAddress()}`,
       `HOLDFAST_GIT_ADDRESS=${freeAddress()}`,
+      `HOLDFAST_PEER_ADDRESS=${freeAddress()}`,
     ];
     const capabilities = CAPABILITIES.filter((each) => !DROPPED.includes(each) && isOurs(each));
     const sets = ["bounding", "effective", "permitted"].map((set) => [set, capabilities]);

@@ -33,6 +33,8 @@ export interface LocalAddresses {
   readonly registry: string;
   readonly status: string;
   readonly admission: string;
+  /** Only on a control plane of Talos. */
+  readonly peers: string;
 }
 
 /**
@@ -57,13 +59,14 @@ export class LocalAgent implements AsyncDisposable {
       registry: freeAddress(),
       status: freeAddress(),
       admission: freeAddress(),
+      peers: freeAddress(),
     };
     Deno.mkdirSync(this.dropDir);
   }
 
   /** Starts it; returns at once. It has no seed unless a flag gives one. */
   start(options: LocalAgentOptions = {}): void {
-    const { registry, status, admission } = this.addresses;
+    const { registry, status, admission, peers } = this.addresses;
     const command = [
       ...options.under ?? [],
       options.program ?? HOLDFAST,
@@ -73,6 +76,7 @@ export class LocalAgent implements AsyncDisposable {
       `--registry-address=${registry}`,
       `--status-address=${status}`,
       `--admission-address=${admission}`,
+      `--peer-address=${peers}`,
       ...(options.unnamed ? [] : ["--node-name=local"]),
       "--log-format=text",
       `--seed-dir=${this.directory}/no-seed`,

@@ -22,6 +22,11 @@ export interface TalosChange {
     readonly kubernetesCA: string;
     readonly etcdKey: string;
   };
+  /** What the machines of one site have for each other; "" takes it away. */
+  readonly token?: string;
+  /** Addresses of Kubernetes by the machine configuration. */
+  readonly endpoints?: readonly string[];
+  readonly kubeletImage?: string;
   readonly discovered?: readonly {
     readonly name: string;
     readonly addresses: readonly string[];

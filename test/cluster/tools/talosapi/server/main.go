@@ -53,6 +53,12 @@ type command struct {
 	Addresses *[]string `json:"addresses"`
 	// Site is what the machines of one site have in common.
 	Site *site `json:"site"`
+	// Token is what the machines of one site have for each other; an empty one takes it away.
+	Token *string `json:"token"`
+	// Endpoints are the addresses of Kubernetes by the machine configuration.
+	Endpoints *[]string `json:"endpoints"`
+	// KubeletImage is the kubelet's.
+	KubeletImage *string `json:"kubeletImage"`
 	// Discovered is who else Talos' discovery knows.
 	Discovered *[]discovered `json:"discovered"`
 	// ExitCode is what the next installers end with.

@@ -29,6 +29,9 @@ var sensitivity = map[resource.Type]spec.Sensitivity{
 	k8s.NodenameType:       k8s.NodenameExtension{}.ResourceDefinition().Sensitivity,
 
 	secrets.KubernetesRootType: secrets.KubernetesRootExtension{}.ResourceDefinition().Sensitivity,
+	secrets.OSRootType:         secrets.OSRootExtension{}.ResourceDefinition().Sensitivity,
+	k8s.EndpointType:           k8s.EndpointExtension{}.ResourceDefinition().Sensitivity,
+	k8s.KubeletSpecType:        k8s.KubeletSpecExtension{}.ResourceDefinition().Sensitivity,
 	secrets.EtcdRootType:       secrets.EtcdRootExtension{}.ResourceDefinition().Sensitivity,
 	network.NodeAddressType:    network.NodeAddressExtension{}.ResourceDefinition().Sensitivity,
 	cluster.MemberType:         cluster.MemberExtension{}.ResourceDefinition().Sensitivity,

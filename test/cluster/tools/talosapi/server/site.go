@@ -7,6 +7,7 @@ import (
 	"github.com/siderolabs/crypto/x509"
 	machineconfig "github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/resources/cluster"
+	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 )
@@ -28,6 +29,33 @@ func (n *node) changeSite(c command) error {
 	}
 	if c.Site != nil {
 		if err := n.putRoots(*c.Site); err != nil {
+			return err
+		}
+	}
+	if c.Token != nil {
+		r := secrets.NewOSRoot(secrets.OSRootID)
+		r.TypedSpec().Token = *c.Token
+		if err := n.put(r, *c.Token == ""); err != nil {
+			return err
+		}
+	}
+	if c.Endpoints != nil {
+		r := k8s.NewEndpoint(k8s.ControlPlaneNamespaceName, k8s.ControlPlaneKubernetesEndpointsID)
+		for _, text := range *c.Endpoints {
+			addr, err := netip.ParseAddr(text)
+			if err != nil {
+				return err
+			}
+			r.TypedSpec().Addresses = append(r.TypedSpec().Addresses, addr)
+		}
+		if err := n.put(r, false); err != nil {
+			return err
+		}
+	}
+	if c.KubeletImage != nil {
+		r := k8s.NewKubeletSpec(k8s.NamespaceName, k8s.KubeletID)
+		r.TypedSpec().Image = *c.KubeletImage
+		if err := n.put(r, false); err != nil {
 			return err
 		}
 	}
