@@ -9,7 +9,7 @@ import { type Occasion, whenAborted } from "./signals.ts";
 /** Milliseconds between two attempts to reach machined. */
 const RETRY_INTERVAL = 5_000;
 /** Milliseconds between two looks elsewhere. */
-const LOOK_INTERVAL = 30_000;
+const LOOK_INTERVAL = 10_000;
 
 /** What {@linkcode startKubelet} works with. */
 export interface KubeletStart {
@@ -48,7 +48,7 @@ export interface KubeletLook extends Pick<KubeletStart, "socket" | "alone" | "lo
 
 const kubeletSchema = v.object({ image: v.string() });
 
-/** The same when another machine has the kubelet's image, which is looked at every half minute. */
+/** The same when another machine has the kubelet's image, which is looked for every ten seconds. */
 export async function startKubeletFrom(options: KubeletLook, signal: AbortSignal): Promise<void> {
   const { socket, alone, elsewhere, logger, clock = systemClock } = options;
   for (;;) {

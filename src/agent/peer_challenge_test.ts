@@ -30,6 +30,9 @@ Deno.test("after its time, and after so many questions, there is another challen
     (_, number) => challenge.take({ challenge: text, nonce: String(number) }),
   );
   assert.deepEqual([taken.filter((each) => each).length, taken.at(-1)], [MAX_NONCES, false]);
-  assert.notEqual(challenge.text, text);
+  const next = challenge.text;
+  assert.notEqual(next, text);
+  assert.equal(challenge.take({ challenge: next, nonce: "0" }), true, "with it there is room");
+  assert.equal(challenge.text, next);
   assert.equal(challenge.take({ challenge: text, nonce: "0" }), false, "nor anything old again");
 });
