@@ -36,6 +36,8 @@ export async function beginSite(options: SiteBeginning, signal: AbortSignal): Pr
     if (begins) parts.etcd.set(false, "bootstrap-etcd is set, but talos-socket is not");
     return;
   }
+  // Who was told the way to the cluster asks Talos for nothing that it was not told to.
+  if (!begins && settings.kubeconfig !== undefined) return;
   const controlPlanes = settings["bootstrap-control-planes"];
   const address = peerAddressOf(settings);
   const bootstrap = begins
