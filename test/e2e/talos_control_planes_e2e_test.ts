@@ -7,7 +7,7 @@ import { agentPatch, sitePatches, TalosAgent } from "./support/talos_agent.ts";
 
 /*
  * Three blank control planes of real Talos that are switched on together. One cluster comes of it,
- * with nobody who calls talosctl.
+ * with nobody who calls talosctl, and of files that are dropped on one of them.
  */
 
 const NAMES = ["node1", "node2", "node3"];
@@ -35,12 +35,16 @@ Deno.test({
     await Promise.all(agents.map(async (agent) => {
       await agent.node.boot();
       await agent.serves(APPLICATION_LIMIT);
-      await agent.drop(images);
     }));
+    // The others have them from it.
+    await first.drop(images);
     await first.verdictIs(await first.drop(HELLO), "Ready", APPLICATION_LIMIT);
     await eventually("three nodes to be Ready", async () => {
       return (await first.readyNodes()).length === NAMES.length || undefined;
     }, JOIN_LIMIT);
+    for (const agent of agents.slice(1)) {
+      await agent.says(/^an image comes from a control plane$/, JOIN_LIMIT);
+    }
     // Each by its own API server, which is of the same cluster.
     for (const agent of agents) {
       await agent.helloAnswers(JOIN_LIMIT);
