@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { digestHex, digestOf } from "../std/mod.ts";
 import { StoreError, type StoreReason } from "./errors.ts";
 import { Staging } from "./staging.ts";
-import { bytesOf, fsWith, osError, permissions, stageBlobs, treeOf, withStore } from "./testing.ts";
+import { eventually } from "../../test/fakes/testing.ts";
+import {
+  bytesOf,
+  fsWith,
+  openFiles,
+  osError,
+  permissions,
+  stageBlobs,
+  treeOf,
+  withStore,
+} from "./testing.ts";
 import type { StoreFs } from "./fs.ts";
 import { systemStoreFs } from "./fs.ts";
 import type { EntryWriter } from "./writer.ts";
@@ -315,7 +325,7 @@ Deno.test("a package with checkpoints ends as one without", () =>
   }));
 
 Deno.test("a disk that is filled to its reserve ends the import before it is full", () =>
-  withStore((store) => {
+  withStore(async (store) => {
     let free = 10e9;
     const disk = () => ({ total: 100e9, free });
     const staging = Staging.create(store.dir, "one", { disk });
@@ -330,4 +340,6 @@ Deno.test("a disk that is filled to its reserve ends the import before it is ful
     assert.equal(error.disposition, "wait");
     assert.match(error.message, /100000000 bytes are free/);
     assert.deepEqual([...Deno.readDirSync(`${store.dir}/tmp`)], []);
+    // The flush that was begun has the file open until it is done.
+    await eventually(() => openFiles(`${store.dir}/tmp`).length === 0, 60_000);
   }));
