@@ -42,9 +42,9 @@ export async function runAgent(
     ...(settings["node-name"] === undefined ? {} : { node: settings["node-name"] }),
     ...(keys === "" ? {} : { trustedKeys: keys }),
   });
-  const store = Store.open(settings["data-dir"], { logger });
+  const store = Store.open(settings["data-dir"], { logger, mayFreeze: true });
   try {
-    prepareRegistryStorage(store, logger);
+    if (store.frozen === undefined) prepareRegistryStorage(store, logger);
     await new Agent({ settings, trust, store, logger }).run(signal);
   } finally {
     store.close();
@@ -55,8 +55,8 @@ export async function runAgent(
 /** The in-cluster registry's storage, should it be placed on this node, for the user it runs as. */
 function prepareRegistryStorage(store: Store, logger: Logger): void {
   const directory = `${store.dir}/registry`;
-  ensureDir(directory);
   try {
+    ensureDir(directory);
     Deno.chownSync(directory, REGISTRY_UID, REGISTRY_GID);
   } catch (error) {
     logger.debug(`the registry cannot be stored on this node: ${describeError(error)}`);
@@ -89,8 +89,14 @@ class Agent {
     });
     this.#reconciler = new Reconciler({ store, logger, actions, onChange });
     this.#life = new ClusterLife({ ...base, wake: this.#arrived });
-    const upstreams = [clusterUpstream(base.facts)];
-    this.#upkeep = new Upkeep({ store, logger, upstreams, part: parts.store });
+    this.#upkeep = new Upkeep({
+      ...{ store, logger, part: parts.store },
+      upstreams: [clusterUpstream(base.facts)],
+      onThawed: () => {
+        prepareRegistryStorage(store, logger);
+        this.#reconciler.wake();
+      },
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {

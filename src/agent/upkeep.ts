@@ -14,6 +14,8 @@ import { mendRegistryStorage } from "./registry_fill.ts";
 
 /** Milliseconds between two rounds. */
 export const UPKEEP_INTERVAL = 5 * 60_000;
+/** Milliseconds between two looks whether a disk that was full at the start has room by now. */
+export const THAW_INTERVAL = 5_000;
 
 /** What {@linkcode Upkeep} works with. */
 export interface UpkeepOptions {
@@ -25,6 +27,8 @@ export interface UpkeepOptions {
   readonly part?: Part;
   /** Told of each blob that is whole again. */
   readonly onRepaired?: (digest: Digest) => void;
+  /** Told when a store that was opened on a full disk can be written to. */
+  readonly onThawed?: () => void;
   readonly clock?: Clock;
 }
 
@@ -54,8 +58,14 @@ export class Upkeep {
     this.#wake.abort();
   }
 
-  /** Runs until the signal aborts. */
+  /**
+   * Runs until the signal aborts.
+   *
+   * @throws {StoreError} what keeps a store from being opened, other than a full disk.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    await this.#thawed(signal);
+    if (signal.aborted) return;
     await Promise.all([
       this.#rounds(signal),
       this.#options.store.scrubber.run(signal, () => this.wake()),
@@ -73,6 +83,19 @@ export class Upkeep {
     // Also what was read from a package file again meanwhile.
     mendRegistryStorage(store, logger);
     this.#tell();
+  }
+
+  /** What is there is served meanwhile. */
+  async #thawed(signal: AbortSignal): Promise<void> {
+    const { store, part, onThawed } = this.#options;
+    if (store.frozen === undefined) return;
+    while (!store.thaw()) {
+      part?.set(false, describeError(store.frozen));
+      await this.#clock.sleep(THAW_INTERVAL, signal);
+      if (signal.aborted) return;
+    }
+    part?.set(true, "in order");
+    onThawed?.();
   }
 
   #tell(): void {

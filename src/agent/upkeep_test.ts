@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import { FullDisk } from "../../test/fakes/full_disk.ts";
+import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import type { Upstream } from "../registry/mod.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
 import { type NewPackage, Store } from "../store/mod.ts";
 import { Part } from "./listeners.ts";
-import { Upkeep, UPKEEP_INTERVAL } from "./upkeep.ts";
+import { THAW_INTERVAL, Upkeep, UPKEEP_INTERVAL } from "./upkeep.ts";
 
 const never = new AbortController().signal;
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -236,4 +237,61 @@ Deno.test("the registry's storage gets the good copy of a blob that went bad und
     assert.equal(replaced(), 1);
     await upkeep().round(never);
     assert.equal(replaced(), 1);
+  }));
+
+Deno.test("a store on a disk that is full waits for room, says so, and is then kept in order", () =>
+  withDirectory(async (dir) => {
+    Deno.mkdirSync(`${dir}/data`);
+    const disk = new FullDisk();
+    using store = Store.open(`${dir}/data`, disk.options);
+    const { logger } = loggerOf();
+    const [part, clock, abort] = [
+      new Part("store", "in order", true),
+      new TestClock(),
+      new AbortController(),
+    ];
+    let thawed = 0;
+    const upkeep = new Upkeep({
+      ...{ store, logger, part, clock },
+      upstreams: [],
+      onThawed: () => {
+        thawed++;
+        store.records.setValue("a", 1);
+      },
+    });
+    const running = upkeep.run(abort.signal);
+    await eventually(() => clock.slept.length > 2);
+    assert.deepEqual(new Set(clock.slept), new Set([THAW_INTERVAL]));
+    assert.equal(part.ok, false);
+    assert.match(
+      part.message,
+      /^the data disk was full when the agent started: .*goes on by itself/,
+    );
+    assert.equal(thawed, 0);
+    disk.free();
+    await eventually(() => part.ok && clock.slept.includes(UPKEEP_INTERVAL));
+    assert.deepEqual([part.message, thawed], ["in order", 1]);
+    abort.abort();
+    await running;
+  }));
+
+Deno.test("a store that stays frozen is waited for until the end, and trouble of another kind is thrown", () =>
+  withDirectory(async (dir) => {
+    Deno.mkdirSync(`${dir}/data`);
+    const disk = new FullDisk();
+    using store = Store.open(`${dir}/data`, disk.options);
+    const { logger } = loggerOf();
+    const [clock, abort] = [new TestClock(), new AbortController()];
+    const upkeep = new Upkeep({ store, logger, clock, upstreams: [] });
+    const running = upkeep.run(abort.signal);
+    await eventually(() => clock.slept.length > 2);
+    abort.abort();
+    await running;
+    assert.notEqual(store.frozen, undefined);
+    disk.free();
+    Deno.writeTextFileSync(
+      `${dir}/data/holdfast.db`,
+      "no database, and longer than its header".repeat(9),
+    );
+    await assert.rejects(upkeep.run(never), { reason: "DatabaseCorrupt" });
   }));

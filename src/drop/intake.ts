@@ -52,6 +52,7 @@ export class Intake {
   async take(request: IntakeRequest, signal: AbortSignal): Promise<PackageContents> {
     const { store, architecture, trust } = this.#options;
     const { file, onProgress } = request;
+    store.requireThawed();
     using holds = new DisposableStack();
     const admit = (scout: PackageScout) => {
       this.#judge(scout, request);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FullDisk } from "../../test/fakes/full_disk.ts";
 import { TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { buildPackage, type PackageSpec } from "../../test/fixtures/make_package.ts";
 import { keyPair, signed } from "../../test/fixtures/sign_package.ts";
@@ -45,6 +46,7 @@ const NO_KEYS: ConstructorParameters<typeof Intake>[0]["trust"] = [];
 
 function staged(action: (stage: Stage) => Promise<void>, options: StoreOptions = {}) {
   return withDirectory(async (dir) => {
+    Deno.mkdirSync(`${dir}/data`);
     using store = Store.open(`${dir}/data`, options);
     await action(new Stage(dir, store));
   });
@@ -95,6 +97,24 @@ Deno.test("a package that does not fit is refused before it is read, with both n
     await stage.take(file);
     assert.equal(stage.store.records.listPackages().length, 1);
   }, { disk: disk(() => available) });
+});
+
+Deno.test("nothing is read into a store that was opened on a full disk, until it is thawed", () => {
+  const full = new FullDisk();
+  return staged(async (stage) => {
+    const file = stage.put("web.tar.zst", buildPackage(spec("web", 1)));
+    for (const passes of [false, true]) {
+      // Room alone is not enough: what is written would not be known after a crash.
+      if (passes) full.free();
+      await assert.rejects(stage.take(file), (error) => error === stage.store.frozen);
+      assert.deepEqual([...Deno.readDirSync(stage.store.dir)].map(({ name }) => name), [
+        "holdfast.lock",
+      ]);
+    }
+    assert.equal(stage.store.thaw(), true);
+    await stage.take(file);
+    assert.equal(stage.store.records.listPackages().length, 1);
+  }, full.options);
 });
 
 Deno.test("only what is missing must fit: a second package with the same layers needs little", () => {

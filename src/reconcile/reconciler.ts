@@ -1,6 +1,7 @@
 import {
   backoffDelay,
   type Clock,
+  Complaints,
   describeError,
   dispositionOf,
   HoldfastError,
@@ -74,12 +75,14 @@ export class Reconciler {
   #wake: AbortController = new AbortController();
   readonly #attempts = new Map<string, number>();
   #said = "";
+  readonly #refusals: Complaints;
   /** What is being deployed, and what tells that a newer package has come. */
   #current: { readonly record: PackageRecord; readonly newer: AbortController } | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#refusals = new Complaints((text) => options.logger.warn(text));
   }
 
   /** There may be something to do. */
@@ -225,8 +228,9 @@ export class Reconciler {
   #tryTelling(error: unknown): void {
     try {
       this.#waiting(error);
+      this.#refusals.settle();
     } catch (refusal) {
-      this.#options.logger.warn(`nothing can be recorded: ${describeError(refusal)}`);
+      this.#refusals.say(`nothing can be recorded: ${describeError(refusal)}`);
     }
   }
 

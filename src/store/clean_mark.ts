@@ -1,6 +1,7 @@
 import type { Digest, Logger } from "../std/mod.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { Database } from "./database.ts";
+import { StoreError } from "./errors.ts";
 
 /** Should one of these blobs come again, it is a new file, which nobody has verified. */
 export function forgetMarks(db: Database, digests: readonly Digest[]): void {
@@ -17,6 +18,8 @@ export function forgetMarks(db: Database, digests: readonly Digest[]): void {
 export class CleanMark {
   readonly #db: Database;
   readonly #blobs: BlobStore;
+  /** What {@linkcode CleanMark.look} has found to be good. */
+  readonly #verified = new Set<Digest>();
 
   constructor(db: Database, blobs: BlobStore) {
     this.#db = db;
@@ -28,8 +31,28 @@ export class CleanMark {
    * Bad blobs are quarantined.
    */
   check(logger: Logger): void {
-    if (this.#db.get("SELECT id FROM clean_stop") === undefined) this.#verifyUnmarked(logger);
+    if (!this.#wasClean) {
+      this.#verifyUnmarked(logger, {
+        // One by one: a second power cut does not start a long verification over.
+        good: (digest) => this.#db.transaction(() => this.#mark(digest)),
+        bad: (digest) => this.#blobs.quarantine(digest),
+      });
+    }
     this.#db.transaction(() => this.#db.run("DELETE FROM clean_stop"));
+    this.#verified.clear();
+  }
+
+  /** Verifies the same and writes nothing; {@linkcode CleanMark.check} need not do it once more. */
+  look(logger: Logger): void {
+    if (this.#wasClean) return;
+    this.#verifyUnmarked(logger, {
+      good: (digest) => void this.#verified.add(digest),
+      bad: (digest) => this.#putAway(digest),
+    });
+  }
+
+  get #wasClean(): boolean {
+    return this.#db.get("SELECT id FROM clean_stop") !== undefined;
   }
 
   /** Notes that the store is closed in order. */
@@ -41,20 +64,32 @@ export class CleanMark {
     });
   }
 
-  #verifyUnmarked(logger: Logger): void {
+  #verifyUnmarked(
+    logger: Logger,
+    found: Readonly<Record<"good" | "bad", (digest: Digest) => void>>,
+  ): void {
     let verified = 0;
     for (const digest of this.#blobs.list()) {
       if (this.#db.get("SELECT 1 FROM marked_blobs WHERE digest = ?", digest)) continue;
       verified++;
-      if (this.#blobs.verify(digest) === false) {
-        this.#blobs.quarantine(digest);
+      if (!this.#verified.has(digest) && this.#blobs.verify(digest) === false) {
+        found.bad(digest);
         logger.error("a blob was damaged by the unclean stop and is moved aside", { digest });
       } else {
-        // Marked one by one: a second power cut does not start a long verification over.
-        this.#db.transaction(() => this.#mark(digest));
+        found.good(digest);
       }
     }
     logger.info("blobs verified after an unclean stop", { blobs: verified });
+  }
+
+  /** A disk that is full may have no room for another name. */
+  #putAway(digest: Digest): void {
+    try {
+      this.#blobs.quarantine(digest);
+    } catch (error) {
+      if (!(error instanceof StoreError && error.reason === "DiskFull")) throw error;
+      this.#blobs.remove(digest);
+    }
   }
 
   #mark(digest: string): void {

@@ -1,10 +1,11 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { dirname, failpoint } from "../std/mod.ts";
 import { StoreError, storeError } from "./errors.ts";
+import { openFrozen } from "./frozen.ts";
 import { type StoreFs, systemStoreFs } from "./fs.ts";
 import { DATABASE_MODE } from "./layout.ts";
 import { knownVersion, migrate } from "./schema.ts";
-import { diskSpace } from "./space.ts";
+import { diskSpace, fullness } from "./space.ts";
 
 /** A row as node:sqlite returns it. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -14,9 +15,10 @@ const BUSY_TIMEOUT = 5_000;
 
 /** The SQLite file: prepared statements, and transactions that end the disk's way or not at all. */
 export class Database {
-  readonly #db: DatabaseSync;
+  #db: DatabaseSync;
   readonly #path: string;
   readonly #statements = new Map<string, StatementSync>();
+  #frozen: StoreError | undefined;
 
   private constructor(db: DatabaseSync, path: string) {
     this.#db = db;
@@ -29,15 +31,51 @@ export class Database {
    * @throws {StoreError} `DatabaseCorrupt`, `DatabaseTooNew`, or what the disk says.
    */
   static open(path: string, fs: StoreFs = systemStoreFs): Database {
+    return new Database(connected(path, fs), path);
+  }
+
+  /**
+   * Opens the file so that nothing at all is written, until {@linkcode Database.thaw}; every
+   * transaction throws `why`. Where there is no file yet it is as one that is empty.
+   *
+   * @throws {StoreError} as {@linkcode Database.open}.
+   */
+  static frozen(path: string, why: StoreError): Database {
+    const database = new Database(frozenConnection(path), path);
+    database.#frozen = why;
+    return database;
+  }
+
+  /** Why nothing is written, while that is so. */
+  get isFrozen(): StoreError | undefined {
+    return this.#frozen;
+  }
+
+  /**
+   * Writes from now on.
+   *
+   * @throws {StoreError} what the disk says; it is then as it was.
+   */
+  thaw(fs: StoreFs): void {
+    const why = this.#frozen;
+    if (why === undefined) return;
+    this.close();
     try {
-      // SQLite gives the WAL and its index the mode of the database.
-      fs.touch(path, DATABASE_MODE);
-      fs.chmod(path, DATABASE_MODE);
-      failpoint("store.database.created");
-      return new Database(prepared(new DatabaseSync(path)), path);
-    } catch (cause) {
-      throw databaseError("open the database", cause, path);
+      this.#db = connected(this.#path, fs);
+    } catch (error) {
+      this.#db = frozenConnection(this.#path);
+      throw error;
     }
+    this.#frozen = undefined;
+  }
+
+  /** Writes nothing from now on. */
+  freeze(why: StoreError): void {
+    if (this.#frozen === undefined) {
+      this.close();
+      this.#db = frozenConnection(this.#path);
+    }
+    this.#frozen = why;
   }
 
   /**
@@ -72,6 +110,7 @@ export class Database {
 
   /** Runs `action` in a transaction; once this returns it is on the disk. */
   transaction<T>(action: () => T): T {
+    if (this.#frozen !== undefined) throw this.#frozen;
     this.#run(() => this.#db.exec("BEGIN IMMEDIATE"));
     let result: T;
     try {
@@ -88,6 +127,8 @@ export class Database {
 
   close(): void {
     this.#statements.clear();
+    // Where neither way of opening it worked there is nothing to close.
+    if (!this.#db.isOpen) return;
     this.#run(() => this.#db.close());
   }
 
@@ -114,6 +155,26 @@ export class Database {
     } catch (cause) {
       throw databaseError("use the database", cause, this.#path);
     }
+  }
+}
+
+function connected(path: string, fs: StoreFs): DatabaseSync {
+  try {
+    // SQLite gives the WAL and its index the mode of the database.
+    fs.touch(path, DATABASE_MODE);
+    fs.chmod(path, DATABASE_MODE);
+    failpoint("store.database.created");
+    return prepared(new DatabaseSync(path));
+  } catch (cause) {
+    throw databaseError("open the database", cause, path);
+  }
+}
+
+function frozenConnection(path: string): DatabaseSync {
+  try {
+    return openFrozen(path);
+  } catch (cause) {
+    throw databaseError("read the database", cause, path);
   }
 }
 
@@ -180,11 +241,10 @@ const SQLITE_FAILURES: readonly SqliteFailure[] = [
   },
 ];
 
-/** SQLITE_IOERR and SQLITE_FULL. */
-const IO_ERROR = 10;
+/** SQLITE_FULL. */
 const DISK_FULL = 13;
-/** A disk with fewer bytes is full. */
-const FULL_BYTES = 1 << 20;
+/** SQLITE_IOERR and SQLITE_CANTOPEN. */
+const MAYBE_FULL: ReadonlySet<number | undefined> = new Set([10, 14]);
 
 function databaseError(doing: string, cause: unknown, path: string): StoreError {
   const known = failureOf(cause, path);
@@ -204,15 +264,16 @@ function databaseError(doing: string, cause: unknown, path: string): StoreError 
 
 function failureOf(cause: unknown, path: string): SqliteFailure | undefined {
   const failure = SQLITE_FAILURES.find((each) => isFailure(each, cause));
-  // Where its index cannot grow SQLite tells an I/O error (os_unix.c, unixShmMap).
-  return failure?.code === IO_ERROR && isFull(dirname(path))
+  // Where its index cannot grow SQLite tells an I/O error (os_unix.c, unixShmMap), and where there is
+  // no inode for its log, that it cannot be opened.
+  return MAYBE_FULL.has(failure?.code) && isFull(dirname(path))
     ? SQLITE_FAILURES.find(({ code }) => code === DISK_FULL)
     : failure;
 }
 
 function isFull(directory: string): boolean {
   try {
-    return diskSpace(directory).free < FULL_BYTES;
+    return fullness(diskSpace(directory)) !== undefined;
   } catch {
     return false;
   }

@@ -115,12 +115,26 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  * @throws {StoreError} `DatabaseTooNew` when a newer program has written it.
  */
 export function migrate(db: DatabaseSync): void {
-  const version = knownVersion(db);
-  for (const [index, statements] of MIGRATIONS.entries()) {
-    if (index < version) continue;
-    db.exec(`BEGIN IMMEDIATE; ${statements} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  for (const step of missingSteps(db)) {
+    db.exec(`BEGIN IMMEDIATE; ${step} COMMIT;`);
     failpoint("store.database.migrated");
   }
+}
+
+/**
+ * The same as far as this connection sees it: in a transaction that is never committed.
+ *
+ * @throws {StoreError} `DatabaseTooNew` when a newer program has written it.
+ */
+export function migrateUncommitted(db: DatabaseSync): void {
+  const steps = missingSteps(db);
+  if (steps.length > 0) db.exec(`BEGIN IMMEDIATE; ${steps.join("")}`);
+}
+
+function missingSteps(db: DatabaseSync): string[] {
+  return MIGRATIONS
+    .map((statements, index) => `${statements} PRAGMA user_version = ${index + 1};`)
+    .slice(knownVersion(db));
 }
 
 /**

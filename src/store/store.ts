@@ -1,5 +1,6 @@
 import {
   type Clock,
+  describeError,
   type Digest,
   dirname,
   ensureDir,
@@ -15,13 +16,14 @@ import { Collector } from "./collector.ts";
 import { type Damage, findDamage, NO_DAMAGE } from "./damage.ts";
 import { Database } from "./database.ts";
 import { guarded, StoreError } from "./errors.ts";
+import { frozenBy } from "./frozen.ts";
 import { exists, type StoreFs, systemStoreFs } from "./fs.ts";
 import { Layout, PRIVATE_DIRECTORY_MODE } from "./layout.ts";
 import { Ledger } from "./ledger.ts";
 import { requireSpace, type SpaceNeed } from "./preflight.ts";
 import { Records } from "./records.ts";
 import { Scrubber } from "./scrub.ts";
-import { type DiskSpace, diskSpace } from "./space.ts";
+import { type DiskSpace, diskSpace, hasStartRoom } from "./space.ts";
 
 /** What flushing a directory says that this program can have made nothing in. */
 const NOT_OURS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EINVAL"]);
@@ -36,6 +38,11 @@ export interface StoreOptions {
   readonly disk?: () => DiskSpace;
   /** Bytes that are hashed in a second to find rot. @default SCRUB_RATE */
   readonly scrubRate?: number;
+  /**
+   * Whether a store whose disk is too full to start is opened all the same, and serves without
+   * writing; see {@linkcode Store.frozen}. @default false
+   */
+  readonly mayFreeze?: boolean;
 }
 
 /** The durable state of one node. One process has it open at a time. */
@@ -54,6 +61,8 @@ export class Store {
   readonly #db: Database;
   readonly #mark: CleanMark;
   readonly #lock: Deno.FsFile;
+  readonly #fs: StoreFs;
+  readonly #logger: Logger;
 
   private constructor(
     layout: Layout,
@@ -66,8 +75,10 @@ export class Store {
     this.#layout = layout;
     this.#db = db;
     this.#lock = lock;
+    this.#fs = fs;
+    this.#logger = logger;
     this.disk = options.disk ?? (() => diskSpace(layout.root));
-    this.blobs = new BlobStore(layout, fs, clock);
+    this.blobs = new BlobStore(layout, unlessFrozen(fs, db), clock);
     this.records = new Records(db);
     this.ledger = new Ledger(db, layout.ledger, fs);
     this.collector = new Collector({ layout, db, blobs: this.blobs, fs, clock });
@@ -86,27 +97,100 @@ export class Store {
    * `DatabaseTooNew`, or what the disk says.
    */
   static open(dir: string, options: StoreOptions = {}): Store {
-    const { fs = systemStoreFs, logger = silentLogger } = options;
+    const { fs = systemStoreFs } = options;
     const layout = new Layout(dir);
     guarded(`prepare the data directory ${dir}`, () => ensureDir(dir, fs, "store.directory"));
     const lock = takeLock(layout, fs);
-    let db: Database | undefined;
     try {
       // Before tmp/ is emptied: what a newer program has begun is its own.
       Database.requireKnown(layout.database);
-      guarded(`prepare the data directory ${dir}`, () => prepareDirectories(layout, fs));
+      return Store.#started(layout, lock, options);
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  static #started(layout: Layout, lock: Deno.FsFile, options: StoreOptions): Store {
+    const { fs = systemStoreFs } = options;
+    let db: Database | undefined;
+    try {
+      prepareDirectories(layout, fs);
       db = Database.open(layout.database, fs);
-      guarded("make the database's name durable", () => fs.fsyncDir(dir));
-      failpoint("store.database.synced");
       const store = new Store(layout, db, lock, options);
-      store.ledger.open(logger);
-      store.#mark.check(logger);
+      store.#start();
+      return store;
+    } catch (error) {
+      db?.close();
+      if (options.mayFreeze === true && isFull(error)) {
+        return Store.#startedFrozen(layout, lock, options, error);
+      }
+      throw error;
+    }
+  }
+
+  static #startedFrozen(
+    layout: Layout,
+    lock: Deno.FsFile,
+    options: StoreOptions,
+    cause: StoreError,
+  ): Store {
+    const { disk = () => diskSpace(layout.root), logger = silentLogger } = options;
+    const why = frozenBy(cause, disk());
+    const db = Database.frozen(layout.database, why);
+    try {
+      const store = new Store(layout, db, lock, options);
+      logger.error(describeError(why));
+      store.#mark.look(logger);
       store.findDamage();
       return store;
     } catch (error) {
-      letGo(db, lock);
+      db.close();
       throw error;
     }
+  }
+
+  /** What is brought in order, and begun, before anything is served. */
+  #start(): void {
+    guarded("make the database's name durable", () => this.#fs.fsyncDir(this.dir));
+    failpoint("store.database.synced");
+    this.ledger.open(this.#logger);
+    this.#mark.check(this.#logger);
+    this.findDamage();
+  }
+
+  /**
+   * Why nothing is written, while that is so: the disk was too full for a start. What the records
+   * name can be read; every call that would write throws this.
+   */
+  get frozen(): StoreError | undefined {
+    return this.#db.isFrozen;
+  }
+
+  /**
+   * Goes on as after any start, if there is room for it by now; whether it does.
+   *
+   * @throws {StoreError} what else may keep a store from being opened.
+   */
+  thaw(): boolean {
+    if (this.frozen === undefined) return true;
+    if (!hasStartRoom(guarded("ask for free space", this.disk))) return false;
+    try {
+      prepareDirectories(this.#layout, this.#fs);
+      this.#db.thaw(this.#fs);
+      this.#start();
+      this.#logger.info("there is room on the data disk again, and packages are taken in");
+      return true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#db.freeze(frozenBy(error, this.disk()));
+      return false;
+    }
+  }
+
+  /** @throws {StoreError} the reason while the store is {@linkcode Store.frozen}. */
+  requireThawed(): void {
+    if (this.frozen !== undefined) throw this.frozen;
   }
 
   /** Where a package's files are (definition, checksums, charts, manifests), as unpacked. */
@@ -131,13 +215,14 @@ export class Store {
    * @throws {StoreError} `NotEnoughSpace`.
    */
   requireSpace(need: SpaceNeed): void {
+    this.requireThawed();
     requireSpace(this, need);
   }
 
-  /** Sets the clean mark and closes everything. */
+  /** Sets the clean mark and closes everything; a frozen store is left as it was found. */
   close(): void {
     try {
-      this.#mark.set();
+      if (this.frozen === undefined) this.#mark.set();
     } finally {
       letGo(this.#db, this.#lock);
     }
@@ -149,21 +234,38 @@ export class Store {
   }
 }
 
-function letGo(db: Database | undefined, lock: Deno.FsFile): void {
+function letGo(db: Database, lock: Deno.FsFile): void {
   try {
-    db?.close();
+    db.close();
   } finally {
     lock.close();
   }
 }
 
+function isFull(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.reason === "DiskFull";
+}
+
+/** What makes files in it makes none while the database is frozen: nothing would know of them. */
+function unlessFrozen(fs: StoreFs, db: Database): StoreFs {
+  const create: StoreFs["create"] = (path, mode) => {
+    if (db.isFrozen !== undefined) throw db.isFrozen;
+    return fs.create(path, mode);
+  };
+  return new Proxy(fs, {
+    get: (target, key, receiver) => key === "create" ? create : Reflect.get(target, key, receiver),
+  });
+}
+
 function prepareDirectories(layout: Layout, fs: StoreFs): void {
-  emptyDirectory(layout.tmp, fs);
-  for (const directory of [layout.tmp, layout.blobs, layout.packages]) {
-    ensureDir(directory, fs, "store.directory");
-  }
-  fs.chmod(layout.tmp, PRIVATE_DIRECTORY_MODE);
-  if (!exists(layout.database)) flushNames(layout, fs);
+  guarded(`prepare the data directory ${layout.root}`, () => {
+    emptyDirectory(layout.tmp, fs);
+    for (const directory of [layout.tmp, layout.blobs, layout.packages]) {
+      ensureDir(directory, fs, "store.directory");
+    }
+    fs.chmod(layout.tmp, PRIVATE_DIRECTORY_MODE);
+    if (!exists(layout.database)) flushNames(layout, fs);
+  });
 }
 
 /** Of a new store: the run that made the directories may have been killed before it could. */

@@ -37,6 +37,11 @@ const DEEDS: Readonly<Record<string, Deed>> = {
 const [root = ""] = Deno.args;
 const results: Record<string, FullDisk> = {};
 for (const [name, deed] of Object.entries(DEEDS)) results[name] = await sweep(name, deed);
+for (const left of ["stopped", "killed"] as const) {
+  for (const what of ["pages", "files"] as const) {
+    results[`${left}, ${what}`] = frozen(left, what);
+  }
+}
 // deno-lint-ignore no-console
 console.log(JSON.stringify(results));
 
@@ -61,6 +66,90 @@ async function sweep(name: string, deed: Deed): Promise<FullDisk> {
     }
     return { told: MAX_ROUNDS, faults, passed: false };
   });
+}
+
+/**
+ * Starts a store that was left so with room for any number of pages, or of files: it must be read each
+ * time, and told is how often nothing could be written.
+ */
+function frozen(left: "stopped" | "killed", what: "pages" | "files"): FullDisk {
+  const [dir, before] = [`${root}/frozen`, `${root}/before`];
+  leave(before, left);
+  const faults: string[] = [];
+  copy(before, dir);
+  Store.open(dir).close();
+  const expected = JSON.stringify(storeState(dir));
+  Deno.removeSync(dir, { recursive: true });
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    copy(before, dir);
+    const undo = what === "pages" ? filled(round * PAGE) : filledFiles(round);
+    let isFrozen = true;
+    try {
+      using store = Store.open(dir, { mayFreeze: true });
+      isFrozen = store.frozen !== undefined;
+      if (store.records.getValue("before") !== "kept") {
+        faults.push(`with ${round}: nothing is read`);
+      }
+      if (isFrozen && store.thaw()) faults.push(`with ${round}: it thaws`);
+      undo();
+      if (!store.thaw()) faults.push(`with ${round}: it does not thaw`);
+    } catch (error) {
+      undo();
+      faults.push(`with ${round}: ${error}`);
+    }
+    if (JSON.stringify(storeState(dir)) !== expected) faults.push(`with ${round}: it is another`);
+    Deno.removeSync(dir, { recursive: true });
+    if (!isFrozen || faults.length > 0) {
+      Deno.removeSync(before, { recursive: true });
+      return { told: round, faults, passed: !isFrozen };
+    }
+  }
+  return { told: MAX_ROUNDS, faults, passed: false };
+}
+
+/** Makes a store, closed or as a killed process leaves it; then its log is not in its database yet. */
+function leave(dir: string, how: "stopped" | "killed"): void {
+  const at = how === "stopped" ? dir : `${dir}-running`;
+  const store = Store.open(at);
+  store.records.setValue("before", "kept");
+  if (how === "killed") {
+    copy(at, dir);
+    Deno.removeSync(`${dir}/holdfast.db-shm`);
+  }
+  store.close();
+  if (at !== dir) Deno.removeSync(at, { recursive: true });
+}
+
+function copy(from: string, to: string): void {
+  Deno.mkdirSync(to, { recursive: true });
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (isDirectory) copy(`${from}/${name}`, `${to}/${name}`);
+    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+/** Leaves so many bytes until what is returned is called. */
+function filled(left: number): () => void {
+  const filler = `${root}/filler`;
+  fill(filler, left);
+  return () => removed(filler);
+}
+
+/** Leaves so many inodes. */
+function filledFiles(left: number): () => void {
+  const names = `${root}/names`;
+  Deno.mkdirSync(names);
+  let count = 0;
+  try {
+    for (;; count++) Deno.writeFileSync(`${names}/${count}`, new Uint8Array(), { createNew: true });
+  } catch {
+    for (let free = 0; free < left; free++) Deno.removeSync(`${names}/${--count}`);
+  }
+  return () => removed(names);
+}
+
+function removed(path: string): void {
+  if (exists(path)) Deno.removeSync(path, { recursive: true });
 }
 
 async function onDisk<T>(dir: string, action: (store: Store) => Promise<T>): Promise<T> {

@@ -3,6 +3,8 @@ import { run } from "./extension_service.ts";
 
 /** Room for the registry's image and the packages of tests. */
 const SIZE = "96M";
+/** How many files there may be. */
+const FILES = 4_096;
 
 /** A disk of its own, ext4 on a loop device, mounted at a directory; gone with the test. */
 export class SmallDisk implements AsyncDisposable {
@@ -19,7 +21,7 @@ export class SmallDisk implements AsyncDisposable {
     const disk = new SmallDisk(image, directory);
     try {
       await run("truncate", "-s", SIZE, image);
-      await run("mkfs.ext4", "-q", "-m", "0", image);
+      await run("mkfs.ext4", "-q", "-m", "0", "-N", String(FILES), image);
       await disk.#mount();
     } catch (error) {
       await Deno.remove(image);
@@ -50,19 +52,36 @@ export class SmallDisk implements AsyncDisposable {
   /** Takes all of its space. */
   async fill(): Promise<void> {
     using file = await Deno.open(`${this.#at}/filler`, { create: true, append: true });
-    for (const size of [1 << 20, 1 << 12]) {
-      try {
-        for (;;) await file.write(new Uint8Array(size));
-      } catch (error) {
-        assert.match(String(error), /No space left/);
-      }
+    // What was set aside for the writing itself is free again once it is on the disk.
+    for (let taken = Infinity; taken > 0;) {
+      taken = 0;
+      for (const size of [1 << 20, 1 << 12]) taken += await filled(file, size);
+      await file.sync();
     }
-    await file.sync();
   }
 
-  /** Gives it back. */
+  /** Takes all of its inodes; there is space. */
+  async fillFiles(): Promise<void> {
+    const names = `${this.#at}/names`;
+    await Deno.mkdir(names, { recursive: true });
+    try {
+      for (let count = 0; count < 2 * FILES; count++) {
+        await Deno.writeFile(`${names}/${count}`, new Uint8Array(), { createNew: true });
+      }
+    } catch (error) {
+      assert.match(String(error), /No space left/);
+      return;
+    }
+    assert.fail("there are more inodes than were asked for");
+  }
+
+  /** Gives back what was taken. */
   async free(): Promise<void> {
-    await Deno.remove(`${this.#at}/filler`);
+    for (const name of ["filler", "names"]) {
+      await Deno.remove(`${this.#at}/${name}`, { recursive: true }).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -73,5 +92,16 @@ export class SmallDisk implements AsyncDisposable {
 
   async #mount(): Promise<void> {
     await run("mount", "-o", "loop,errors=remount-ro", this.#image, this.#at);
+  }
+}
+
+/** Appends pieces until there is no room; gives how many bytes that were. */
+async function filled(file: Deno.FsFile, size: number): Promise<number> {
+  let taken = 0;
+  try {
+    for (;;) taken += await file.write(new Uint8Array(size));
+  } catch (error) {
+    assert.match(String(error), /No space left/);
+    return taken;
   }
 }
