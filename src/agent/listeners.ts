@@ -7,6 +7,7 @@ import {
   type Logger,
   systemClock,
 } from "../std/mod.ts";
+import { hostOf } from "./node_address.ts";
 
 /** Milliseconds between two attempts to open a listener. */
 const RETRY_INTERVAL = 5_000;
@@ -55,8 +56,9 @@ export async function keepListening(
     try {
       const server = open(signal);
       complaints.settle();
-      part.set(true, `listens on ${server.hostname}:${server.port}`);
-      logger.info(`${part.name} listens`, { address: `${server.hostname}:${server.port}` });
+      const address = `${hostOf(server.hostname)}:${server.port}`;
+      part.set(true, `listens on ${address}`);
+      logger.info(`${part.name} listens`, { address });
       await server.finished;
       if (signal.aborted) return;
       part.set(false, "its listener ended and is opened again");

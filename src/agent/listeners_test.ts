@@ -17,8 +17,8 @@ class Taken extends HoldfastError<"AddressInUse"> {
 /** Sleeping takes no time, so that retries follow at once. */
 const quick = { ...systemClock, sleep: () => new Promise<void>((done) => setTimeout(done, 0)) };
 
-function listening(finished: Promise<void>): HttpListening {
-  return { hostname: "127.0.0.1", port: 1, finished, shutdown: () => Promise.resolve() };
+function listening(finished: Promise<void>, hostname = "127.0.0.1"): HttpListening {
+  return { hostname, port: 1, finished, shutdown: () => Promise.resolve() };
 }
 
 Deno.test("a taken port is tried again until it is free, and is logged once", async () => {
@@ -42,6 +42,14 @@ Deno.test("a taken port is tried again until it is free, and is logged once", as
   assert.equal(part.ok, true);
   assert.equal(part.message, "listens on 127.0.0.1:1");
   assert.equal(lines.length, 1, lines.join(""));
+});
+
+Deno.test("an IPv6 address that is listened on is shown as it is written in a URL", async () => {
+  const abort = new AbortController();
+  const part = new Part("registry", "starts");
+  const open = () => listening(Promise.resolve().then(() => abort.abort()), "fd00::1");
+  await keepListening(part, open, { logger: silentLogger, signal: abort.signal, clock: quick });
+  assert.equal(part.message, "listens on [fd00::1]:1");
 });
 
 Deno.test("a listener that ends by itself is opened again", async () => {

@@ -8,6 +8,7 @@ import { type Clock, Complaints, describeError, type Logger, systemClock } from 
 import type { Store } from "../store/mod.ts";
 import type { ClusterFacts } from "./cluster_facts.ts";
 import { keepListening, type Part } from "./listeners.ts";
+import { hostOf } from "./node_address.ts";
 import { type Settings, splitAddress } from "./settings.ts";
 import { whenAborted } from "./signals.ts";
 import { siteSource } from "./site.ts";
@@ -75,7 +76,7 @@ async function followTls(
     const { tlsChanged } = facts;
     try {
       if (facts.current.tls !== undefined) server.useCertificate(facts.current.tls);
-      if (complaints.any) part.set(true, `listens on ${server.hostname}:${server.port}`);
+      if (complaints.any) part.set(true, `listens on ${hostOf(server.hostname)}:${server.port}`);
       complaints.settle();
     } catch (error) {
       const text = describeError(error);

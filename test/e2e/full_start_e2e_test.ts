@@ -9,7 +9,7 @@ import { SmallDisk } from "./support/small_disk.ts";
  */
 
 const LARGER = `${PACKAGES}/zarf-package-app-chart-amd64-1.2.3.tar.zst`;
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 /** How a disk comes to be full, and what is then said of it. */
 const FULL: Readonly<
@@ -60,8 +60,7 @@ async function goesOn(agent: LocalAgent, ...paths: string[]): Promise<void> {
     PATIENCE,
   );
   for (const path of paths) {
-    const timeout = 2 * PATIENCE;
-    await agent.settled(path, { phases: ["Accepted"], timeout });
+    await agent.settled(path, { phases: ["Accepted"], timeout: PATIENCE });
   }
   assert(await isServed(agent));
 }

@@ -14,12 +14,12 @@ export function freeAddress(): string {
   return `127.0.0.1:${freePort()}`;
 }
 
-/** A port of the loopback, as {@linkcode freeAddress} has it. */
-export function freePort(): number {
+/** A port of an address, as {@linkcode freeAddress} has it of the loopback. */
+export function freePort(hostname = "127.0.0.1"): number {
   for (let tries = 0; tries < PORTS; tries++) {
     const port = FIRST_PORT + next++ % PORTS;
     try {
-      using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+      using _listener = Deno.listen({ hostname, port });
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hostOf } from "../../../src/agent/mod.ts";
 import { pem } from "../../fakes/api_peer.ts";
 import { LocalAgent, type LocalAgentOptions } from "./local_agent.ts";
 import { TalosApi, type TalosChange } from "./talos_api.ts";
@@ -19,6 +20,8 @@ export interface EtcdMachineOptions {
   /** Where agents listen for each other, on the machine's address. */
   readonly peerPort?: number;
   readonly talos?: TalosChange;
+  /** Where the agent's other listeners are, as in a URL. @default 127.0.0.1 */
+  readonly loopback?: string;
 }
 
 /** A control plane: Talos' API with a disk of its own, and the agent on it, which may come and go. */
@@ -39,13 +42,13 @@ export class EtcdMachine implements AsyncDisposable {
 
   /** A machine with a blank disk, without its agent yet. */
   static async blank(options: EtcdMachineOptions): Promise<EtcdMachine> {
-    const agent = new LocalAgent();
+    const agent = new LocalAgent(options.loopback);
     const api = await TalosApi.start(`${agent.directory}/machine.sock`);
     const machine = new EtcdMachine(api, agent, options);
     await api.change({
       machineType: "controlplane",
-      addresses: [`${options.address}/24`],
-      site: { ...SITE_SECRETS, endpoint: `https://${options.address}:6443` },
+      addresses: [`${options.address}/${options.address.includes(":") ? 64 : 24}`],
+      site: { ...SITE_SECRETS, endpoint: `https://${hostOf(options.address)}:6443` },
       ...options.talos,
     });
     return machine;
@@ -109,7 +112,9 @@ export class EtcdMachine implements AsyncDisposable {
       `--talos-socket=${this.api.socket}`,
       "--bootstrap-etcd=first-control-plane",
       ...this.#controlPlanes.map((address) => `--bootstrap-control-planes=${address}`),
-      ...(this.#peerPort === undefined ? [] : [`--peer-address=${this.address}:${this.#peerPort}`]),
+      ...(this.#peerPort === undefined ? [] : [
+        `--peer-address=${hostOf(this.address)}:${this.#peerPort}`,
+      ]),
     ];
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freeAddress } from "../../fakes/free_address.ts";
+import { freePort } from "../../fakes/free_address.ts";
 import type { PackageStatus } from "../../../src/status/mod.ts";
 import { eventually, HOLDFAST } from "./agent.ts";
 
@@ -50,16 +50,17 @@ export class LocalAgent implements AsyncDisposable {
   readonly addresses: LocalAddresses;
   #child: Deno.ChildProcess | undefined;
 
-  constructor() {
+  /** @param host where it listens, as in a URL. */
+  constructor(host = "127.0.0.1") {
     this.directory = Deno.makeTempDirSync({ prefix: "holdfast-e2e-" });
     this.dropDir = `${this.directory}/drop`;
     this.dataDir = `${this.directory}/data`;
     this.logPath = `${this.directory}/agent.log`;
     this.addresses = {
-      registry: freeAddress(),
-      status: freeAddress(),
-      admission: freeAddress(),
-      peers: freeAddress(),
+      registry: addressAt(host),
+      status: addressAt(host),
+      admission: addressAt(host),
+      peers: addressAt(host),
     };
     Deno.mkdirSync(this.dropDir);
   }
@@ -241,6 +242,10 @@ export class LocalAgent implements AsyncDisposable {
     if (this.#child !== undefined) await this.stop("SIGKILL");
     await Deno.remove(this.directory, { recursive: true });
   }
+}
+
+function addressAt(host: string): string {
+  return `${host}:${freePort(host.replace(/^\[(.*)\]$/, "$1"))}`;
 }
 
 function nameOf(content: string | Uint8Array): string {
