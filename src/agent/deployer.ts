@@ -84,7 +84,7 @@ export async function deployRecord(
       registry: pushTarget(options),
       ...(repositories === undefined ? {} : { repositories }),
       kubeVersion: await kube.version({ signal }),
-      clusterIP: access.clusterIP,
+      ...(access.service === undefined ? {} : { registryService: access.service }),
       pullSecrets: options.rewrite,
       limits: { ...limits, used: time.used },
       signal,

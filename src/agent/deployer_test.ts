@@ -4,7 +4,7 @@ import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { DeployError } from "../deploy/mod.ts";
 import { digestOf } from "../std/mod.ts";
 import { type PackageRecord, Store } from "../store/mod.ts";
-import { newState, saveState } from "../zarf/mod.ts";
+import { newState, registryServiceAt, saveState } from "../zarf/mod.ts";
 import { type DeployerOptions, deployRecord } from "./deployer.ts";
 import { SiteSettingsBook } from "./site_settings.ts";
 
@@ -73,7 +73,11 @@ class Site {
       await deployRecord(
         {
           ...{ kube: api.client, store, nodeName: "node-1", logger: loggerOf().logger },
-          access: { url: "http://10.96.0.2:5000", clusterIP: "10.96.0.2", state: STATE },
+          access: {
+            url: "http://10.96.0.2:5000",
+            service: registryServiceAt("10.96.0.2"),
+            state: STATE,
+          },
           ...{ kubeconfig: "/kubeconfig", tools: { helm: `${dir}/tools/helm` } },
           ...{ rewrite: true, policy: "always", filesRoots: [], onChange: () => {} },
           tags: { forget: () => {} },

@@ -9,7 +9,7 @@ import {
 import { type ComponentWork, DeployError, type ResolvedVariables } from "../deploy/mod.ts";
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 import type { ImageRecord } from "../store/mod.ts";
-import { prepareGitea, useGitea } from "../zarf/mod.ts";
+import { isInternalRegistry, prepareGitea, pushImages, useGitea } from "../zarf/mod.ts";
 import {
   GIT_SERVER,
   imagesOf,
@@ -21,7 +21,6 @@ import {
 import { registryWishesOf, unusedVariables } from "./init_settings.ts";
 import { pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import { seedNames } from "./seed_import.ts";
-import { pushImages } from "../zarf/mod.ts";
 
 /** What the deployment of an init package works with. */
 export interface InitWorkOptions extends RegistryFillOptions {
@@ -84,6 +83,10 @@ export class InitWork implements ComponentWork {
   }
 
   async #takeRegistry(say: (message: string) => void): Promise<void> {
+    if (!isInternalRegistry(this.#options.access.state)) {
+      this.#note("the site has a registry of its own, which stays in use");
+      return;
+    }
     const { definition, images, kube, store, logger, access, signal } = this.#options;
     const image = registryImageOf(definition, images);
     if (image === undefined) {

@@ -8,7 +8,14 @@ import { DeployError, resolveVariables } from "../deploy/mod.ts";
 import { parseDefinition } from "../package/mod.ts";
 import { parseImageReference } from "../refs/mod.ts";
 import { Store } from "../store/mod.ts";
-import { GITEA_ADDRESS, loadState, newState, saveState } from "../zarf/mod.ts";
+import {
+  GITEA_ADDRESS,
+  loadState,
+  newState,
+  registryServiceAt,
+  saveState,
+  type ZarfState,
+} from "../zarf/mod.ts";
 import { InitWork } from "./init_work.ts";
 
 const STATE = newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" });
@@ -39,7 +46,11 @@ class Scene {
 
   async work(
     names: readonly string[],
-    { image = true, set = {} }: { image?: boolean; set?: Record<string, string> } = {},
+    { image = true, set = {}, state = STATE }: {
+      image?: boolean;
+      set?: Record<string, string>;
+      state?: ZarfState;
+    } = {},
   ): Promise<InitWork> {
     const { store, api, registry } = this;
     const seed = await seedIn(store);
@@ -60,7 +71,11 @@ class Scene {
     return new InitWork({
       ...{ kube: api.client, store, logger: loggerOf().logger, nodeName: "node-1" },
       tags: { forget: () => {} },
-      access: { url: `http://${registry.ip}:5000`, clusterIP: registry.ip, state: STATE },
+      access: {
+        url: `http://${registry.ip}:5000`,
+        service: registryServiceAt(registry.ip),
+        state,
+      },
       ...{ registryAddress: "127.0.0.1:31999", definition, components: definition.components },
       variables: resolveVariables(definition, { given: set, readTextFile: () => undefined }),
       images: image ? [named] : [],
@@ -114,6 +129,17 @@ Deno.test("a registry of Zarf's stays, and that is said", () =>
       "not used: REGISTRY_PVC_SIZE",
     ]]);
     assert.equal(knownSeed(scene.store), undefined);
+  }));
+
+Deno.test("a registry of the site's own stays, and nothing is pushed into it", () =>
+  onScene(async (scene) => {
+    const registryInfo = { ...STATE.registryInfo, registryMode: "external" };
+    const state = { ...STATE, registryInfo };
+    const work = await scene.work(["zarf-registry"], { state });
+    scene.registry.writes.length = 0;
+    await work.before("zarf-registry", quiet);
+    assert.match(work.notes.get("zarf-registry") ?? "", /registry of its own, which stays in use/);
+    assert.deepEqual(scene.registry.writes, []);
   }));
 
 Deno.test("a package without a registry's image leaves the registry alone", () =>

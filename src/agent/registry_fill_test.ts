@@ -4,7 +4,7 @@ import { RegistryPeer } from "../../test/fakes/registry_peer.ts";
 import { loggerOf, withDirectory } from "../../test/fakes/testing.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
 import { type PackageRecord, type PackageState, Store } from "../store/mod.ts";
-import { newState } from "../zarf/mod.ts";
+import { newState, registryServiceAt } from "../zarf/mod.ts";
 import { fillRegistry, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -28,7 +28,11 @@ class Stage {
     this.options = {
       kube: api.client,
       store,
-      access: { url: `http://${this.registry.ip}:5000`, clusterIP: this.registry.ip, state },
+      access: {
+        url: `http://${this.registry.ip}:5000`,
+        service: registryServiceAt(this.registry.ip),
+        state,
+      },
       nodeName: "node-1",
       tags: { forget: (name) => void this.forgotten.push(name) },
       logger: loggerOf().logger,

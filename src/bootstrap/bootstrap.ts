@@ -1,17 +1,18 @@
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
-import { type Clock, failpoint, type Logger, systemClock } from "../std/mod.ts";
+import { type Clock, describeError, failpoint, type Logger, systemClock } from "../std/mod.ts";
 import { blobSource, type Store } from "../store/mod.ts";
 import {
   ensureInitRecord,
   ensurePullSecrets,
   ensureState,
   ensureZarfNamespace,
+  externalRegistry,
   isInternalRegistry,
   loadState,
   pushImages,
-  registryServiceAt,
   siteAccessOf,
   ZARF_NAMESPACE,
+  ZarfError,
   type ZarfState,
 } from "../zarf/mod.ts";
 import { acknowledgedNodes, allAcknowledged } from "./acknowledge.ts";
@@ -94,7 +95,7 @@ export async function ensureRegistry(options: BootstrapOptions): Promise<Registr
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   failpoint("bootstrap.state");
-  if (!isInternalRegistry(state)) throw outside(state);
+  if (!isInternalRegistry(state)) return await useOutside(options, state);
   const existing = await registryAddress(kube, state);
   const isMissing = existing === undefined || !await registryAnswers(existing.url, state);
   // Zarf's own is waited for and never replaced.
@@ -104,6 +105,20 @@ export async function ensureRegistry(options: BootstrapOptions): Promise<Registr
   if (await registryOwner(kube) === "Holdfast") await finish(options, access);
   onStage?.("Done", "the registry answers");
   return access;
+}
+
+/** A registry that the site has itself is used as it is; whoever runs it looks after it. */
+async function useOutside(options: BootstrapOptions, state: ZarfState): Promise<RegistryAccess> {
+  const { kube, signal, onStage, pullSecrets = true } = options;
+  onStage?.("Registry", `signing in to ${state.registryInfo.address}`);
+  const registry = await externalRegistry(kube, state, signal).catch((error) => {
+    throw error instanceof ZarfError ? outside(state, error) : error;
+  });
+  if (pullSecrets) {
+    await ensurePullSecrets(kube, ZARF_NAMESPACE, siteAccessOf(state, registry.service));
+  }
+  onStage?.("Done", "the site's registry answers");
+  return { ...registry, state };
 }
 
 /** The registry's storage is a directory of the node, which Pod Security's baseline forbids. */
@@ -140,7 +155,7 @@ async function waitForRegistry(
     signal?.throwIfAborted();
     const address = await registryAddress(kube, state);
     if (address !== undefined && await registryAnswers(address.url, state)) {
-      const access = siteAccessOf(state, registryServiceAt(address.clusterIP));
+      const access = siteAccessOf(state, address.service);
       if (pullSecrets) await ensurePullSecrets(kube, ZARF_NAMESPACE, access);
       return { ...address, state };
     }
@@ -255,14 +270,15 @@ function noSeed(): BootstrapError {
   });
 }
 
-function outside({ registryInfo }: ZarfState): BootstrapError {
+function outside({ registryInfo }: ZarfState, cause: ZarfError): BootstrapError {
   return new BootstrapError({
     reason: "RegistryOutside",
-    message: `the registry ${registryInfo.address} is outside of the cluster, ` +
-      "and Holdfast puts images only into one inside",
-    kept: "packages are taken in and wait",
-    remedy: "deploy it with zarf, or give the cluster a registry of its own",
-    disposition: "wait",
+    message: `the site's registry ${registryInfo.address} cannot be used: ${describeError(cause)}`,
+    kept: "packages are taken in and wait; no other registry is started",
+    remedy: "start it, have this machine trust its certificate, or correct the credentials with " +
+      "zarf tools update-creds registry",
+    disposition: "retry",
+    cause,
   });
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { AnyObject } from "../../test/fakes/api_objects.ts";
 import { node, SeedCluster, seedIn } from "../../test/fakes/seed_cluster.ts";
+import { SITE_USER, SiteRegistry } from "../../test/fakes/site_registry.ts";
 import { loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { digestOf, silentLogger } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
@@ -12,7 +13,13 @@ import {
   type BootstrapOptions,
   ensureRegistry,
 } from "./bootstrap.ts";
-import { ensureZarfNamespace, newState, saveState, type ZarfState } from "../zarf/mod.ts";
+import {
+  ensureZarfNamespace,
+  loadState,
+  newState,
+  saveState,
+  type ZarfState,
+} from "../zarf/mod.ts";
 import { BootstrapError } from "./errors.ts";
 import type { Seed } from "./payload.ts";
 
@@ -195,8 +202,8 @@ Deno.test("a registry of Zarf's own that asks for certificates is reached by Zar
     const proxied = { address, registryMode: "proxy", mtlsStrategy: "zarf-managed" };
     await zarfRegistry(stage, proxied);
     cluster.registry.up = true;
-    const { url, clusterIP } = await bootstrap();
-    assert.deepEqual([url, clusterIP], [`http://${address}`, "127.77.0.1"]);
+    const { url, service } = await bootstrap();
+    assert.deepEqual([url, service?.clusterAddress], [`http://${address}`, "127.77.0.1:5000"]);
     assert.deepEqual(cluster.registry.writes, []);
   }));
 
@@ -208,15 +215,46 @@ Deno.test("a registry of Zarf's own that does not answer is waited for, and not 
     assert.deepEqual(stage.cluster.api.writes, []);
   }));
 
-Deno.test("a registry outside of the cluster is named, and no other one is started", () =>
+/** A cluster whose state names a registry of the site. */
+async function siteRegistry(stage: Stage, address: string): Promise<void> {
+  const { username: pushUsername, password: pushPassword } = SITE_USER;
+  await zarfRegistry(stage, { address, registryMode: "external", pushUsername, pushPassword });
+  for (const one of stage.cluster.api.all("deployments")) stage.cluster.api.remove(one);
+}
+
+Deno.test("a registry that the site has itself is used, and no other one is started", () =>
   staged(async (stage) => {
-    const address = "registry.example:5000";
-    await zarfRegistry(stage, { address, registryMode: "external" });
-    for (const one of stage.cluster.api.all("deployments")) stage.cluster.api.remove(one);
+    await using registry = new SiteRegistry();
+    await siteRegistry(stage, registry.address);
+    const stages: string[] = [];
+    const access = await stage.bootstrap({ onStage: (stage: string) => void stages.push(stage) });
+    assert.deepEqual([access.url, access.service], [`http://${registry.address}`, undefined]);
+    assert.deepEqual(stages, ["State", "Registry", "Done"]);
+    assert.deepEqual(stage.cluster.api.writes, ["PATCH secrets/private-registry"]);
+    const secret = stage.cluster.api.find("secrets", "private-registry");
+    const { auths } = JSON.parse(atob(secret?.data[".dockerconfigjson"] ?? ""));
+    assert.deepEqual(Object.keys(auths), [registry.address]);
+    assert.deepEqual([...registry.put], [], "its own image is nobody's business there");
+    stage.cluster.api.writes.length = 0;
+    await stage.bootstrap({ pullSecrets: false });
+    assert.deepEqual(stage.cluster.api.writes, []);
+  }));
+
+Deno.test("one that does not let us in is named, and no other one is started", () =>
+  staged(async (stage) => {
+    await using registry = new SiteRegistry();
+    await siteRegistry(stage, registry.address);
+    const state = await loadState(stage.cluster.api.client) ?? assert.fail("no state");
+    const { registryInfo } = state;
+    const changed = { ...registryInfo, pushPassword: "old" };
+    await saveState(stage.cluster.api.client, { ...state, registryInfo: changed });
+    stage.cluster.api.writes.length = 0;
     await assert.rejects(stage.bootstrap(), (error) => {
       assert(error instanceof BootstrapError);
-      assert.deepEqual([error.reason, error.disposition], ["RegistryOutside", "wait"]);
-      assert.match(error.message, /the registry registry\.example:5000 is outside/);
+      assert.deepEqual([error.reason, error.disposition], ["RegistryOutside", "retry"]);
+      const named = `the site's registry ${registry.address} cannot be used: `;
+      assert(error.message.startsWith(named), error.message);
+      assert.match(error.message, /does not let site-push in/);
       return true;
     });
     assert.deepEqual(stage.cluster.api.writes, []);

@@ -30,10 +30,10 @@ export {
 } from "./registry_objects.ts";
 export {
   parseRegistryImage,
+  registryAddress,
   type RegistryImage,
   registryImage,
   registryIsHere,
-  registryUrl,
 } from "./registry.ts";
 export {
   REPLACE_FAILPOINTS,

@@ -4,6 +4,8 @@ import {
   askRegistry,
   REGISTRY_PORT,
   REGISTRY_SERVICE,
+  type RegistryService,
+  registryServiceAt,
   siteAccessOf,
   ZARF_NAMESPACE,
   type ZarfState,
@@ -47,8 +49,8 @@ export async function registryUrl(kube: KubeClient): Promise<string | undefined>
 /** Where the registry is reached from any node. */
 export interface RegistryAddress {
   readonly url: string;
-  /** Of its Service. */
-  readonly clusterIP: string;
+  /** Absent where it is none of this cluster. */
+  readonly service?: RegistryService;
 }
 
 /**
@@ -65,7 +67,7 @@ export async function registryAddress(
   const { registryAddress, registry } = siteAccessOf(state);
   return {
     url: registry.usesMtls ? `http://${registryAddress}` : url,
-    clusterIP: new URL(url).hostname,
+    service: registryServiceAt(new URL(url).hostname),
   };
 }
 

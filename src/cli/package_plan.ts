@@ -13,7 +13,7 @@ import {
   SiteSettingsReader,
   withoutProvided,
 } from "../agent/mod.ts";
-import { registryUrl } from "../bootstrap/mod.ts";
+import { registryAddress } from "../bootstrap/mod.ts";
 import {
   DeployError,
   type DeployPackage,
@@ -28,7 +28,14 @@ import { KubeClient, KubeError } from "../kube/mod.ts";
 import { type PackageImage, splitPart, type ZarfPackage } from "../package/mod.ts";
 import { gitRepositoryName, parseImageReference, RefError, zarfTag } from "../refs/mod.ts";
 import { type Digest, digestHex, exec } from "../std/mod.ts";
-import { loadState } from "../zarf/mod.ts";
+import {
+  type ExternalRegistry,
+  externalRegistry,
+  isInternalRegistry,
+  loadState,
+  ZarfError,
+  type ZarfState,
+} from "../zarf/mod.ts";
 import { defaultSettings, readConfig } from "./agent_command.ts";
 import { diskWriter } from "./disk_writer.ts";
 import type { FileTaker } from "./discarding_sink.ts";
@@ -195,20 +202,36 @@ function notesOf({ kind, components }: ZarfPackage): ReadonlyMap<string, string>
 async function clusterOf(
   kube: KubeClient,
   read: ReadPackage,
-): Promise<Pick<PreviewContext, "kubeVersion" | "clusterIP" | "registry" | "imageSource">> {
+): Promise<Pick<PreviewContext, "kubeVersion" | "registryService" | "registry" | "imageSource">> {
   const kubeVersion = await versionOf(kube);
-  const [state, url] = [await loadState(kube), await registryUrl(kube)];
+  const state = await loadState(kube);
   const imageSource = {
     manifestBytes: (digest: Digest) => Promise.resolve(read.document(digest) ?? new Uint8Array()),
     openBlob: () => Promise.reject(new Error("a plan sends no blobs")),
   };
-  if (state === undefined || url === undefined) return { kubeVersion, imageSource };
+  const registry = state && await registryOf(kube, state);
+  if (state === undefined || registry === undefined) return { kubeVersion, imageSource };
+  const { url, service } = registry;
   const { pushUsername: username, pushPassword: password } = state.registryInfo;
   return {
     ...{ kubeVersion, imageSource },
-    clusterIP: new URL(url).hostname,
+    ...(service === undefined ? {} : { registryService: service }),
     registry: { url, credentials: { username, password }, source: imageSource },
   };
+}
+
+/** Undefined where there is none that could be asked. */
+async function registryOf(
+  kube: KubeClient,
+  state: ZarfState,
+): Promise<ExternalRegistry | undefined> {
+  if (isInternalRegistry(state)) return await registryAddress(kube, state);
+  try {
+    return await externalRegistry(kube, state);
+  } catch (error) {
+    if (!(error instanceof ZarfError)) throw error;
+    return undefined;
+  }
 }
 
 async function versionOf(kube: KubeClient): Promise<string> {

@@ -63,7 +63,8 @@ export class ComponentReleases {
 
   constructor(options: ComponentReleasesOptions) {
     const { context, state, pkg } = options;
-    const { kubeVersion, troubleGrace, clusterIP, pullSecrets = true, signal, newer } = context;
+    const { kubeVersion, troubleGrace, registryService, pullSecrets = true, signal, newer } =
+      context;
     this.#options = options;
     this.#clock = context.clock ?? systemClock;
     this.#install = {
@@ -77,7 +78,7 @@ export class ComponentReleases {
       pullSecrets,
       limit: options.limit,
       ...(newer === undefined ? {} : { newer }),
-      ...(clusterIP === undefined ? {} : { clusterIP }),
+      ...(registryService === undefined ? {} : { registryService }),
       ...(kubeVersion === undefined ? {} : { kubeVersion }),
       ...(troubleGrace === undefined ? {} : { troubleGrace }),
       ...(signal === undefined ? {} : { signal }),

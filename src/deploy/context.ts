@@ -1,7 +1,7 @@
 import type { KubeClient } from "../kube/mod.ts";
 import type { ZarfPackage } from "../package/mod.ts";
 import type { Clock, Digest, Exec, Logger } from "../std/mod.ts";
-import type { ConnectStrings, Credentials, PushSource } from "../zarf/mod.ts";
+import type { ConnectStrings, Credentials, PushSource, RegistryService } from "../zarf/mod.ts";
 import type { ActionRights } from "./action_policy.ts";
 import type { PostRendererCommand } from "./helm.ts";
 import type { ValuesLayer } from "./go_template.ts";
@@ -68,9 +68,9 @@ export interface DeployContext extends SiteInputs {
     /** How actions call Holdfast as `zarf`. @default there is no `zarf` for them */
     readonly holdfast?: PostRendererCommand;
   };
-  /** The in-cluster registry. Undefined when the images are there already. */
+  /** The site's registry. Undefined when the images are there already. */
   readonly registry?: {
-    /** `http://<clusterIP>:5000` */
+    /** `http://<clusterIP>:5000`, or a registry elsewhere with its path */
     readonly url: string;
     readonly credentials: Credentials;
     readonly source: PushSource;
@@ -81,8 +81,8 @@ export interface DeployContext extends SiteInputs {
   };
   /** Where git repositories go. Undefined where none can be served: packages with some are refused. */
   readonly repositories?: RepositoryTarget;
-  /** Of Service `zarf-docker-registry`. */
-  readonly clusterIP?: string;
+  /** The Service that the registry is, for pods and controllers; absent where it is none. */
+  readonly registryService?: RegistryService;
   /** Whether namespaces get pull secrets; not where images keep their names. @default true */
   readonly pullSecrets?: boolean;
   /** Of the API server (`v1.36.1`). */

@@ -4,7 +4,13 @@ import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { failure, HelmInMemory } from "../../test/fakes/helm_in_memory.ts";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { digestOf } from "../std/mod.ts";
-import { loadPackage, newState, type PushSource, saveState } from "../zarf/mod.ts";
+import {
+  loadPackage,
+  newState,
+  type PushSource,
+  registryServiceAt,
+  saveState,
+} from "../zarf/mod.ts";
 import type { DeployContext, DeployProgress } from "./context.ts";
 import { deployPackage } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
@@ -516,7 +522,7 @@ Deno.test("a real chart is rendered for the cluster, and pulls from its registry
   });
   const chart = `${site.dataDir}/packages/${pkg.digest.slice(7)}/components/web/charts`;
   writeRawChart(`${chart}/front-1.2.3.tgz`, "front", "1.2.3", [text("web", "1")]);
-  const cluster = { kubeVersion: "v1.36.3", clusterIP: "10.96.0.12" };
+  const cluster = { kubeVersion: "v1.36.3", registryService: registryServiceAt("10.96.0.12") };
   await deployPackage(pkg, site.context(cluster));
   assert.deepEqual(site.helm.verbs, ["template front", "upgrade front", "get front"]);
   assert.ok(site.helm.calls[0]?.includes("--dry-run=server"));

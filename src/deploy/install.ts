@@ -1,6 +1,6 @@
 import type { KubeClient, ObjectRef } from "../kube/mod.ts";
 import { type Clock, HoldfastError, readIfThere } from "../std/mod.ts";
-import type { ConnectStrings, ZarfState } from "../zarf/mod.ts";
+import type { ConnectStrings, RegistryService, ZarfState } from "../zarf/mod.ts";
 import { DeployError, partsOf } from "./errors.ts";
 import { deployFailpoint } from "./failpoints.ts";
 import type { Helm, ReleaseOptions } from "./helm.ts";
@@ -29,7 +29,7 @@ export interface InstallContext extends RenderContext {
   readonly kube: KubeClient;
   readonly clock: Clock;
   readonly state: ZarfState;
-  readonly clusterIP?: string;
+  readonly registryService?: RegistryService;
   readonly pullSecrets?: boolean;
   /** Milliseconds for Helm and the wait together. */
   readonly timeout: number;

@@ -3,7 +3,7 @@ import { ApiObjects } from "../../test/fakes/api_objects.ts";
 import { failure, HelmInMemory, success } from "../../test/fakes/helm_in_memory.ts";
 import { TestClock } from "../../test/fakes/testing.ts";
 import { KubeError } from "../kube/mod.ts";
-import { newState } from "../zarf/mod.ts";
+import { newState, registryServiceAt } from "../zarf/mod.ts";
 import { DeployError } from "./errors.ts";
 import { Helm } from "./helm.ts";
 import { type InstallContext, installRelease, KIND_GRACE, refOf } from "./install.ts";
@@ -106,7 +106,9 @@ Deno.test("a release gets its namespaces and pull secrets before Helm is asked f
     writesBefore = [...place.api.writes];
     return undefined;
   };
-  const connectStrings = await place.install(chart, { clusterIP: "10.96.0.12" });
+  const connectStrings = await place.install(chart, {
+    registryService: registryServiceAt("10.96.0.12"),
+  });
   assert.deepEqual(connectStrings, { shop: { description: "", url: "/start" } });
   assert.deepEqual(writesBefore, [
     "PATCH namespaces/shop",

@@ -5,7 +5,7 @@ import {
   MANAGED_BY_LABEL,
   MANAGED_BY_ZARF,
   missingPullSecrets,
-  registryServiceAt,
+  type RegistryService,
   type SecretManifest,
   siteAccessOf,
   type ZarfState,
@@ -17,8 +17,8 @@ import type { Manifest } from "./yaml.ts";
 export interface NamespaceContext {
   readonly kube: KubeClient;
   readonly state: ZarfState;
-  /** Of Service `zarf-docker-registry`, if there is one. */
-  readonly clusterIP?: string;
+  /** The Service that the registry is, for pods and controllers; absent where it is none. */
+  readonly registryService?: RegistryService;
   /** Whether images are renamed, so that pods need to sign in. @default true */
   readonly pullSecrets?: boolean;
 }
@@ -66,13 +66,14 @@ export interface MissingInNamespace {
 export async function missingOf(
   name: string,
   manifest: Manifest | undefined,
-  { kube, state, clusterIP, pullSecrets = true }: NamespaceContext,
+  { kube, state, registryService, pullSecrets = true }: NamespaceContext,
 ): Promise<MissingInNamespace> {
-  const service = clusterIP === undefined ? undefined : registryServiceAt(clusterIP);
   const found = await kube.get({ apiVersion: "v1", kind: "Namespace", name });
   return {
     namespace: found === undefined ? managedNamespace(name, manifest) : undefined,
-    secrets: pullSecrets ? await missingPullSecrets(kube, name, siteAccessOf(state, service)) : [],
+    secrets: pullSecrets
+      ? await missingPullSecrets(kube, name, siteAccessOf(state, registryService))
+      : [],
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
-import { newState } from "../zarf/mod.ts";
+import { newState, registryServiceAt } from "../zarf/mod.ts";
 import { ensureNamespaces, managedNamespace, namespacesOf } from "./namespaces.ts";
 import { deployedRevision } from "./release.ts";
 import { readObjects } from "./yaml.ts";
@@ -75,8 +75,12 @@ Deno.test("a chart's own Namespace brings its annotations, as text", async () =>
   const [own] = readObjects(
     "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {level: 7, on: true}}\n",
   );
-  const clusterIP = "10.96.0.12";
-  await ensureNamespaces(new Map([["a", own]]), { kube: api.client, state: STATE, clusterIP });
+  const registryService = registryServiceAt("10.96.0.12");
+  await ensureNamespaces(new Map([["a", own]]), {
+    kube: api.client,
+    state: STATE,
+    registryService,
+  });
   assert.deepEqual(api.find("namespaces", "a")?.metadata.annotations, { level: "7", true: "true" });
   const secret = api.find("secrets", "private-registry");
   assert.match(atob(secret?.["data"][".dockerconfigjson"]), /10\.96\.0\.12:5000/);
@@ -84,7 +88,12 @@ Deno.test("a chart's own Namespace brings its annotations, as text", async () =>
 
 Deno.test("where images keep their names no namespace gets a pull secret", async () => {
   await using api = new ApiObjects();
-  const context = { kube: api.client, state: STATE, clusterIP: "10.96.0.12", pullSecrets: false };
+  const context = {
+    kube: api.client,
+    state: STATE,
+    registryService: registryServiceAt("10.96.0.12"),
+    pullSecrets: false,
+  };
   await ensureNamespaces(new Map([["shop", undefined]]), context);
   assert.deepEqual(api.writes, ["PATCH namespaces/shop"]);
 });

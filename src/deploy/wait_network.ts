@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import { type Clock, oneLine, systemClock } from "../std/mod.ts";
+import { type Clock, machineCertificates, oneLine, systemClock } from "../std/mod.ts";
 import { DeployError } from "./errors.ts";
 import { cancelled } from "./wait.ts";
 
@@ -122,25 +122,6 @@ class HttpProbe implements Probe {
   [Symbol.dispose](): void {
     this.#client.close();
   }
-}
-
-/** Where distributions keep what they trust (Go, crypto/x509/root_linux.go). */
-const CERTIFICATE_FILES = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-  "/etc/ssl/cert.pem",
-];
-
-function machineCertificates(): string[] {
-  for (const file of CERTIFICATE_FILES) {
-    try {
-      return [Deno.readTextFileSync(file)];
-    } catch {
-      // Another distribution's.
-    }
-  }
-  return [];
 }
 
 function broken(message: string): DeployError {

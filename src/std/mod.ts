@@ -1,10 +1,11 @@
 /**
- * The few helpers that everybody needs: errors with a reason, time, retries, log lines, complaints that are said once, atomic files,
- * digests, versions, child processes, listeners, figures for people, DER and failpoints. It imports
- * nothing of Holdfast.
+ * The few helpers that everybody needs: errors with a reason, time, retries, log lines, complaints that
+ * are said once, atomic files, digests, versions, child processes, listeners, figures for people, DER,
+ * certificate authorities and failpoints. It imports nothing of Holdfast.
  *
  * @module
  */
+export * from "./authorities.ts";
 export * from "./clock.ts";
 export * from "./complaints.ts";
 export * as der from "./der.ts";

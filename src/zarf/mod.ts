@@ -19,6 +19,7 @@ export {
   OWN_GIT_ADDRESS,
   serviceAt,
 } from "./git_server.ts";
+export { type ExternalRegistry, externalRegistry } from "./external_registry.ts";
 export { ensureInitRecord } from "./init_record.ts";
 export { Gitea, type GiteaOptions } from "./gitea.ts";
 export {

@@ -203,7 +203,7 @@ Deno.test("a registry with an IPv6 address is reached", async () => {
     return head;
   })();
   const { port } = listener.addr;
-  const client = new RegistryClient(`http://[::1]:${port}/ignored`, CREDENTIALS);
+  const client = new RegistryClient(`http://[::1]:${port}`, CREDENTIALS);
   const { status } = await client.send({ method: "GET", path: "/v2/" });
   assert.equal(status, 204);
   assert.match(await served, new RegExp(`host: \\[::1\\]:${port}\r\n`, "i"));

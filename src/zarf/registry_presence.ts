@@ -19,7 +19,7 @@ export async function hasBlob(
   { repository, digest }: Pick<PlannedBlob, "repository" | "digest">,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const path = `/v2/${repository}/blobs/${digest}`;
+  const path = client.path(repository, `blobs/${digest}`);
   const found = await client.send({ method: "HEAD", path, ...(signal ? { signal } : {}) });
   if (found.status === 200) return true;
   if (found.status === 404) return false;
@@ -36,7 +36,7 @@ export async function hasManifest(
   { repository, reference, digest, mediaType }: PlannedManifest,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const path = `/v2/${repository}/manifests/${reference}`;
+  const path = client.path(repository, `manifests/${reference}`);
   const headers = { accept: mediaType };
   const found = await client.send({
     ...{ method: "HEAD", path, headers },
@@ -67,7 +67,7 @@ export interface AbsentImage {
 
 /** What {@linkcode RegistryView} asks. */
 export interface RegistryViewOptions {
-  /** `http://host:port` */
+  /** `http://host:port`, `https://host/prefix` */
   readonly registryUrl: string;
   readonly credentials: Credentials;
   /** Milliseconds without a byte. @default the client's */
@@ -109,7 +109,7 @@ export class RegistryView {
    * @throws {ZarfError} `RegistryUnavailable`.
    */
   async has(repository: string, reference: string | Digest): Promise<boolean> {
-    const path = `/v2/${repository}/manifests/${reference}`;
+    const path = this.#client.path(repository, `manifests/${reference}`);
     const signal = this.#signal === undefined ? {} : { signal: this.#signal };
     const headers = { accept: ANY_MANIFEST };
     return (await this.#client.send({ method: "HEAD", path, headers, ...signal })).status === 200;

@@ -24,7 +24,7 @@ export interface PushProgress {
 /** How images are pushed. */
 export interface PushOptions {
   readonly source: PushSource;
-  /** `http://host:port` */
+  /** `http://host:port`, `https://host/prefix` */
   readonly registryUrl: string;
   readonly credentials: Credentials;
   /** @default DEFAULT_PUSH_CONCURRENCY */
@@ -150,10 +150,12 @@ class Push {
     }
     const mount = from === undefined
       ? ""
-      : `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
+      : `?mount=${encodeURIComponent(digest)}&from=${
+        encodeURIComponent(this.#client.repository(from))
+      }`;
     const started = await this.#client.send({
       method: "POST",
-      path: `/v2/${repository}/blobs/uploads/${mount}`,
+      path: this.#client.path(repository, `blobs/uploads/${mount}`),
       signal,
     });
     if (started.status === 201 && from !== undefined) {
@@ -206,7 +208,7 @@ class Push {
   async #name(manifest: PlannedManifest): Promise<void> {
     const { repository, reference, digest, mediaType } = manifest;
     const { keepTagsOf, signal, source, onNamed } = this.#options;
-    const path = `/v2/${repository}/manifests/${reference}`;
+    const path = this.#client.path(repository, `manifests/${reference}`);
     const abort = signal === undefined ? {} : { signal };
     const headers = { accept: keepTagsOf ?? mediaType };
     const found = await this.#client.send({ method: "HEAD", path, headers, ...abort });

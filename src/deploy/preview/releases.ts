@@ -132,7 +132,7 @@ export class ReleasesPreview {
 
   /** Namespaces and pull secrets, as they are made before a release. */
   async #before(rendered: PostRendered, releaseNamespace: string) {
-    const { context: { kube, clusterIP, pullSecrets }, state } = this.#options;
+    const { context: { kube, registryService, pullSecrets }, state } = this.#options;
     const made = { namespaces: [] as string[], secrets: [] as string[] };
     const once = (list: string[], name: string) => {
       if (!this.#made.has(name)) list.push(name);
@@ -141,7 +141,7 @@ export class ReleasesPreview {
     for (const [name, manifest] of namespacesOf(rendered, releaseNamespace)) {
       const { namespace, secrets } = await missingOf(name, manifest, {
         ...{ kube, state },
-        ...(clusterIP === undefined ? {} : { clusterIP }),
+        ...(registryService === undefined ? {} : { registryService }),
         ...(pullSecrets === undefined ? {} : { pullSecrets }),
       });
       if (namespace !== undefined) once(made.namespaces, name);
