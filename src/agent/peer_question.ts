@@ -35,6 +35,11 @@ export class ImageKey {
     this.#key = new SiteKey(token, KEY_USE);
   }
 
+  /** The key of a token; undefined for an empty one, which everybody knows. */
+  static of(token: string): ImageKey | undefined {
+    return token === "" ? undefined : new ImageKey(token);
+  }
+
   /** A new question, and the headers that it is asked with. */
   ask(
     challenge: string,

@@ -73,3 +73,8 @@ Deno.test("a question is no answer, and a key for images is none for words", () 
   });
   assert.equal(key.asked(asked, TARGET), undefined);
 });
+
+Deno.test("an empty token makes no key", () => {
+  assert.equal(ImageKey.of(""), undefined);
+  assert(ImageKey.of("abcdef.0123456789abcdef") instanceof ImageKey);
+});

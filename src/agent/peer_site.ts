@@ -84,7 +84,7 @@ export class PeerSite implements PeerSource {
         ownAddresses(client, options),
       ]);
       const { token } = root === undefined ? { token: "" } : v.parse(rootSchema, root.spec);
-      const key = token === this.#known.token ? this.#known.key : new ImageKey(token);
+      const key = token === this.#known.token ? this.#known.key : ImageKey.of(token);
       const addresses = endpoints
         .flatMap(({ spec }) => v.parse(endpointSchema, spec).addresses ?? [])
         .flatMap((address) => canonicalAddress(address) ?? []);
