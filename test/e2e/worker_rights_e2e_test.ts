@@ -19,7 +19,7 @@ const KUBELET = `${KUBELET_DIR}/kubeconfig`;
 /** What a controller manager that signs for a short time only is called. */
 const SHORT_SIGNER = "short-signer";
 /** How long its certificates count. */
-const SHORT = "40s";
+const SHORT = "60s";
 /** What is said when there is a certificate. */
 const COUNTS = /^this node's certificate counts until /;
 
@@ -59,7 +59,7 @@ function heldOf(agent: TestAgent): Held | undefined {
   }
 }
 
-async function says(agent: TestAgent, part: string, text: RegExp, timeout = 30_000): Promise<void> {
+async function says(agent: TestAgent, part: string, text: RegExp, timeout = 60_000): Promise<void> {
   await eventually(
     `${part} that says ${text}`,
     async () => {
@@ -279,8 +279,8 @@ Deno.test({
       await startWorker();
       const first = await eventually("short certificate", () => heldOf(worker)?.cert, 60_000);
       const end = new X509Certificate(first).validToDate.getTime();
-      assert(end - Date.now() < 60_000);
-      await eventually("another one", () => heldOf(worker)?.cert !== first || undefined, 60_000);
+      assert(end - Date.now() < 70_000);
+      await eventually("another one", () => heldOf(worker)?.cert !== first || undefined, 90_000);
       assert(Date.now() < end, "in time");
       await says(worker, "cluster", /answers$/);
     });
