@@ -69,7 +69,7 @@ export async function killNode(pid: number): Promise<void> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   const deadline = performance.now() + KILL_TIMEOUT;
-  while (commandLine(pid).length > 0 || membersOf(namespace?.name).length > 0) {
+  while (isAlive(pid) || membersOf(namespace?.name).length > 0) {
     if (performance.now() > deadline) {
       const left = new Set([pid, ...membersOf(namespace?.name)]);
       throw new ClusterError({
@@ -81,6 +81,15 @@ export async function killNode(pid: number): Promise<void> {
     }
     await systemClock.sleep(KILL_PAUSE);
   }
+}
+
+/**
+ * Whether a process still does something. The first one of a namespace is a zombie only when the
+ * kernel has ended all others of it, also those in containers (kernel/exit.c, exit_notify).
+ */
+function isAlive(pid: number): boolean {
+  const [, state] = /^State:\s*(\S)/m.exec(readQuietly(`/proc/${pid}/status`)) ?? [];
+  return state !== undefined && state !== "Z" && state !== "X";
 }
 
 /**
