@@ -51,6 +51,17 @@ Deno.test({
       assert.deepEqual((await agent.readyNodes()).sort(), NAMES);
       await agent.says(SEEN, JOIN_LIMIT);
     }
+    // Where its own API server answers, an agent does not wait for KubePrism to find that out.
+    const { pid } = first;
+    assert(pid !== undefined);
+    Deno.kill(pid, "SIGKILL");
+    await first.runs(JOIN_LIMIT, pid);
+    await eventually(
+      "a way by the own API server",
+      () => /^\s*server: https:\/\/127\.0\.0\.1:6443$/m.test(first.kubeconfig() ?? "") || undefined,
+      JOIN_LIMIT,
+      () => Promise.resolve(`${first.kubeconfig()?.match(/server: .*/)}\n${first.tail()}`),
+    );
     const asked = agents.filter((agent) => agent.lines().some(({ msg }) => ASKED.test(msg)));
     assert.deepEqual(asked, [first]);
     assert.equal(await site.outsidePackets(), 0);
