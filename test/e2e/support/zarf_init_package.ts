@@ -119,9 +119,7 @@ export async function zarfInit(
   await node.importImages(archive);
   await Deno.mkdir(node.hostPath(STORAGE));
   await Deno.chmod(node.hostPath(STORAGE), 0o777);
-  const metadata = { name: "before", namespace: "kube-system" };
-  const containers = [{ name: "pause", image: PAUSE, imagePullPolicy: "Never" }];
-  await kube.create({ apiVersion: "v1", kind: "Pod", metadata, spec: { containers } });
+  await podBefore(kube);
   await kube.create({
     apiVersion: "v1",
     kind: "PersistentVolume",
@@ -134,4 +132,11 @@ export async function zarfInit(
   });
   const image = `--injector-image=${INJECTOR_IMAGE}`;
   await client.run("init", file, "--confirm", "--timeout=180s", image);
+}
+
+/** Makes a pod that runs: without one Zarf takes no cluster for healthy. */
+export async function podBefore(kube: KubeClient): Promise<void> {
+  const metadata = { name: "before", namespace: "kube-system" };
+  const containers = [{ name: "pause", image: PAUSE, imagePullPolicy: "Never" }];
+  await kube.create({ apiVersion: "v1", kind: "Pod", metadata, spec: { containers } });
 }
