@@ -1,9 +1,6 @@
-import { gunzipSync } from "node:zlib";
 import * as v from "valibot";
 import type { KubeClient } from "../kube/mod.ts";
-
-/** The largest release that is unpacked, in bytes; its Secret has at most 1 MiB. */
-const MAX_RELEASE = 64 << 20;
+import { releaseText } from "./release_secret.ts";
 
 const HelmReleaseSchema = v.looseObject({
   manifest: v.optional(v.string(), ""),
@@ -37,29 +34,13 @@ export function parseRelease(json: string): HelmRelease | undefined {
   }
 }
 
-const ReleaseDataSchema = v.looseObject({ data: v.looseObject({ release: v.string() }) });
-
-/**
- * Reads a revision from Helm's Secret (helm 4, pkg/storage/driver/util.go: JSON, compressed, in
- * base64); undefined when it is gone or is not as Helm writes it.
- */
+/** Reads a revision from Helm's Secret; undefined when it is gone or is not as Helm writes it. */
 export async function loadRelease(
   kube: KubeClient,
   namespace: string,
   secret: string,
 ): Promise<HelmRelease | undefined> {
   const found = await kube.get({ apiVersion: "v1", kind: "Secret", namespace, name: secret });
-  const parsed = v.safeParse(ReleaseDataSchema, found);
-  return parsed.success ? unpackRelease(parsed.output.data.release) : undefined;
-}
-
-function unpackRelease(data: string): HelmRelease | undefined {
-  try {
-    const packed = Uint8Array.fromBase64(new TextDecoder().decode(Uint8Array.fromBase64(data)));
-    return parseRelease(
-      new TextDecoder().decode(gunzipSync(packed, { maxOutputLength: MAX_RELEASE })),
-    );
-  } catch {
-    return undefined;
-  }
+  const text = releaseText(found);
+  return text === undefined ? undefined : parseRelease(text);
 }

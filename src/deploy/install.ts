@@ -10,6 +10,7 @@ import type { PlannedRelease } from "./plan.ts";
 import type { PostRendered } from "./post_render.ts";
 import type { ProofBook } from "./proof.ts";
 import { type RenderContext, renderRelease, writeSettings } from "./render_release.ts";
+import { moveRemovedApis } from "./removed_apis.ts";
 import { explained, failedHookJob } from "./refusal.ts";
 import { leaveUnchanged, nameOf, rollBack, withKept } from "./roll_back.ts";
 import { lastWordsOfJob } from "./last_words.ts";
@@ -111,11 +112,13 @@ async function prepare(
   options: ReleaseOptions,
   context: InstallContext,
 ): Promise<Prepared> {
-  const { kube } = context;
-  const history = await repairRelease(kube, planned.namespace, planned.release);
+  const { kube, clock } = context;
+  const { namespace, release } = planned;
+  const left = await repairRelease(kube, namespace, release);
+  const history = await moveRemovedApis(kube, namespace, release, left, clock.now());
   const next = await nextRelease(planned, options, history, context);
   const preview = await renderRelease(planned, options, context, next?.rendered);
-  await ensureNamespaces(namespacesOf(preview, planned.namespace), context);
+  await ensureNamespaces(namespacesOf(preview, namespace), context);
   const standing = await standingOf({
     ...{ kube, planned, preview, history },
     next: next?.release,

@@ -1,6 +1,6 @@
-import { gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import type { KubeClient, KubeObject } from "../kube/mod.ts";
+import { releaseData, storedRelease } from "./release_secret.ts";
 
 /** One revision of a release, from the labels of Helm's Secret. */
 export interface Revision {
@@ -71,9 +71,6 @@ export async function repairRelease(
   return history.filter((revision) => !pending.includes(revision));
 }
 
-/** The largest release that is read, in bytes; a Secret holds 1 MiB of it compressed. */
-const MAX_RELEASE = 64 << 20;
-
 /** The number of the newest revision; 0 where there is none. */
 export function newestRevision(history: readonly Revision[]): number {
   return history.at(-1)?.revision ?? 0;
@@ -99,23 +96,11 @@ export async function markFailed(
   await kube.patch(ref, { type: "merge", body: failedRelease(secret, why) });
 }
 
-const ReleaseDataSchema = v.looseObject({ data: v.looseObject({ release: v.string() }) });
-const ReleaseSchema = v.looseObject({ info: v.looseObject({}) });
-
 /** What changes in the Secret; where its content cannot be read, the label by which it is found. */
 function failedRelease(secret: KubeObject, why: string) {
   const metadata = { labels: { status: "failed" } };
-  const parsed = v.safeParse(ReleaseDataSchema, secret);
-  if (!parsed.success) return { metadata };
-  try {
-    // Helm's own base64 of gzip (pkg/storage/driver/util.go), in the API's base64.
-    const packed = Uint8Array.fromBase64(atob(parsed.output.data.release));
-    const text = gunzipSync(packed, { maxOutputLength: MAX_RELEASE }).toString();
-    const content = v.parse(ReleaseSchema, JSON.parse(text));
-    const info = { ...content.info, status: "failed", description: why };
-    const changed = gzipSync(JSON.stringify({ ...content, info }), { level: 9 }).toString("base64");
-    return { metadata, data: { release: btoa(changed) } };
-  } catch {
-    return { metadata };
-  }
+  const content = storedRelease(secret);
+  if (content === undefined) return { metadata };
+  const info = { ...content.info, status: "failed", description: why };
+  return { metadata, data: releaseData({ ...content, info }) };
 }

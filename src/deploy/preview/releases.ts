@@ -15,6 +15,8 @@ import { redactor } from "../redact.ts";
 import type { Scope } from "../scope.ts";
 import { STEPS } from "../steps.ts";
 import { kindMadeBy, type PlannedObject, plannedObjects } from "./objects.ts";
+import { releaseHistory } from "../release.ts";
+import { findRemovedApis } from "../removed_apis.ts";
 import type { PlannedReleaseStep, Refusal } from "./plan.ts";
 import { podImages } from "./pod_images.ts";
 import type { Unknown } from "./unknown.ts";
@@ -126,8 +128,24 @@ export class ReleasesPreview {
     const before = await this.#before(rendered, planned.namespace);
     const needed = unknown.in(rendered.yaml);
     if (needed.length > 0) return { ...before, reason: waitsFor(needed) };
+    const older = await this.#olderRelease(planned);
+    if (older !== undefined) return { ...before, ...older };
     const [preview, again] = await this.#ask(planned, options);
     return { ...before, ...this.#outcome(component, planned, preview, again) };
+  }
+
+  /** What Helm cannot compare before the release's own record was written anew. */
+  async #olderRelease(
+    { namespace, release }: PlannedRelease,
+  ): Promise<Partial<PlannedReleaseStep> | undefined> {
+    const { kube } = this.#options.context;
+    const history = await releaseHistory(kube, namespace, release);
+    const found = await findRemovedApis(kube, namespace, history);
+    if (found === undefined) return undefined;
+    const { revision: { revision }, moved } = found;
+    const reason = "what it has now was made with API versions that the cluster does not serve " +
+      `any more (${moved.join(", ")}); this is mended in its record first`;
+    return { action: "upgrade", revision, reason };
   }
 
   /** Namespaces and pull secrets, as they are made before a release. */
