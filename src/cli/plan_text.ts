@@ -32,6 +32,7 @@ export function planText(plan: PlanDocument): string {
     ["signature", plan.signature],
     ["deployed", deployedText(plan)],
     ["variables", Object.entries(plan.variables).map((pair) => pair.join("=")).join(" ")],
+    ["values", valueTexts(plan.values).join(" ")],
     ["images", imagesText(plan)],
     ["plan", plan.hash],
   ]) + [
@@ -40,6 +41,17 @@ export function planText(plan: PlanDocument): string {
     ...noteLines("refused", plan.refused.map(({ reason, message }) => `${reason}: ${message}`)),
     ...noteLines("warning", plan.warnings),
   ].map((line) => `${printable(line)}\n`).join("");
+}
+
+/** `app.replicas=3`, each value that is not a map. */
+function valueTexts(value: DeploymentPlan["values"], path = ""): string[] {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).flatMap(([key, each]) =>
+      valueTexts(each, path === "" ? key : `${path}.${key}`)
+    );
+  }
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return [`${path}=${text}`];
 }
 
 function deployedText({ deployed, bootstrap }: DeploymentPlan): string {

@@ -9,6 +9,7 @@ const PLAN: PlanDocument = {
   package: { name: "shop", version: "2.0.0", architecture: "amd64", digest: "sha256:def" },
   bootstrap: false,
   variables: {},
+  values: {},
   refused: [],
   images: { total: 0, missing: [], bytes: 0 },
   components: [],
@@ -45,6 +46,7 @@ Deno.test("a plan begins with what it is of, and ends with what is wrong", () =>
     signature: "Verified by b7cdfef8572b7c9b",
     deployed: { version: "1.0.0", generation: 4 },
     variables: { A: "1", PASSWORD: "***" },
+    values: { app: { replicas: 3, hosts: ["a", "b"], on: true }, token: "***" },
     images: {
       total: 2,
       missing: [{ image: "library/nginx:1", digest: "sha256:0", bytes: 12_345_678 }],
@@ -61,6 +63,7 @@ digest     sha256:def
 signature  Verified by b7cdfef8572b7c9b
 deployed   1.0.0, generation 4
 variables  A=1 PASSWORD=***
+values     app.replicas=3 app.hosts=["a","b"] app.on=true token=***
 images     2, 1 not in the registry, 12.3 MB to send
 plan       sha256:abc
 

@@ -43,6 +43,14 @@ export async function choose(pkg: DeployPackage, context: DeployContext): Promis
   return { components, variables, values };
 }
 
+/** Values laid over each other. @throws {DeployError} `ValuesInvalid`. */
+export async function mergedValues(
+  values: readonly ValuesLayer[],
+  context: DeployContext,
+): Promise<unknown> {
+  return values.length === 0 ? {} : await goTemplates(context).merged(values);
+}
+
 /** Where a package's files are. */
 export function unpackedAt({ digest }: DeployPackage, { dataDir }: DeployContext): string {
   return `${dataDir}/packages/${digestHex(digest)}`;

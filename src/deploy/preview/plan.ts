@@ -1,5 +1,6 @@
 import type { Digest } from "../../std/mod.ts";
 import type { ActionStage } from "../action_text.ts";
+import type { Json } from "./json.ts";
 import type { PlannedObject } from "./objects.ts";
 
 /** What a deployment of a package would do, on the cluster as it is now. */
@@ -18,6 +19,8 @@ export interface DeploymentPlan {
   readonly bootstrap: boolean;
   /** Values of variables by name; those that are sensitive are `***`. */
   readonly variables: Readonly<Record<string, string>>;
+  /** The package values that the site sets; what is taken for secret is `***`. */
+  readonly values: Json;
   /** Why it would not be deployed, or not to its end. */
   readonly refused: readonly Refusal[];
   readonly images: PlannedImages;

@@ -2,10 +2,11 @@ import type { ZarfComponent } from "../../package/mod.ts";
 import { digestOf } from "../../std/mod.ts";
 import { loadPackage, loadState, newState, type ZarfState } from "../../zarf/mod.ts";
 import { type ActionRights, checkActions } from "../action_policy.ts";
-import { choose, type Chosen, fillingOf, sourceOf } from "../choose.ts";
+import { choose, type Chosen, fillingOf, mergedValues, sourceOf } from "../choose.ts";
 import type { DeployContext, DeployPackage } from "../context.ts";
 import { DeployError } from "../errors.ts";
 import { checkFiles } from "../file_target.ts";
+import { redactor } from "../redact.ts";
 import { Scope } from "../scope.ts";
 import { whyChosen } from "../select.ts";
 import type { ResolvedVariables } from "../variables.ts";
@@ -17,9 +18,10 @@ import {
   plannedRepositories,
 } from "./component_steps.ts";
 import { type ImagesContext, ImagesPreview } from "./images.ts";
-import { canonicalJson, valueAt } from "./json.ts";
+import { canonicalJson, type Json, valueAt } from "./json.ts";
 import type { DeploymentPlan, PlannedComponent, PlannedStep, Refusal } from "./plan.ts";
 import { ReleasesPreview } from "./releases.ts";
+import { shownValues } from "./shown_values.ts";
 import { Unknown } from "./unknown.ts";
 
 /** What a plan is made with: what a deployment is made with, and what only a plan needs. */
@@ -82,11 +84,21 @@ class Preview {
       ...(deployed === undefined ? {} : { deployed }),
       bootstrap: found === undefined,
       variables: chosen === undefined ? {} : shownVariables(chosen.variables),
+      values: await this.#values(chosen, state),
       refused: this.#refused,
       images: missing,
       components,
       warnings: images.warnings,
     };
+  }
+
+  /** They decide what actions do, which is in no object. */
+  async #values(chosen: Chosen | undefined, state: ZarfState): Promise<Json> {
+    if (chosen === undefined) return {};
+    const scope = new Scope(this.#pkg.definition, chosen.variables, state);
+    const { values: given = [] } = this.#context;
+    const values = await this.#allowed(() => mergedValues(given, this.#context));
+    return shownValues(values ?? {}, redactor(scope.secrets()));
   }
 
   async #allowed<T>(action: () => T | Promise<T>): Promise<T | undefined> {
