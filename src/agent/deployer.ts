@@ -13,6 +13,7 @@ import { ComponentTracker } from "./component_tracker.ts";
 import { DeployTime } from "./deploy_time.ts";
 import type { GitSite } from "./git_site.ts";
 import { imagesOf } from "./init_package.ts";
+import { forInit } from "./init_keys.ts";
 import { InitWork } from "./init_work.ts";
 import { linkImages, pushTarget, type RegistryFillOptions } from "./registry_fill.ts";
 import type { SiteSettingsBook } from "./site_settings.ts";
@@ -47,11 +48,12 @@ export async function deployRecord(
 ): Promise<void> {
   const { store, kube, access, limits = DEFAULT_LIMITS } = options;
   // First of all: what fails from here on is not tried with the same settings again.
-  const site = await options.siteSettings.begin(record);
+  const given = await options.siteSettings.begin(record);
   // Dropped again, a package has another place in the order; both are a wish to deploy it anew.
   const wish = `${record.sequence} ${options.siteSettings.begunWith(record.digest)}`;
   using time = new DeployTime(store.records, record.digest, wish);
   const packed = readDefinition(store, record);
+  const site = packed.kind === "ZarfInitConfig" ? forInit(given) : given;
   const tracker = new ComponentTracker({
     store,
     digest: record.digest,
@@ -61,7 +63,14 @@ export async function deployRecord(
   const { components } = chosen;
   const all = store.records.images(record.digest);
   const init = packed.kind === "ZarfInitConfig"
-    ? new InitWork({ ...options, ...chosen, definition: packed, images: all, signal })
+    ? new InitWork({
+      ...options,
+      ...chosen,
+      wishes: site.init,
+      definition: packed,
+      images: all,
+      signal,
+    })
     : undefined;
   const { definition, images } = init ?? { definition: packed, images: all };
   tracker.begin(components.map((component) => component.name));

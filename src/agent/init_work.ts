@@ -6,10 +6,16 @@ import {
   rememberSeed,
   replaceRegistry,
 } from "../bootstrap/mod.ts";
-import { type ComponentWork, DeployError, type ResolvedVariables } from "../deploy/mod.ts";
+import {
+  type ComponentWork,
+  DeployError,
+  type ResolvedVariables,
+  type SiteSettings,
+} from "../deploy/mod.ts";
 import type { ZarfComponent, ZarfPackage } from "../package/mod.ts";
 import type { ImageRecord } from "../store/mod.ts";
 import { isInternalRegistry, prepareGitea, pushImages, useGitea } from "../zarf/mod.ts";
+import { applyInitKeys, unusedInitKeys } from "./init_keys.ts";
 import {
   GIT_SERVER,
   imagesOf,
@@ -28,6 +34,8 @@ export interface InitWorkOptions extends RegistryFillOptions {
   readonly registryAddress: string;
   readonly definition: ZarfPackage;
   readonly components: readonly ZarfComponent[];
+  /** What the site's config file says under `init`. */
+  readonly wishes: SiteSettings["init"];
   readonly variables: ResolvedVariables;
   /** All that the package has. */
   readonly images: readonly ImageRecord[];
@@ -69,7 +77,8 @@ export class InitWork implements ComponentWork {
 
   /** What the package is filled in with must be in the state first. */
   async begin(): Promise<void> {
-    const { components, kube } = this.#options;
+    const { components, kube, wishes } = this.#options;
+    await applyInitKeys(kube, wishes);
     if (components.some(({ name }) => name === GIT_SERVER)) await prepareGitea(kube);
   }
 
@@ -134,10 +143,14 @@ export class InitWork implements ComponentWork {
   }
 
   #unused(component: string): string {
-    const isAgents = component === PROVIDED.agent;
-    if (!isAgents && component !== PROVIDED.registry) return "";
-    const names = unusedVariables(this.#options.variables)
-      .filter((name) => name.startsWith("AGENT_") === isAgents);
+    const variables = unusedVariables(this.#options.variables);
+    const isAgents = (name: string) => name.startsWith("AGENT_");
+    const unused: Readonly<Record<string, readonly string[]>> = {
+      [PROVIDED.injector]: unusedInitKeys(this.#options.wishes),
+      [PROVIDED.agent]: variables.filter(isAgents),
+      [PROVIDED.registry]: variables.filter((name) => !isAgents(name)),
+    };
+    const names = unused[component] ?? [];
     return names.length === 0 ? "" : `; not used: ${names.join(", ")}`;
   }
 }

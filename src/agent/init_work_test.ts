@@ -46,10 +46,11 @@ class Scene {
 
   async work(
     names: readonly string[],
-    { image = true, set = {}, state = STATE }: {
+    { image = true, set = {}, state = STATE, wishes = {} }: {
       image?: boolean;
       set?: Record<string, string>;
       state?: ZarfState;
+      wishes?: Record<string, string>;
     } = {},
   ): Promise<InitWork> {
     const { store, api, registry } = this;
@@ -76,7 +77,12 @@ class Scene {
         service: registryServiceAt(registry.ip),
         state,
       },
-      ...{ registryAddress: "127.0.0.1:31999", definition, components: definition.components },
+      ...{
+        registryAddress: "127.0.0.1:31999",
+        wishes,
+        definition,
+        components: definition.components,
+      },
       variables: resolveVariables(definition, { given: set, readTextFile: () => undefined }),
       images: image ? [named] : [],
       signal: new AbortController().signal,
@@ -140,6 +146,17 @@ Deno.test("a registry of the site's own stays, and nothing is pushed into it", (
     await work.before("zarf-registry", quiet);
     assert.match(work.notes.get("zarf-registry") ?? "", /registry of its own, which stays in use/);
     assert.deepEqual(scene.registry.writes, []);
+  }));
+
+Deno.test("what the site's config file says for init is in the state before anything is deployed", () =>
+  onScene(async (scene) => {
+    const wishes = { "storage_class": "fast", "registry.injector_port": "31337" };
+    const work = await scene.work(["zarf-injector", "git-server"], { wishes });
+    await work.begin();
+    assert.equal((await loadState(scene.api.client))?.storageClass, "fast");
+    assert.deepEqual([...work.notes], [
+      ["zarf-injector", "provided by Holdfast; not used: init.registry.injector_port"],
+    ]);
   }));
 
 Deno.test("a package without a registry's image leaves the registry alone", () =>

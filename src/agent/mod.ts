@@ -8,6 +8,7 @@ export { runAgent } from "./agent.ts";
 export { ETCD_FAILPOINTS } from "./etcd_bootstrap.ts";
 export { PEER_PORT } from "./peer_listener.ts";
 export { ETCD_VOID_FAILPOINTS, isVoid, removeVoid } from "./etcd_void.ts";
+export { forInit } from "./init_keys.ts";
 export { imagesOf, isProvided, withoutProvided } from "./init_package.ts";
 export { hostOf } from "./node_address.ts";
 export {

@@ -24,6 +24,7 @@ packages:
       valuesFiles: ["/etc/holdfast/web.yaml", "/srv/more.yaml"],
       setValues: {},
       skipValuesSchema: false,
+      init: {},
     },
     db: {
       components: "",
@@ -31,6 +32,7 @@ packages:
       valuesFiles: [],
       setValues: {},
       skipValuesSchema: false,
+      init: {},
     },
   });
   assert.deepEqual(resolve({ file }).settings.packages, packagesIn(file));

@@ -36,6 +36,8 @@ export type BesidePackage = v.InferOutput<typeof BesidePackageSchema>;
 export interface DeploySettings extends SiteInputs {
   /** Milliseconds for each release. */
   readonly timeout?: number;
+  /** See {@linkcode SiteSettings}. */
+  readonly init: SiteSettings["init"];
 }
 
 /** Reads what a site has decided about packages. */
@@ -80,8 +82,9 @@ export class SiteSettingsReader {
       ? found?.values ?? []
       : configured.valuesFiles.map((name) => readOrThrow(name));
     const texts = valuesAbove.length > 0 ? valuesAbove : files.map(({ text }) => text);
-    const { components, variables, skipValuesSchema, timeout } = settings;
+    const { components, variables, skipValuesSchema, timeout, init } = settings;
     return {
+      init,
       ...{ components, variables, skipValuesSchema, values: siteValues(texts, settings.setValues) },
       ...(timeout === undefined ? {} : { timeout }),
     };

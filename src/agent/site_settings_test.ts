@@ -87,7 +87,9 @@ function onSite(
   });
 }
 
-const NOTHING = { components: "", variables: {}, skipValuesSchema: false, values: [] };
+const NOTHING = {
+  ...{ components: "", variables: {}, skipValuesSchema: false, values: [], init: {} },
+};
 
 for (const end of ["yaml", "yml", "json"]) {
   Deno.test(`settings beside a package are read from .config.${end}`, () =>

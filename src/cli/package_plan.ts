@@ -2,6 +2,7 @@ import {
   actionPolicyOf,
   type DeploySettings,
   findTools,
+  forInit,
   type GivenSettings,
   imagesOf,
   isProvided,
@@ -113,7 +114,7 @@ async function planOf(
   options: PlanOptions,
 ): Promise<PlanDocument> {
   const { digest, definition, images, trust } = read.contents;
-  const site = await siteOf(path, definition.metadata.name, settings, helm, options);
+  const site = await siteOf(path, definition, settings, helm, options);
   const plan = await previewPackage(
     { digest, ...asDeployed(definition, images, site) },
     {
@@ -147,7 +148,7 @@ function kubeconfigOf({ kubeconfig }: Settings): string {
 /** What the site says: in the agent's configuration, over that beside the package, over that here. */
 async function siteOf(
   path: string,
-  name: string,
+  { kind, metadata: { name } }: ZarfPackage,
   settings: Settings,
   helm: string,
   { components, variables, values, setValues }: PlanOptions,
@@ -161,7 +162,9 @@ async function siteOf(
     ...{ components, setValues, variables: Object.fromEntries(upper), valuesFiles: values },
   };
   try {
-    return await reader.settings(settings.packages?.[name], beside, above, values.map(readValues));
+    const texts = values.map(readValues);
+    const site = await reader.settings(settings.packages?.[name], beside, above, texts);
+    return kind === "ZarfInitConfig" ? forInit(site) : site;
   } catch (error) {
     if (!(error instanceof DeployError)) throw error;
     throw refused(error.message);

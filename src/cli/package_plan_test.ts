@@ -249,7 +249,11 @@ Deno.test("of an init package nothing is planned that Holdfast is itself", async
       components: [
         { name: "zarf-seed-registry", images: [image("seed")], ...registry },
         { name: "zarf-registry", images: [image("registry")], ...registry },
-        { name: "own", images: [image("own")] },
+        {
+          name: "own",
+          images: [image("own")],
+          definition: { required: false, default: true },
+        },
       ],
       images: ["seed", "registry", "own"].map((name) => ({
         reference: image(name),
@@ -265,4 +269,14 @@ Deno.test("of an init package nothing is planned that Holdfast is itself", async
     ["own", undefined, 0],
   ]);
   assert.equal(plan.images.total, 2, "the seed's image is not sent");
+  site.write("zarf-init-amd64-v0.84.0.tar.zst.config.yaml", "init: { components: -own }");
+  const chosen = await site.plan(path);
+  assert.deepEqual(chosen.components.map(({ name, deployed }) => [name, deployed]).at(-1), [
+    "own",
+    false,
+  ]);
+  site.write("zarf-init-amd64-v0.84.0.tar.zst.config.yaml", "init: { compnents: own }");
+  const { code, err } = await site.said(path);
+  assert.equal(code, EXIT.refusedPackage, err);
+  assert.match(err, /there is no setting init\.compnents/);
 });

@@ -26,6 +26,11 @@ export interface SiteSettings {
   readonly timeout?: number;
   /** Whether the values are taken without a look at the package's schema. */
   readonly skipValuesSchema: boolean;
+  /**
+   * What stands under `init` in a Zarf config file, by path (`registry.url`), for an init package. May
+   * be secret.
+   */
+  readonly init: Readonly<Record<string, string>>;
 }
 
 /** Nobody has decided anything. */
@@ -35,6 +40,7 @@ export const NO_SETTINGS: SiteSettings = {
   valuesFiles: [],
   setValues: {},
   skipValuesSchema: false,
+  init: {},
 };
 
 /**
@@ -65,7 +71,20 @@ export function readSettingsText(text: string, file: string): unknown {
 export function parseZarfConfig(document: unknown, file: string): SiteSettings {
   const top = sectionAt(document, file, "", TOP_KEYS);
   const pkg = sectionAt(top["package"], file, "package", PACKAGE_KEYS);
-  return parseDeploySection(pkg["deploy"], file, "package.deploy");
+  const init = Object.fromEntries(textsBelow(top["init"], ""));
+  return { ...parseDeploySection(pkg["deploy"], file, "package.deploy"), init };
+}
+
+/** Every value below a section by its path, in the normal form of keys; a list with `,` between. */
+function textsBelow(value: unknown, path: string): [path: string, text: string][] {
+  if (typeof value !== "object" || value === null) {
+    return path === "" || value === undefined ? [] : [[path, String(value ?? "")]];
+  }
+  if (Array.isArray(value)) return [[path, value.map(String).join(",")]];
+  return Object.entries(value).flatMap(([name, each]) => {
+    const key = name.toLowerCase().replaceAll("-", "_");
+    return textsBelow(each, path === "" ? key : `${path}.${key}`);
+  });
 }
 
 /**
@@ -90,6 +109,7 @@ export function parseDeploySection(section: unknown, file: string, path: string)
     setValues: mapKeys(set_values, (key) => key.startsWith(".") ? key : `.${key}`),
     ...(timeout === 0 ? {} : { timeout }),
     skipValuesSchema: skip_values_schema_validation,
+    init: {},
   };
 }
 
@@ -103,6 +123,7 @@ export function mergeSiteSettings(below: SiteSettings, above: SiteSettings): Sit
     setValues: { ...below.setValues, ...above.setValues },
     ...(timeout === undefined ? {} : { timeout }),
     skipValuesSchema: above.skipValuesSchema || below.skipValuesSchema,
+    init: { ...below.init, ...above.init },
   };
 }
 
@@ -169,8 +190,9 @@ type Keys = Readonly<Record<string, string>>;
 /** Zarf 0.84, src/cmd/viper.go; the rest of its keys is about the machine that runs `zarf`. */
 const TOP_KEYS: Keys = {
   package: "read",
+  init: "read",
   ...ignoring("log_level log_format no_color features architecture cache zarf_cache tmp_dir"),
-  ...ignoring("plain_http insecure_skip_tls_verify init dev"),
+  ...ignoring("plain_http insecure_skip_tls_verify dev"),
 };
 
 const KEYS_ARE_SETTINGS = "signatures are checked with the agent's --trust-key";

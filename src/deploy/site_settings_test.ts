@@ -53,7 +53,8 @@ function refusal(action: () => unknown): string {
 }
 
 Deno.test("a zarf-config file of the real zarf is taken", () => {
-  assert.deepEqual(parse(GENERATED), { ...NO_SETTINGS, timeout: 900_000 });
+  const init = { "agent.mutation_policy": "all", "registry.push_username": "zarf-push" };
+  assert.deepEqual(parse(GENERATED), { ...NO_SETTINGS, timeout: 900_000, init });
 });
 
 Deno.test("what the site decides is read under Zarf's names", () => {
@@ -91,6 +92,7 @@ Package:
     setValues: { ".replicaCount": "3", ".app.title": "'12'" },
     timeout: 3_600_000,
     skipValuesSchema: true,
+    init: {},
   });
 });
 
@@ -178,5 +180,9 @@ Deno.test("what lies beside the package is laid over the agent's configuration",
     setValues: { ".p": "1" },
     timeout: 120_000,
     skipValuesSchema: false,
+    init: {},
   });
+  const init = (text: string) => parse(`init: {${text}}`);
+  const merged = mergeSiteSettings(init("a: {b: 1, c: 2}"), init("a: {b: 3}")).init;
+  assert.deepEqual(merged, { "a.b": "3", "a.c": "2" });
 });

@@ -78,6 +78,7 @@ export {
   loadState,
   newState,
   type NewStateOptions,
+  noState,
   parseState,
   saveState,
   serializeState,
