@@ -183,6 +183,31 @@ Deno.test("where the site has a git server, repositories are pushed there and no
     assert.throws(() => Deno.statSync(`${store.dir}/git/${NAME}.git`), Deno.errors.NotFound);
   }));
 
+Deno.test("a git server elsewhere is pushed to at its address, and is asked for nothing of Gitea's", () =>
+  withScene(async (scene, signal) => {
+    const { api, directory, facts } = scene;
+    const clone = await Clone.make(`${directory}/1/${gitFolderName(URL_)}`);
+    const tip = await clone.git("rev-parse", "HEAD");
+    Deno.mkdirSync(`${directory}/server`);
+    await using server = new PushServer(`${directory}/server`, "site", "geheim");
+    const state = await loadState(api.client) ?? assert.fail("no state");
+    const users = {
+      pushUsername: "site",
+      pushPassword: "geheim",
+      pullUsername: "r",
+      pullPassword: "x",
+    };
+    // As after zarf init --git-url.
+    await saveState(api.client, { ...state, gitServer: { ...users, address: server.base } });
+    scene.loops.push(facts.run(api.client, signal));
+    await scene.publish("1");
+    const pushed = server.directoryOf("site", NAME);
+    assert.equal(await git(pushed, "rev-parse", "main"), tip);
+    assert.deepEqual([...server.readers], []);
+    assert(server.seen.every(({ path }) => !path.startsWith("/api/")), JSON.stringify(server.seen));
+    assert.equal(api.find("services", "holdfast-git"), undefined);
+  }));
+
 Deno.test("without an address to listen on there are no repositories", () =>
   withDirectory(async (directory) => {
     const store = Store.open(`${directory}/data`);
