@@ -1,28 +1,13 @@
 import assert from "node:assert/strict";
 import { freeAddress } from "../../test/fakes/free_address.ts";
+import { verdict } from "../../test/fakes/verdicts.ts";
 import { load } from "js-yaml";
-import { digestOf } from "../std/mod.ts";
 import { type NodeStatus, serveStatus, type Verdict } from "../status/mod.ts";
 import { EXIT } from "./exit_codes.ts";
 import { main } from "./main.ts";
 import { statusCommand, StatusUnavailable } from "./status_command.ts";
 
-const web: Verdict = {
-  file: "/drop/zarf-package-web-amd64-1.0.0.tar.zst",
-  node: "node-1",
-  package: {
-    name: "web",
-    version: "1.0.0",
-    architecture: "amd64",
-    digest: digestOf("web"),
-    signature: "Unsigned",
-  },
-  phase: "Ready",
-  reason: "Deployed",
-  message: "every component is ready",
-  components: [],
-  progress: { bytes: 10, totalBytes: 10 },
-};
+const web = verdict({ reason: "Deployed", message: "every component is ready" });
 
 const { package: _, ...unread } = web;
 const broken: Verdict = {

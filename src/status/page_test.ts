@@ -1,19 +1,12 @@
 import assert from "node:assert/strict";
-import { digestOf } from "../std/mod.ts";
+import { verdict as readyVerdict, WEB } from "../../test/fakes/verdicts.ts";
 import { type NodeStatus, renderPage } from "./page.ts";
 import type { PackagePhase, Verdict } from "./verdict.ts";
 
+/** Of a file whose definition was not read. */
 function verdict(change: Partial<Verdict> = {}): Verdict {
-  return {
-    file: "/drop/usb/web.tar.zst",
-    node: "node-1",
-    phase: "Ready",
-    reason: "Ready",
-    message: "everything runs",
-    components: [],
-    progress: { bytes: 10, totalBytes: 10 },
-    ...change,
-  };
+  const { package: _, ...unread } = readyVerdict({ file: "/drop/usb/web.tar.zst" });
+  return { ...unread, ...change };
 }
 
 function page(change: Partial<NodeStatus> = {}): string {
@@ -26,21 +19,13 @@ function cells(change: Partial<Verdict>): string[] {
   return [...row.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, cell = ""]) => cell);
 }
 
-const PACKAGE = {
-  name: "web",
-  version: "1.0.0",
-  architecture: "amd64",
-  digest: digestOf("web"),
-  signature: "Unsigned",
-};
-
 Deno.test("a file whose definition was not read is shown by its name", () => {
   assert.deepEqual(cells({}), ["web.tar.zst", "", "Ready", "everything runs"]);
   assert.equal(cells({ file: "plain.tar" })[0], "plain.tar");
 });
 
 Deno.test("a package is shown by its name, version and signature", () => {
-  assert.deepEqual(cells({ package: PACKAGE }).slice(0, 2), ["web 1.0.0", "Unsigned"]);
+  assert.deepEqual(cells({ package: WEB }).slice(0, 2), ["web 1.0.0", "Unsigned"]);
 });
 
 for (
@@ -108,7 +93,7 @@ Deno.test("nothing that comes from a file or a node can become markup", () => {
     packages: [
       verdict({ file: `/drop/${evil.replaceAll("/", "")}`, message: evil }),
       verdict({
-        package: { ...PACKAGE, name: evil, version: evil, signature: evil },
+        package: { ...WEB, name: evil, version: evil, signature: evil },
         components: [{ name: evil, phase: "Ready", message: evil }],
       }),
     ],

@@ -1,25 +1,15 @@
 import assert from "node:assert/strict";
-import { digestOf } from "../std/mod.ts";
+import { verdict } from "../../test/fakes/verdicts.ts";
 import type { NodeStatus } from "./page.ts";
 import { answer, serveStatus, StatusError, type StatusSource } from "./server.ts";
-import type { Verdict } from "./verdict.ts";
 
-const verdict: Verdict = {
-  file: "/drop/zarf-package-web-amd64-1.0.0.tar.zst",
-  node: "node-1",
-  package: {
-    name: "web",
-    version: "1.0.0",
-    architecture: "amd64",
-    digest: digestOf("web"),
-    signature: "Unsigned",
-  },
+const deploying = verdict({
   phase: "Deploying",
   reason: "Deploying",
   message: "component front is being deployed",
   components: [{ name: "front", phase: "Deploying", message: "1 of 3 <ready>" }],
   progress: { bytes: 5, totalBytes: 10 },
-};
+});
 
 function source(change: Partial<NodeStatus> = {}): StatusSource {
   return {
@@ -27,7 +17,7 @@ function source(change: Partial<NodeStatus> = {}): StatusSource {
       node: "node-1",
       version: "1.2.3",
       parts: [{ name: "registry", ok: true, message: "listens" }],
-      packages: [verdict],
+      packages: [deploying],
       ...change,
     }),
     metrics: () => [
@@ -47,7 +37,7 @@ Deno.test("the page shows package, phase, message and components, with markup es
 });
 
 Deno.test("a file that is being received shows how far it is", async () => {
-  const receiving = { ...verdict, phase: "Receiving" as const };
+  const receiving = { ...deploying, phase: "Receiving" as const };
   assert.match(await get("/", source({ packages: [receiving] })).text(), /\(50 %\)/);
 });
 
@@ -61,7 +51,7 @@ Deno.test("the API gives the same verdicts as the files", async () => {
   assert.equal(packages[0].phase, "Deploying");
   const status = await get("/api/v1/status").json();
   assert.equal(status.node, "node-1");
-  assert.deepEqual(status.packages[0].components, verdict.components);
+  assert.deepEqual(status.packages[0].components, deploying.components);
 });
 
 Deno.test("metrics, liveness and readiness answer as probes expect", async () => {

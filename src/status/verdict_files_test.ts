@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Faults } from "../../test/fakes/faults.ts";
 import { loggerOf } from "../../test/fakes/testing.ts";
-import { createLogger, digestOf, silentLogger, systemFs } from "../std/mod.ts";
+import { verdict as readyVerdict } from "../../test/fakes/verdicts.ts";
+import { createLogger, silentLogger, systemFs } from "../std/mod.ts";
 import type { Verdict } from "./verdict.ts";
 import { VERDICT_SUFFIX, VerdictFiles } from "./verdict_files.ts";
 
@@ -16,25 +17,7 @@ async function withDirectories(action: (drop: string, data: string) => Promise<v
   }
 }
 
-function verdict(file: string, change: Partial<Verdict> = {}): Verdict {
-  return {
-    file,
-    node: "node-1",
-    package: {
-      name: "web",
-      version: "1.0.0",
-      architecture: "amd64",
-      digest: digestOf("web"),
-      signature: "Unsigned",
-    },
-    phase: "Ready",
-    reason: "Ready",
-    message: "everything runs",
-    components: [],
-    progress: { bytes: 10, totalBytes: 10 },
-    ...change,
-  };
-}
+const verdict = (file: string, change: Partial<Verdict> = {}) => readyVerdict({ file, ...change });
 
 const read = async (path: string) => JSON.parse(await Deno.readTextFile(path));
 
