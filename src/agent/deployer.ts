@@ -46,22 +46,19 @@ export async function deployRecord(
   signal: AbortSignal,
   newer?: AbortSignal,
 ): Promise<void> {
-  const { store, kube, access, limits = DEFAULT_LIMITS } = options;
+  const { store, kube, limits = DEFAULT_LIMITS, onChange } = options;
+  const { digest } = record;
   // First of all: what fails from here on is not tried with the same settings again.
   const given = await options.siteSettings.begin(record);
   // Dropped again, a package has another place in the order; both are a wish to deploy it anew.
-  const wish = `${record.sequence} ${options.siteSettings.begunWith(record.digest)}`;
-  using time = new DeployTime(store.records, record.digest, wish);
+  const wish = `${record.sequence} ${options.siteSettings.begunWith(digest)}`;
+  using time = new DeployTime(store.records, digest, wish);
   const packed = readDefinition(store, record);
   const site = packed.kind === "ZarfInitConfig" ? forInit(given) : given;
-  const tracker = new ComponentTracker({
-    store,
-    digest: record.digest,
-    onChange: options.onChange,
-  });
+  const tracker = new ComponentTracker({ store, digest, onChange });
   const chosen = preflight(packed, { ...site, git: options.git.isAble });
   const { components } = chosen;
-  const all = store.records.images(record.digest);
+  const all = store.records.images(digest);
   const init = packed.kind === "ZarfInitConfig"
     ? new InitWork({
       ...options,
@@ -79,35 +76,41 @@ export async function deployRecord(
   const repositories = hasRepositories ? await options.git.target(kube, signal) : undefined;
   await linkImages(options, images);
   await deployPackage(
-    { definition, digest: record.digest, images },
+    { definition, digest, images },
     {
       ...site,
-      kube,
-      dataDir: store.dir,
-      kubeconfig: options.kubeconfig,
-      tools: {
-        helm: options.tools.helm,
-        postRenderer: postRendererCommand(),
-        holdfast: holdfastCommand(),
-      },
-      registry: pushTarget(options),
+      ...contextOf(options, record),
       ...(repositories === undefined ? {} : { repositories }),
       kubeVersion: await kube.version({ signal }),
-      ...(access.service === undefined ? {} : { registryService: access.service }),
-      pullSecrets: options.rewrite,
       limits: { ...limits, used: time.used },
       signal,
       ...(newer === undefined ? {} : { newer }),
       ...(init === undefined ? {} : { around: init }),
       onProgress: (progress) => tracker.progress(progress),
-      actions: { policy: options.policy, trusted: record.signature === "Verified" },
-      filesRoots: options.filesRoots,
-      logger: options.logger.with({ package: record.name }),
-      journal: journalOf(store, record.digest),
       wish,
     },
   );
   if (init !== undefined) tracker.note(init.notes);
+}
+
+/** What a deployment works with that is not of this attempt. */
+function contextOf(options: DeployerOptions, record: PackageRecord) {
+  const { store, kube, kubeconfig, access, tools, filesRoots } = options;
+  return {
+    ...{ kube, kubeconfig, filesRoots },
+    dataDir: store.dir,
+    tools: {
+      helm: tools.helm,
+      postRenderer: postRendererCommand(),
+      holdfast: holdfastCommand(),
+    },
+    registry: pushTarget(options),
+    ...(access.service === undefined ? {} : { registryService: access.service }),
+    pullSecrets: options.rewrite,
+    actions: { policy: options.policy, trusted: record.signature === "Verified" },
+    logger: options.logger.with({ package: record.name }),
+    journal: journalOf(store, record.digest),
+  };
 }
 
 /** The images that a package which is deployed has in the registry. */
