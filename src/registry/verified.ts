@@ -12,50 +12,75 @@ export function verifiedBody(
   digest: Digest,
   observer: BodyObserver,
 ): ReadableStream<Uint8Array> {
-  const digester = new Digester();
-  const reader = blob.body.getReader();
-  let held: Uint8Array | undefined;
-  let taken = 0;
-  let ended = false;
-  const end = () => {
-    if (!ended) observer.onEnd();
-    ended = true;
-  };
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        for (;;) {
-          const { value, done } = await reader.read();
-          if (done) break;
-          digester.update(value);
-          taken += value.length;
-          if (taken > blob.size) throw wrong(digest, "is longer than announced");
-          const ready = held;
-          held = value;
-          if (ready === undefined) continue;
-          observer.onBytes(ready.length);
-          controller.enqueue(ready);
-          return;
-        }
-        if (taken !== blob.size) throw wrong(digest, "is shorter than announced");
-        if (digester.finish() !== digest) throw wrong(digest, "has other bytes");
-        if (held !== undefined) {
-          observer.onBytes(held.length);
-          controller.enqueue(held);
-        }
-        end();
-        controller.close();
-      } catch (error) {
-        end();
-        reader.cancel(error).catch(() => {});
-        controller.error(error);
+  const source = new VerifiedSource(blob, digest, observer);
+  return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
+}
+
+class VerifiedSource implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #size: number;
+  readonly #digest: Digest;
+  readonly #observer: BodyObserver;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #digester = new Digester();
+  #held: Uint8Array | undefined;
+  #taken = 0;
+  #ended = false;
+
+  constructor({ body, size }: FetchedBlob, digest: Digest, observer: BodyObserver) {
+    this.#size = size;
+    this.#digest = digest;
+    this.#observer = observer;
+    this.#reader = body.getReader();
+  }
+
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    try {
+      const { chunk, isLast } = await this.#next();
+      if (chunk !== undefined) {
+        this.#observer.onBytes(chunk.length);
+        controller.enqueue(chunk);
       }
-    },
-    async cancel(reason) {
-      end();
-      await reader.cancel(reason).catch(() => {});
-    },
-  }, { highWaterMark: 0 });
+      if (!isLast) return;
+      this.#end();
+      controller.close();
+    } catch (error) {
+      this.#end();
+      this.#reader.cancel(error).catch(() => {});
+      controller.error(error);
+    }
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    this.#end();
+    await this.#reader.cancel(reason).catch(() => {});
+  }
+
+  /** The chunk before the one that came; at the end that one, if all of it is right. */
+  async #next(): Promise<{ readonly chunk: Uint8Array | undefined; readonly isLast: boolean }> {
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      const chunk = this.#held;
+      if (done) {
+        this.#check();
+        return { chunk, isLast: true };
+      }
+      this.#digester.update(value);
+      this.#taken += value.length;
+      if (this.#taken > this.#size) throw wrong(this.#digest, "is longer than announced");
+      this.#held = value;
+      if (chunk !== undefined) return { chunk, isLast: false };
+    }
+  }
+
+  #check(): void {
+    if (this.#taken !== this.#size) throw wrong(this.#digest, "is shorter than announced");
+    if (this.#digester.finish() !== this.#digest) throw wrong(this.#digest, "has other bytes");
+  }
+
+  #end(): void {
+    if (!this.#ended) this.#observer.onEnd();
+    this.#ended = true;
+  }
 }
 
 function wrong(digest: Digest, why: string): RegistryError {
