@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { readArguments, UsageError } from "../extension/build/task.ts";
 import { DEFAULT_RUNS } from "./harness.ts";
 
 /** What the command line asks for. */
@@ -12,9 +13,6 @@ export interface BenchArguments {
   /** Bytes of the package that `import` and `verify` read. */
   readonly size?: number;
 }
-
-/** A command line that cannot be understood; the message says why. */
-export class UsageError extends Error {}
 
 /** The most rounds that can be asked for. */
 const MAX_RUNS = 100;
@@ -72,8 +70,8 @@ function parseSize(text: string): number {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
+  return readArguments(() =>
+    parseArgs({
       args: [...args],
       allowPositionals: true,
       options: {
@@ -83,8 +81,6 @@ function parse(args: readonly string[]) {
         list: { type: "boolean" },
         svg: { type: "boolean" },
       },
-    });
-  } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
+    })
+  );
 }

@@ -5,9 +5,10 @@
  * @module
  */
 import { REPOSITORY_ROOT } from "../extension/build/go_tools.ts";
+import { complain, printLine, runTask } from "../extension/build/task.ts";
 import { describeError } from "../src/std/mod.ts";
 import { onInterrupt } from "../test/demo/interrupt.ts";
-import { type BenchArguments, parseArguments, USAGE, UsageError } from "./arguments.ts";
+import { type BenchArguments, parseArguments, USAGE } from "./arguments.ts";
 import { type Result, runBenchmark } from "./harness.ts";
 import { describeMachine } from "./machine.ts";
 import { reportLines } from "./report.ts";
@@ -33,7 +34,7 @@ async function main(args: BenchArguments): Promise<number> {
   const benchmarks = await Promise.all(args.names.map(loadBenchmark));
   if (args.list) {
     for (const { name, what, peers } of benchmarks) {
-      print(`${name.padEnd(10)} ${what} Against: ${peers.join(", ")}.`);
+      printLine(`${name.padEnd(10)} ${what} Against: ${peers.join(", ")}.`);
     }
     return 0;
   }
@@ -73,38 +74,21 @@ async function measure(
 }
 
 function save(result: Result, { svg, quick, size }: BenchArguments): void {
-  print(["", ...reportLines(result), ""].join("\n"));
+  printLine(["", ...reportLines(result), ""].join("\n"));
   Deno.mkdirSync(`${HERE}/results`, { recursive: true });
   // Kept apart: what --quick measures is no result, and other sizes are another one.
   const suffix = `${size === undefined ? "" : `-${size / 1e6}m`}${quick ? "-quick" : ""}`;
   const json = `bench/results/${result.name}${suffix}.json`;
   Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${json}`, JSON.stringify(result, null, 2) + "\n");
-  print(`written: ${json}`);
+  printLine(`written: ${json}`);
   if (!svg || suffix !== "") return;
   const drawing = `docs/bench/${result.name}.svg`;
   Deno.mkdirSync(`${REPOSITORY_ROOT}/docs/bench`, { recursive: true });
   Deno.writeTextFileSync(`${REPOSITORY_ROOT}/${drawing}`, renderSvg(result));
-  print(`written: ${drawing}`);
-}
-
-function print(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-function complain(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  printLine(`written: ${drawing}`);
 }
 
 if (import.meta.main) {
-  try {
-    if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
-      print(USAGE);
-      Deno.exit(0);
-    }
-    Deno.exit(await main(parseArguments(Deno.args, benchmarkNames())));
-  } catch (error) {
-    const usage = error instanceof UsageError;
-    complain(usage ? `${error.message}\n\n${USAGE}` : `bench: ${describeError(error)}`);
-    Deno.exit(usage ? 2 : 1);
-  }
+  const parse = (args: readonly string[]) => parseArguments(args, benchmarkNames());
+  await runTask({ name: "bench", usage: USAGE, parse, run: main });
 }

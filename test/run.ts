@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { printLine } from "../extension/build/task.ts";
 import { describeError, exec, systemClock } from "../src/std/mod.ts";
 import { claimClusters, removeClusters, STATE_VARIABLE } from "./runner/clusters.ts";
 import { MAX_LANES, runInLanes } from "./runner/lanes.ts";
@@ -53,13 +54,13 @@ export async function main(
 ): Promise<number> {
   const request = requestOf(args);
   if (request === undefined) {
-    say(USAGE);
+    printLine(USAGE);
     return 2;
   }
   const logs = Deno.env.get("HOLDFAST_TEST_LOGS") ??
     await Deno.makeTempDir({ prefix: "holdfast-test-" });
-  say(`logs: ${logs}`);
-  const report = new Report(say);
+  printLine(`logs: ${logs}`);
+  const report = new Report(printLine);
   const run: Run = { root, request, report, logs, signal: interruption(), prepare };
   const files = await testFiles(root, request.paths);
   if (request.unit) await runUnit(run, unitSuites(files));
@@ -151,7 +152,7 @@ async function attempt(
   const started = systemClock.monotonic();
   const seconds = () => (systemClock.monotonic() - started) / 1_000;
   try {
-    await prepare(say);
+    await prepare(printLine);
     report.test("prepare", { name: what, outcome: "passed", messages: [] }, seconds());
     return true;
   } catch (error) {
@@ -179,10 +180,6 @@ function interruption(): AbortSignal {
     Deno.addSignalListener(signal, () => controller.abort());
   }
   return controller.signal;
-}
-
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

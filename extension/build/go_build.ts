@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { HoldfastError, isFile } from "../../src/std/mod.ts";
 import { cacheDir, hashTree, keepNewest, REPOSITORY_ROOT } from "./places.ts";
+import { complain } from "./task.ts";
 
 /** Why a tool is not there. */
 export type ToolReason = "GoMissing" | "ToolBuildFailed" | "ModuleUnavailable";
@@ -55,7 +56,7 @@ export interface ToolPlaces {
  */
 export async function ensureTool(
   spec: ToolSpec,
-  say: (line: string) => void = sayOnStderr,
+  say: (line: string) => void = complain,
   { root = REPOSITORY_ROOT, cache = cacheDir(), goarch }: ToolPlaces = {},
 ): Promise<string> {
   const module = `${root}/${spec.module}`;
@@ -77,10 +78,6 @@ export async function ensureTool(
   say(`built ${spec.name} in ${seconds} s`);
   keepNewest(home, MAX_CACHED_BUILDS);
   return binary;
-}
-
-function sayOnStderr(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 /** The arguments of `go build` but the output and the package. */

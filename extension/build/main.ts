@@ -12,6 +12,7 @@ import { compile } from "./compile.ts";
 import { requireDeno } from "./deno_version.ts";
 import { cacheDir, ensureTool, REPOSITORY_ROOT, TOOLS } from "./go_tools.ts";
 import { pinnedRegistryVersion, seedImage, writeSeed } from "./seed.ts";
+import { complain } from "./task.ts";
 import { writeTools } from "./tools.ts";
 import { buildVersion } from "./version.ts";
 
@@ -29,7 +30,7 @@ const USAGE = `usage: deno task build [--only ${PARTS.join("|")}]… [--no-tools
 /** Builds `parts` into `dist/`, saying a line about each. Two processes build one after the other. */
 export async function build(
   parts: readonly Part[] = PARTS,
-  say: (line: string) => void = sayOnStderr,
+  say: (line: string) => void = complain,
 ): Promise<void> {
   requireDeno();
   await Deno.mkdir(DIST, { recursive: true });
@@ -86,10 +87,6 @@ export async function registryVersion(): Promise<string> {
   return pinnedRegistryVersion(goMod);
 }
 
-function sayOnStderr(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
 /** Which parts the command line asks for; undefined when it is wrong. */
 export function partsOf(args: readonly string[]): Part[] | undefined {
   try {
@@ -111,13 +108,13 @@ export function partsOf(args: readonly string[]): Part[] | undefined {
 if (import.meta.main) {
   const parts = partsOf(Deno.args);
   if (parts === undefined) {
-    sayOnStderr(USAGE);
+    complain(USAGE);
     Deno.exit(2);
   }
   try {
     await build(parts);
   } catch (error) {
-    sayOnStderr(`build failed: ${describeError(error)}`);
+    complain(`build failed: ${describeError(error)}`);
     Deno.exit(1);
   }
 }

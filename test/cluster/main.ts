@@ -4,18 +4,11 @@
  * @module
  */
 import { Command } from "@commander-js/extra-typings";
+import { complain, printLine } from "../../extension/build/task.ts";
 import { describeError } from "../../src/std/mod.ts";
 import { Cluster, installSystemPackages, layoutOf, leftovers } from "./mod.ts";
 
 const DEFAULT_NAME = "holdfast";
-
-function print(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-function complain(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-}
 
 const program = new Command("cluster")
   .description("A real Kubernetes cluster for tests, in namespaces of this machine")
@@ -44,7 +37,7 @@ program.command("up")
       signal: abort.signal,
       say: complain,
     });
-    print(`KUBECONFIG=${cluster.kubeconfig()}`);
+    printLine(`KUBECONFIG=${cluster.kubeconfig()}`);
   });
 
 program.command("down")
@@ -94,14 +87,14 @@ program.command("install")
   .description("install the Debian packages that the cluster needs")
   .action(async () => {
     const installed = await installSystemPackages();
-    print(installed.length === 0 ? "nothing to install" : `installed ${installed.join(" ")}`);
+    printLine(installed.length === 0 ? "nothing to install" : `installed ${installed.join(" ")}`);
   });
 
 /** Whether everything runs as it should. */
 async function showStatus(name: string): Promise<boolean> {
   const left = await leftovers(layoutOf(name));
   if (left.length === 0) {
-    print(`${name}: down`);
+    printLine(`${name}: down`);
     return false;
   }
   const cluster = await Cluster.attach(name);
@@ -110,17 +103,17 @@ async function showStatus(name: string): Promise<boolean> {
   for (const node of cluster.nodes) {
     const isReady = ready.includes(node.name);
     well &&= isReady;
-    print(`${node.name}  ${node.ip}  ${node.isOn ? (isReady ? "Ready" : "not Ready") : "off"}`);
+    printLine(`${node.name}  ${node.ip}  ${node.isOn ? (isReady ? "Ready" : "not Ready") : "off"}`);
     if (!node.isOn) continue;
     for (const process of await node.processes()) {
       const end = process.signal === 0 ? `code ${process.code}` : `signal ${process.signal}`;
       const state = process.running ? "running" : `ended with ${end}`;
       const again = process.restarts === 0 ? "" : `, started again ${process.restarts} times`;
       well &&= process.running;
-      print(`  ${process.name.padEnd(20)} ${state}${again}  ${node.logPath(process.name)}`);
+      printLine(`  ${process.name.padEnd(20)} ${state}${again}  ${node.logPath(process.name)}`);
     }
   }
-  print(`packets to outside: ${await cluster.outsidePackets()}`);
+  printLine(`packets to outside: ${await cluster.outsidePackets()}`);
   return well;
 }
 

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { readArguments, UsageError } from "../../extension/build/task.ts";
 
 /** What the command line of the demo asks for. */
 export interface DemoArguments {
@@ -12,9 +13,6 @@ export interface DemoArguments {
   /** Whether it also takes the minute that counting API writes needs. */
   readonly figures: boolean;
 }
-
-/** A command line that cannot be understood; the message says why. */
-export class UsageError extends Error {}
 
 /** The most nodes that the demo starts: each costs about 300 MB of memory. */
 const MAX_NODES = 9;
@@ -58,8 +56,8 @@ export function parseArguments(args: readonly string[]): DemoArguments {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
+  return readArguments(() =>
+    parseArgs({
       args: [...args],
       options: {
         nodes: { type: "string" },
@@ -69,8 +67,6 @@ function parse(args: readonly string[]) {
         "no-wait": { type: "boolean" },
         figures: { type: "boolean" },
       },
-    }).values;
-  } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
+    }).values
+  );
 }

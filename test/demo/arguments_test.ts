@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parseArguments, UsageError } from "./arguments.ts";
+import { UsageError } from "../../extension/build/task.ts";
+import { parseArguments } from "./arguments.ts";
 
 const DEFAULTS = { mode: "cluster", nodes: 1, wait: true, figures: false };
 

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { describeError } from "../../src/std/mod.ts";
-import { type DemoArguments, parseArguments, USAGE, UsageError } from "./arguments.ts";
+import { runTask } from "../../extension/build/task.ts";
+import { type DemoArguments, parseArguments, USAGE } from "./arguments.ts";
 import { clusterDemo } from "./cluster_demo.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { nodeDemo } from "./node_demo.ts";
@@ -28,8 +28,7 @@ async function run(args: DemoArguments): Promise<number> {
       screen.say("Interrupted. What was started is removed.");
       return INTERRUPTED;
     }
-    complain(`demo: ${describeError(error)}`);
-    return 1;
+    throw error;
   }
 }
 
@@ -51,22 +50,6 @@ function noClusterHere(): string | undefined {
   return undefined;
 }
 
-function complain(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
 if (import.meta.main) {
-  if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
-    Deno.stdout.writeSync(new TextEncoder().encode(`${USAGE}\n`));
-    Deno.exit(0);
-  }
-  let args: DemoArguments;
-  try {
-    args = parseArguments(Deno.args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    complain(`${error.message}\n\n${USAGE}`);
-    Deno.exit(2);
-  }
-  Deno.exit(await run(args));
+  await runTask({ name: "demo", usage: USAGE, parse: parseArguments, run });
 }

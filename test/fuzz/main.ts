@@ -5,6 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { printLine } from "../../extension/build/task.ts";
 import { peakResidentBytes, targetOf } from "./child.ts";
 import { type Finding, fuzz } from "./fuzzer.ts";
 import { TARGETS } from "./targets.ts";
@@ -41,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
       milliseconds,
     });
     const rate = Math.round(inputs / took * 1000);
-    say(
+    printLine(
       `${target}: ${inputs} inputs, ${rate} each second, seed ${seed}: ${JSON.stringify(outcomes)}`,
     );
     if (finding === undefined) continue;
@@ -55,8 +56,8 @@ async function save({ target, seed, index, kind, why, input }: Finding): Promise
   const directory = await Deno.makeTempDir({ prefix: "holdfast-fuzz-found-" });
   const file = `${directory}/${target}.${seed}.${index}`;
   await Deno.writeFile(file, input);
-  say(`FOUND (${kind}) by ${target}, seed ${seed}, input ${index}: ${why}`);
-  say(`again: deno task fuzz --replay ${file}`);
+  printLine(`FOUND (${kind}) by ${target}, seed ${seed}, input ${index}: ${why}`);
+  printLine(`again: deno task fuzz --replay ${file}`);
 }
 
 /** The target is the first part of the file's name. */
@@ -66,12 +67,8 @@ async function replay(file: string): Promise<number> {
   const started = performance.now();
   const outcome = await targetOf(target).run(input);
   const took = Math.round(performance.now() - started);
-  say(`${outcome} after ${took} ms, ${peakResidentBytes()} bytes resident at most`);
+  printLine(`${outcome} after ${took} ms, ${peakResidentBytes()} bytes resident at most`);
   return 0;
-}
-
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 if (import.meta.main) {
@@ -79,7 +76,7 @@ if (import.meta.main) {
     Deno.exit(await main(Deno.args));
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    say(`${error.message}\n${USAGE}`);
+    printLine(`${error.message}\n${USAGE}`);
     Deno.exit(2);
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { readArguments, UsageError } from "../../extension/build/task.ts";
 import { FILE_SYSTEMS, type FileSystem } from "./disk.ts";
 
 /** What the command line asks for. */
@@ -10,9 +11,6 @@ export interface PowerCutArguments {
   readonly cycle?: number;
   readonly lies: boolean;
 }
-
-/** A command line that cannot be understood; the message says why. */
-export class UsageError extends Error {}
 
 const DEFAULT_CUTS = 30;
 /** The most cuts, and the largest seed and cycle, that can be asked for. */
@@ -65,8 +63,8 @@ function number(name: string, text: string, least: number, most = MAX_NUMBER): n
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
+  return readArguments(() =>
+    parseArgs({
       args: [...args],
       options: {
         cuts: { type: "string" },
@@ -75,8 +73,6 @@ function parse(args: readonly string[]) {
         cycle: { type: "string" },
         lies: { type: "boolean" },
       },
-    }).values;
-  } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
+    }).values
+  );
 }

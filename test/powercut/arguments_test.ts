@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parseArguments, UsageError } from "./arguments.ts";
+import { UsageError } from "../../extension/build/task.ts";
+import { parseArguments } from "./arguments.ts";
 
 const random = () => 0.5;
 const DEFAULTS = { cuts: 30, fileSystems: ["ext4", "xfs"], seed: 1_073_741_823, lies: false };

@@ -6,10 +6,10 @@
  */
 import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { build } from "../../extension/build/main.ts";
-import { describeError } from "../../src/std/mod.ts";
+import { complain, printLine, runTask } from "../../extension/build/task.ts";
 import { DISK_PREREQUISITES, installSystemPackages } from "../cluster/mod.ts";
 import { onInterrupt } from "../demo/interrupt.ts";
-import { parseArguments, type PowerCutArguments, USAGE, UsageError } from "./arguments.ts";
+import { parseArguments, type PowerCutArguments, USAGE } from "./arguments.ts";
 import { runCycle, type World } from "./cycle.ts";
 import { diskObstacle } from "./disk.ts";
 import { makePool } from "./packages.ts";
@@ -19,17 +19,16 @@ import { cycleLines, runSeries, summaryLine } from "./series.ts";
 /** The exit code of a program that was interrupted (128 + SIGINT). */
 const INTERRUPTED = 130;
 
-/** @returns the exit code: 0 nothing was lost, 1 something was, or it could not be looked for. */
-async function main(args: PowerCutArguments): Promise<number> {
+/** @returns the exit code: 0 nothing was lost, 1 something was. */
+async function run(args: PowerCutArguments): Promise<number> {
   using interrupt = onInterrupt();
   try {
     await prepare();
-    say(`seed ${args.seed}`);
+    printLine(`seed ${args.seed}`);
     return await cutAll(args, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) return INTERRUPTED;
-    complain(`powercut: ${describeError(error)}`);
-    return 1;
+    throw error;
   }
 }
 
@@ -51,7 +50,7 @@ async function cutAll(args: PowerCutArguments, signal: AbortSignal): Promise<num
     if (cycle !== undefined) {
       const fileSystem = fileSystems[cycle % fileSystems.length] ?? "ext4";
       const report = await runCycle(planCycle(seed, cycle, fileSystem, world.pool), world);
-      for (const line of cycleLines(cycle, report)) say(line);
+      for (const line of cycleLines(cycle, report)) printLine(line);
       return report.findings.length === 0 ? 0 : 1;
     }
     const summary = await runSeries({
@@ -60,36 +59,16 @@ async function cutAll(args: PowerCutArguments, signal: AbortSignal): Promise<num
       cuts,
       fileSystems,
       onCycle: (index, report) => {
-        for (const line of cycleLines(index, report)) say(line);
+        for (const line of cycleLines(index, report)) printLine(line);
       },
     });
-    say(summaryLine(summary));
+    printLine(summaryLine(summary));
     return summary.findings.length === 0 ? 0 : 1;
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-function complain(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
 if (import.meta.main) {
-  if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
-    say(USAGE);
-    Deno.exit(0);
-  }
-  let args: PowerCutArguments;
-  try {
-    args = parseArguments(Deno.args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    complain(`${error.message}\n\n${USAGE}`);
-    Deno.exit(2);
-  }
-  Deno.exit(await main(args));
+  await runTask({ name: "powercut", usage: USAGE, parse: parseArguments, run });
 }

@@ -14,6 +14,7 @@ import { ensureTool, REPOSITORY_ROOT, TOOLS } from "../go_tools.ts";
 import { build, DIST, registryVersion } from "../main.ts";
 import { DENO_VERSION } from "../deno_version.ts";
 import { seedImage, writeSeed } from "../seed.ts";
+import { complain } from "../task.ts";
 import { buildVersion } from "../version.ts";
 import type { Architecture } from "./elf.ts";
 import { ExtensionError } from "./errors.ts";
@@ -69,7 +70,7 @@ export type ExtensionOutputs = ReturnType<typeof outputsOf>;
  */
 export async function buildExtension(
   request: ExtensionRequest = { architecture: MACHINE, root: "" },
-  say: (line: string) => void = sayOnStderr,
+  say: (line: string) => void = complain,
   { layout, archive }: ExtensionOutputs = outputsOf(request.architecture),
 ): Promise<ExtensionImage> {
   requirePackages(request.root);
@@ -146,23 +147,19 @@ function requireBase(architecture: Architecture): string {
   });
 }
 
-function sayOnStderr(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
 if (import.meta.main) {
   const request = requestOf(Deno.args);
   if (request === undefined) {
-    sayOnStderr(USAGE);
+    complain(USAGE);
     Deno.exit(2);
   }
   try {
     const image = await buildExtension(request);
     const { layout, archive } = outputsOf(request.architecture);
-    sayOnStderr(sizeTable(image));
-    sayOnStderr(`${layout} and ${archive}: ${image.reference}@${image.manifest.digest}`);
+    complain(sizeTable(image));
+    complain(`${layout} and ${archive}: ${image.reference}@${image.manifest.digest}`);
   } catch (error) {
-    sayOnStderr(`no extension image: ${describeError(error)}`);
+    complain(`no extension image: ${describeError(error)}`);
     Deno.exit(1);
   }
 }
