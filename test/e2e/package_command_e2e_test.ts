@@ -7,6 +7,7 @@ import { withDirectory } from "../fakes/testing.ts";
 import { everyField, notMigrated } from "../fixtures/every_field.ts";
 import { buildPackage, flipBit } from "../fixtures/make_package.ts";
 import { HELLO, PACKAGES } from "./support/agent.ts";
+import { mergeValues } from "./support/helm_values.ts";
 import { holdfastPackage } from "./support/package_command.ts";
 import { zarf, zarfCreate, zarfDefinition, zarfImages } from "./support/zarf.ts";
 
@@ -144,23 +145,13 @@ Deno.test("the manifests are the objects that zarf prints", async (t) => {
   }
 });
 
-/** Values as Helm lays them over each other. */
-function merge(base: unknown, over: unknown): unknown {
-  const isMap = (value: unknown): value is Record<string, unknown> =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!isMap(base) || !isMap(over)) return over;
-  const merged = { ...base };
-  for (const [key, value] of Object.entries(over)) merged[key] = merge(base[key], value);
-  return merged;
-}
-
 Deno.test("the values are those that zarf prints, only not laid over each other", async () => {
   const flags = ["--set-variables=TITLE=Other"];
   const parts: RenderedPart[] = JSON.parse(
     await answer("inspect", "values-files", CHART, ...flags, "-o", "json"),
   );
   const byChart = new Map<string, unknown>();
-  for (const { name, text } of parts) byChart.set(name, merge(byChart.get(name), load(text)));
+  for (const { name, text } of parts) byChart.set(name, mergeValues(byChart.get(name), load(text)));
   const printed = await theirs("inspect", "values-files", CHART, ...flags);
   const charts = [...printed.matchAll(/^# associated chart: (.*)$/mg)].map(([, name]) => name);
   const values = loadAll(printed).filter((value) => value !== null && value !== undefined);

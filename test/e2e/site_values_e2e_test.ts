@@ -4,6 +4,7 @@ import { ensureTool, TOOLS } from "../../extension/build/go_tools.ts";
 import { EXIT, main } from "../../src/cli/mod.ts";
 import { readObjects, type RenderedPart } from "../../src/deploy/mod.ts";
 import { withDirectory } from "../fakes/testing.ts";
+import { mergeValues } from "./support/helm_values.ts";
 import { writeSource } from "./support/zarf_sources.ts";
 import { zarf, zarfCreate } from "./support/zarf.ts";
 
@@ -287,16 +288,6 @@ const VALUES_FILES = {
   }),
 };
 
-/** Values as Helm lays them over each other. */
-function merge(base: unknown, over: unknown): unknown {
-  const isMap = (value: unknown): value is Record<string, unknown> =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!isMap(base) || !isMap(over)) return over;
-  const merged = { ...base };
-  for (const [key, value] of Object.entries(over)) merged[key] = merge(base[key], value);
-  return merged;
-}
-
 Deno.test("values and Go templates come out as zarf fills them in", async (t) => {
   await withDirectory(async (dir) => {
     const source = await writeSource(`${dir}/source`, VALUES_DEFINITION, VALUES_FILES);
@@ -326,7 +317,7 @@ Deno.test("values and Go templates come out as zarf fills them in", async (t) =>
         const parts = await ours("values-files", path, ...flags);
         const merged = parts.reduce<unknown>(
           (base, { text }) =>
-            merge(base, load(text.replaceAll("STATE_REGISTRY_PUSHUSERNAME", "zarf-push"))),
+            mergeValues(base, load(text.replaceAll("STATE_REGISTRY_PUSHUSERNAME", "zarf-push"))),
           {},
         );
         assert.deepEqual([merged], printed);
