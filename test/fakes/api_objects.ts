@@ -8,20 +8,18 @@
  */
 import type { KubeClient, KubeClientOptions, KubeObject } from "../../src/kube/mod.ts";
 import { ApiPeer, Pipe, type SeenRequest, status } from "./api_peer.ts";
+import {
+  type AnyObject,
+  isChosen,
+  keyOf,
+  type Target,
+  targetOf,
+  targetOfPath,
+} from "./api_targets.ts";
 import { applyPatch } from "./json_patch.ts";
+import { merge, without } from "./merge_patch.ts";
 
-/** An object, looked at without its type. */
-// deno-lint-ignore no-explicit-any
-export type AnyObject = KubeObject & Record<string, any>;
-
-/** Where a request goes. */
-interface Target {
-  /** `/api/v1` or `/apis/<group>/<version>`. */
-  readonly group: string;
-  readonly plural: string;
-  readonly namespace?: string;
-  readonly name?: string;
-}
+export type { AnyObject };
 
 interface Change {
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
@@ -243,86 +241,6 @@ export class ApiObjects implements AsyncDisposable {
 /** A namespace, as it comes without anything in it. */
 export function namespace(name: string): KubeObject {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
-}
-
-function keyOf({ group, plural, namespace = "", name = "" }: Target): string {
-  return `${group}|${plural}|${namespace}|${name}`;
-}
-
-function targetOf({ apiVersion, kind, metadata }: KubeObject): Target {
-  const group = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const { namespace, name = "" } = metadata;
-  const plural = `${kind.toLowerCase()}s`;
-  return { group, plural, name, ...(namespace === undefined ? {} : { namespace }) };
-}
-
-function targetOfPath(path: string): Target | undefined {
-  const [, group = "", rest = ""] = /^(\/api\/v1|\/apis\/[^/]+\/[^/]+)\/(.+)$/.exec(path) ?? [];
-  const parts = rest.split("/").map(decodeURIComponent);
-  const namespaced = parts[0] === "namespaces" && parts.length > 2;
-  const [plural = "", name] = namespaced ? parts.slice(2) : parts;
-  if (group === "" || plural === "") return undefined;
-  return {
-    group,
-    plural,
-    ...(namespaced && parts[1] !== undefined ? { namespace: parts[1] } : {}),
-    ...(name === undefined ? {} : { name }),
-  };
-}
-
-function isChosen(key: string, object: AnyObject, target: Target, query: URLSearchParams): boolean {
-  const [group, plural, namespace] = key.split("|");
-  if (group !== target.group || plural !== target.plural) return false;
-  if (target.namespace !== undefined && target.namespace !== namespace) return false;
-  const { labels = {}, name } = object.metadata;
-  const fields: Record<string, unknown> = {
-    "metadata.name": name,
-    "status.phase": object.status?.phase,
-    "spec.signerName": object["spec"]?.signerName,
-    "involvedObject.uid": object["involvedObject"]?.uid,
-  };
-  return requirements(query.get("labelSelector")).every((one) => isMet(one, labels)) &&
-    requirements(query.get("fieldSelector")).every((one) => isMet(one, fields));
-}
-
-/** The parts of a selector: commas within brackets part nothing. */
-function requirements(selector: string | null): string[] {
-  return (selector ?? "").split(/,(?![^(]*\))/).filter(Boolean);
-}
-
-/** `a=b`, `a!=b`, `a in (b,c)`, `a notin (b,c)` or `a`. */
-function isMet(requirement: string, values: Readonly<Record<string, unknown>>): boolean {
-  const [, key = "", operator, list = ""] =
-    /^([^\s=!]+)\s*(=|!=|in|notin)?\s*\(?([^)]*)\)?$/.exec(requirement) ?? [];
-  if (operator === undefined) return key in values;
-  const isIn = key in values && list.split(",").includes(String(values[key]));
-  return operator === "=" || operator === "in" ? isIn : !isIn;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** JSON merge patch (RFC 7386). */
-function merge(into: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const merged: Record<string, unknown> = isRecord(into) ? { ...into } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete merged[key];
-    else merged[key] = merge(merged[key], value);
-  }
-  return merged;
-}
-
-/** `object` without the fields that were applied before and are not applied any more. */
-function without(object: unknown, before: unknown, now: unknown): unknown {
-  if (!isRecord(object) || !isRecord(before)) return object;
-  const rest = { ...object };
-  for (const [key, value] of Object.entries(before)) {
-    if (!isRecord(now) || !(key in now)) delete rest[key];
-    else rest[key] = without(rest[key], value, now[key]);
-  }
-  return rest;
 }
 
 function notFound({ plural, name }: Target): Response {
