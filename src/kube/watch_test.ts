@@ -116,15 +116,15 @@ Deno.test("whoever is slow to take an event does not lose the watch", () =>
   }));
 
 Deno.test("a connection that is lost is Unreachable", async () => {
-  await using peer = new ApiPeer(() => {
-    const pipe = new Pipe();
-    pipe.event("ADDED", configMap("one"));
-    setTimeout(() => pipe.breakOff(), 30);
-    return new Response(pipe.stream);
-  });
+  const pipe = new Pipe();
+  pipe.event("ADDED", configMap("one"));
+  await using peer = new ApiPeer(() => new Response(pipe.stream));
   const seen: string[] = [];
   await assert.rejects(async () => {
-    for await (const { object } of peer.client.watch(MAPS)) seen.push(object.metadata.name ?? "");
+    for await (const { object } of peer.client.watch(MAPS)) {
+      seen.push(object.metadata.name ?? "");
+      pipe.breakOff();
+    }
   }, (error) => error instanceof KubeError && error.reason === "Unreachable");
   assert.deepEqual(seen, ["one"]);
 });
