@@ -11,7 +11,7 @@ const MEMORY_LIMIT = 200 << 20;
 const LARGE = 300_000_000;
 /** Milliseconds in which one file must be refused, and all of the zoo. */
 const REFUSAL_LIMIT = 10_000;
-const ALL_LIMIT = 270_000;
+const ALL_LIMIT = 540_000;
 
 /** Everything that was accepted says that it waits, and nothing more is written. */
 async function atRest(agent: LocalAgent, path: string): Promise<void> {
