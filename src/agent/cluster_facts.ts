@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { KubeClient, KubeObject, ReflectOptions, ResourceRef } from "../kube/mod.ts";
-import { Complaints, describeError, type Logger } from "../std/mod.ts";
+import { type Clock, Complaints, describeError, type Logger, systemClock } from "../std/mod.ts";
 import type { Store } from "../store/mod.ts";
 import {
   CLIENT_TLS_SECRET,
@@ -64,6 +64,9 @@ const OBJECTS = {
   service: { kind: "Service", name: REGISTRY_SERVICE },
 } as const;
 
+/** Milliseconds between two attempts to keep facts that the disk did not take. */
+export const KEEP_INTERVAL = 15_000;
+
 type Source = keyof typeof OBJECTS;
 const SOURCES = Object.keys(OBJECTS) as Source[];
 /** Of them, what a node that only serves has to know. */
@@ -76,21 +79,22 @@ const READER_SOURCES: readonly Source[] = ["state", "service"];
  */
 export class ClusterFacts {
   readonly #store: Store;
+  readonly #clock: Clock;
   readonly #seen = new Map<Source | "services", readonly KubeObject[]>();
   readonly #complaints: Complaints;
   #facts: Facts;
   #synced = false;
+  #isKept = true;
   #needsServices = false;
   readonly #change = new Occasion();
   readonly #tlsChange = new Occasion();
   readonly #needChange = new Occasion();
   #sources: readonly Source[] = SOURCES;
 
-  constructor(store: Store, logger: Logger) {
+  constructor(store: Store, logger: Logger, clock: Clock = systemClock) {
     this.#store = store;
-    this.#complaints = new Complaints((text) =>
-      logger.warn(`the cluster's facts stay as they were: ${text}`)
-    );
+    this.#clock = clock;
+    this.#complaints = new Complaints((text) => logger.warn(text));
     const parsed = v.safeParse(factsSchema, store.records.getValue(KEY));
     this.#facts = parsed.success ? parsed.output as Facts : {};
   }
@@ -131,7 +135,28 @@ export class ClusterFacts {
         return this.#follow(kube, source, ref, { fieldSelector: `metadata.name=${name}`, signal });
       }),
       this.#followServices(kube, signal),
+      this.#keepLate(signal),
     ]);
+  }
+
+  /** A disk that does not take them must not keep anybody from serving by them. */
+  #keep(): void {
+    try {
+      this.#store.records.setValue(KEY, this.#facts);
+      this.#isKept = true;
+      this.#complaints.settle("disk");
+    } catch (error) {
+      this.#isKept = false;
+      const why = describeError(error);
+      this.#complaints.say(`the cluster's facts are not kept for the next start: ${why}`, "disk");
+    }
+  }
+
+  async #keepLate(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(KEEP_INTERVAL, signal);
+      if (!this.#isKept && !signal.aborted) this.#keep();
+    }
   }
 
   async #follow(
@@ -210,7 +235,10 @@ export class ClusterFacts {
       this.#complaints.settle(source);
       return parsed;
     } catch (error) {
-      this.#complaints.say(describeError(error), source);
+      this.#complaints.say(
+        `the cluster's facts stay as they were: ${describeError(error)}`,
+        source,
+      );
       return undefined;
     }
   }
@@ -229,7 +257,7 @@ export class ClusterFacts {
     this.#synced = true;
     if (different) {
       this.#facts = facts;
-      this.#store.records.setValue(KEY, facts);
+      this.#keep();
     }
     if (differs(facts.tls, before.tls)) this.#tlsChange.happen();
     this.#change.happen();

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { type AnyObject, ApiObjects, namespace } from "../../test/fakes/api_objects.ts";
 import { status } from "../../test/fakes/api_peer.ts";
-import { eventually, loggerOf, withDirectory } from "../../test/fakes/testing.ts";
+import { FullDisk } from "../../test/fakes/full_disk.ts";
+import { eventually, loggerOf, TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { ensureAdmissionTls, TLS_SECRET } from "../admission/mod.ts";
 import { systemClock } from "../std/mod.ts";
 import { Store } from "../store/mod.ts";
 import { newState, saveState, type ZarfState } from "../zarf/mod.ts";
-import { ClusterFacts } from "./cluster_facts.ts";
+import { ClusterFacts, KEEP_INTERVAL } from "./cluster_facts.ts";
 
 const freshState = () =>
   newState({ registryAddress: "127.0.0.1:31999", port: 31999, ipFamily: "ipv4" });
@@ -171,6 +172,32 @@ Deno.test("what was known is known after a start without an API server, but as h
     store.records.setValue("cluster-facts", { registry: "of another version" });
     assert.deepEqual(new ClusterFacts(store, logger).current, {});
     assert.deepEqual(lines, []);
+  }));
+
+Deno.test("facts that a full disk does not take are used all the same, and kept when it does", () =>
+  withDirectory(async (dir) => {
+    Deno.mkdirSync(`${dir}/data`);
+    const disk = new FullDisk();
+    using store = Store.open(`${dir}/data`, disk.options);
+    await using api = new ApiObjects();
+    api.put(namespace("zarf"));
+    await bootstrapped(api);
+    const { logger, lines } = loggerOf();
+    const [clock, stop] = [new TestClock(), new AbortController()];
+    const facts = new ClusterFacts(store, logger, clock);
+    const running = facts.run(api.client, stop.signal);
+    await known(facts);
+    await eventually(() => clock.slept.length > 3);
+    assert.deepEqual(new Set(clock.slept), new Set([KEEP_INTERVAL]));
+    const said = lines.filter((line) => /not kept for the next start: .*disk was full/.test(line));
+    assert.equal(said.length, 1);
+    disk.free();
+    assert.equal(store.thaw(), true);
+    const again = () => new ClusterFacts(store, logger).current;
+    await eventually(() => again().registry);
+    assert.deepEqual(again(), facts.current);
+    stop.abort();
+    await running;
   }));
 
 Deno.test("when the state is gone, so are the facts, also in the store", () =>
