@@ -242,17 +242,16 @@ export class KubeClient {
 
   /** The server's version, for example `v1.36.3`. */
   async version(options: CallOptions = {}): Promise<string> {
-    const limited = { maxBody: MAX_VERSION, ...options };
-    const { gitVersion } = await this.#calls.send("GET", "/version", limited) as {
-      gitVersion?: unknown;
-    };
-    if (typeof gitVersion === "string") return gitVersion;
-    this.#transport.renew();
-    throw new KubeError({
-      reason: "BadResponse",
-      message: `GET /version: what answers at ${this.server} says no gitVersion`,
-      remedy: "no API server answers so; check the address in the kubeconfig",
-    });
+    let answer: { gitVersion?: unknown };
+    try {
+      const limited = { maxBody: MAX_VERSION, ...options };
+      answer = await this.#calls.send("GET", "/version", limited) as typeof answer;
+    } catch (error) {
+      if (error instanceof KubeError && error.reason === "TooLarge") throw this.#noServer(error);
+      throw error;
+    }
+    if (typeof answer.gitVersion === "string") return answer.gitVersion;
+    throw this.#noServer();
   }
 
   /** Whether the API server says that it is ready; `false` also when it cannot be asked. */
@@ -268,6 +267,17 @@ export class KubeClient {
   /** Gives the connections back; every later call fails. */
   close(): void {
     this.#transport.close();
+  }
+
+  /** What answers in the place of an API server may give way to one. */
+  #noServer(cause?: KubeError): KubeError {
+    this.#transport.renew();
+    return new KubeError({
+      reason: "BadResponse",
+      message: `GET /version: what answers at ${this.server} says no gitVersion`,
+      remedy: "no API server answers so; check the address in the kubeconfig",
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 
   async #write<T extends KubeObject>(

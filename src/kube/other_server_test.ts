@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Answer, ApiPeer, pem, Pipe, silence } from "../../test/fakes/api_peer.ts";
 import { TestClock, withDirectory } from "../../test/fakes/testing.ts";
+import { describeError } from "../std/mod.ts";
 import { KubeClient } from "./client.ts";
 import { KubeError } from "./errors.ts";
 
@@ -31,7 +32,7 @@ const ANSWERS: readonly (readonly [string, Answer, RegExp])[] = [
   ["a text", () => new Response("hello"), /BadResponse .*not a JSON object; no API server answers/],
   ["other JSON", () => Response.json({ status: "up" }), /BadResponse .*says no gitVersion/],
   ["a list", () => Response.json([1, 2]), /BadResponse .*says no gitVersion/],
-  ["bytes without an end", endless, /TooLarge .*larger than 65536 bytes/],
+  ["bytes without an end", endless, /BadResponse .*says no gitVersion: .*larger than 65536 bytes/],
   ["half an answer", () => new Response(new Pipe().stream), /Timeout .*no answer from/],
   ["silence", (_, raw) => silence(raw), /Timeout .*no answer from/],
   [
@@ -54,7 +55,7 @@ async function said(client: KubeClient, patience?: number): Promise<string> {
     return `version ${await client.version(patience === undefined ? {} : { timeout: patience })}`;
   } catch (error) {
     assert(error instanceof KubeError, String(error));
-    return `${error.reason} ${error.message}; ${error.remedy}`;
+    return `${error.reason} ${describeError(error)}`;
   }
 }
 
