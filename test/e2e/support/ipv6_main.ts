@@ -52,13 +52,13 @@ Deno.test("control planes ask each other, and one of them begins the cluster", a
   }
 });
 
-Deno.test("without --peer-address it listens for the others on every address", async () => {
+Deno.test("on [::], the default of such a site, it listens for the others on every address", async () => {
   const [address = ""] = ALL;
   await using machine = await EtcdMachine.blank({
     ...{ address, controlPlanes: ALL, loopback: LOOPBACK },
     talos: { site: { ...SITE_SECRETS, endpoint: ENDPOINT } },
   });
-  await machine.start();
+  await machine.start({ flags: [`--peer-address=[::]:${PEER_PORT}`] });
   await machine.listens();
   for (const one of ALL) {
     const response = await fetch(`http://${hostOf(one)}:${PEER_PORT}/`);
