@@ -80,8 +80,15 @@ async function steps(t: Deno.TestContext, site: TalosSite): Promise<void> {
   });
 
   await t.step("a dropped package is served", async () => {
-    const verdict = await agent.verdictIs(await agent.drop(HELLO), "Accepted", BOOT_LIMIT);
-    assert.match(verdict.message, /^waiting for the cluster/);
+    const path = await agent.drop(HELLO);
+    // While the lease is asked for it says that.
+    await eventually(
+      "a verdict that waits for the cluster",
+      () => /^waiting for the cluster/.test(agent.verdict(path)?.message ?? "") || undefined,
+      BOOT_LIMIT,
+      () => Promise.resolve(`${agent.verdict(path)?.message}\n${agent.tail()}`),
+    );
+    assert.equal(agent.verdict(path)?.phase, "Accepted");
     manifest = await helloManifest(agent);
   });
 
