@@ -4,6 +4,7 @@ import { Cluster, type ClusterNode, obstacle } from "../cluster/mod.ts";
 import { HELLO, TestAgent } from "./support/agent.ts";
 import { auditMark, type Write, writesSince } from "./support/audit.ts";
 import { zarfCreate } from "./support/zarf.ts";
+import { makeOlder } from "./support/older_release.ts";
 import { customKind } from "./support/custom_kind.ts";
 
 /*
@@ -56,14 +57,22 @@ class Scene {
     assert.ok(best < Math.max(UNCHANGED, BUSY * first), `${what}, the first time ${first} ms`);
   }
 
-  /** The revision and status of a release. */
-  async release(name: string): Promise<string> {
+  /** Runs the real Helm; what it says is its output, or its errors where it fails. */
+  async helm(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number; readonly text: string }> {
     const { code, stdout, stderr } = await new Deno.Command(await ensureTool(TOOLS.helm), {
-      args: ["status", name, "-n", "calm", "-o", "json"],
+      args: [...args],
       env: { KUBECONFIG: this.cluster.kubeconfig(), HOME: this.directory },
     }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
-    const { version, info } = JSON.parse(new TextDecoder().decode(stdout));
+    return { code, text: new TextDecoder().decode(code === 0 ? stdout : stderr) };
+  }
+
+  /** The revision and status of a release. */
+  async release(name: string): Promise<string> {
+    const { code, text } = await this.helm("status", name, "-n", "calm", "-o", "json");
+    assert.equal(code, 0, text);
+    const { version, info } = JSON.parse(text);
     return `${version} ${info.status}`;
   }
 
@@ -138,6 +147,12 @@ data:
     "hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: " +
       '{"helm.sh/hook": "pre-upgrade,post-install"}}\ndata: {value: "{{ .Release.Revision }}"}\n',
   }),
+  ...chart("older", {
+    "budget.yaml": "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: older}\n" +
+      "spec: {minAvailable: {{ .Release.Revision }}, selector: {matchLabels: {app: older}}}\n",
+    "ingress.yaml": "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: older}\n" +
+      "spec: {defaultBackend: {service: {name: older, port: {number: 80}}}}\n",
+  }),
 };
 
 /** Makes a package of some of the charts, and of raw manifests. */
@@ -198,6 +213,7 @@ Deno.test({
         "a chart that is another one each time is upgraded each time",
         () => restless(scene),
       );
+      await t.step("a release of an older Kubernetes can be upgraded", () => older(scene));
       await t.step("an agent that starts again writes nothing", () => restarted(scene));
     } finally {
       await Deno.remove(directory, { recursive: true });
@@ -246,6 +262,33 @@ async function restless(scene: Scene): Promise<void> {
   assert.equal(await scene.release("random"), "2 deployed");
   assert.equal(await scene.release("hooked"), "2 deployed");
   assert.equal(await scene.value("configmap", "hook"), "2", "the hook ran");
+}
+
+async function older(scene: Scene): Promise<void> {
+  const { cluster, directory } = scene;
+  const file = await make(directory, "older", ["older"], 0, {});
+  await scene.drop(file);
+  const uid = () =>
+    cluster.kubectl(["get", "ingress", "older", "-n", "calm", "-o", "jsonpath={.metadata.uid}"]);
+  const before = await uid();
+  await makeOlder(cluster, "calm", "older", 1);
+  const helm = await scene.helm("upgrade", "older", `${directory}/older/older`, "-n", "calm");
+  assert.notEqual(helm.code, 0);
+  assert.match(helm.text, /unable to build kubernetes objects from current release manifest/);
+  await scene.drop(file);
+  assert.equal(await scene.release("older"), "3 deployed");
+  const budget = ["get", "pdb", "older", "-n", "calm", "-o", "jsonpath={.spec.minAvailable}"];
+  assert.equal(await cluster.kubectl(budget), "3");
+  assert.equal(await uid(), before, "it was not made anew");
+  const { text } = await scene.helm("history", "older", "-n", "calm", "-o", "json");
+  assert.deepEqual(
+    JSON.parse(text).map((one: Record<string, string>) => `${one["status"]} ${one["description"]}`),
+    [
+      "superseded Install complete",
+      "superseded Kubernetes deprecated API upgrade - DO NOT rollback from this version",
+      "deployed Upgrade complete",
+    ],
+  );
 }
 
 async function restarted(scene: Scene): Promise<void> {
