@@ -51,6 +51,26 @@ Deno.test({
   },
 });
 
+/** Package values may be for actions alone; what is secret of them shows in no plan, by its hash either. */
+async function valuesOfActions(fixture: Fixture): Promise<void> {
+  const cmd = "login {{ .Values.run.password }} {{ .Values.run.times }}";
+  const onDeploy = { before: [{ cmd, template: true }] };
+  const components = [{ name: "act", required: true, actions: { onDeploy } }];
+  const pkg = writePackage(fixture.dataDir, {
+    definition: { metadata: { name: "acts" }, components },
+    files: { "values.yaml": "run: {times: 0}" },
+  });
+  const planOf = async (yaml: string) => {
+    const plan = await preview(fixture, pkg, { values: [{ yaml }] });
+    assert.deepEqual(plan.refused, []);
+    return plan;
+  };
+  const one = await planOf("run: {times: 1, password: 0815}");
+  assert.deepEqual(one.values, { run: { times: 1, password: "***" } });
+  assert.equal((await planOf("run: {times: 1, password: 0816}")).hash, one.hash);
+  assert.notEqual((await planOf("run: {times: 2, password: 0815}")).hash, one.hash);
+}
+
 async function steps(t: Deno.TestContext, fixture: Fixture): Promise<void> {
   const { kube } = fixture;
   const first = await packageOf(fixture, FIRST);
@@ -77,6 +97,7 @@ async function steps(t: Deno.TestContext, fixture: Fixture): Promise<void> {
       assert.deepEqual(outcomes(plan), FIRST_OUTCOMES);
     },
   );
+  await t.step("of values that only actions read", () => valuesOfActions(fixture));
   await t.step("the deployment does these steps and makes these objects", async () => {
     await agrees(fixture, first, plan);
   });
