@@ -400,6 +400,7 @@ tls = true
       skipValuesSchema: false,
       values: [{ yaml: "v: 1\n" }, set(".app.name", "x")],
       timeout: 900_000,
+      init: {},
     });
     await Deno.writeTextFile(config, "[package.deploy.set]\npassword = hunter2\n");
     const error = await refusal(book.begin(record));
