@@ -1,6 +1,7 @@
 import type { KubeClient } from "../kube/mod.ts";
 import { ZarfError } from "./errors.ts";
 import { RegistryClient } from "./registry_client.ts";
+import { isLocalOrPrivate } from "./local_or_private.ts";
 import { nodePortOf, type RegistryService, registryServiceOf } from "./registry_service.ts";
 import { serviceAt } from "./git_server.ts";
 import { serviceUrl } from "./service_url.ts";
@@ -92,20 +93,4 @@ function speaksNoTls(error: unknown): boolean {
   if (!(error instanceof ZarfError)) return false;
   const { cause } = error;
   return cause instanceof Error && /corrupt message/.test(cause.message);
-}
-
-/**
- * Whether a host is reached without the public network: this machine, a private address, `.local`
- * (Zarf 0.84, src/internal/dns/dns.go IsLocalOrPrivate).
- *
- * @param host with or without a port, an IPv6 address in brackets.
- */
-export function isLocalOrPrivate(host: string): boolean {
-  const [, bracketed, plain = ""] = /^(?:\[(.+)\]|([^:]*))(?::\d+)?$/.exec(host) ?? [];
-  const name = (bracketed ?? plain).toLowerCase();
-  if (bracketed !== undefined) return /^(?:::1$|f[cd][0-9a-f]{2}:)/.test(name);
-  if (/^\d+(?:\.\d+){3}$/.test(name)) {
-    return /^(?:127|10)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\./.test(name);
-  }
-  return name === "localhost" || /\.local(?:host)?$/.test(name);
 }

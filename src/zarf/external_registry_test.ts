@@ -8,7 +8,7 @@ import {
 } from "../../test/fakes/site_registry.ts";
 import { TestClock, withDirectory } from "../../test/fakes/testing.ts";
 import { type Digest, digestOf } from "../std/mod.ts";
-import { externalRegistry, isLocalOrPrivate } from "./external_registry.ts";
+import { externalRegistry } from "./external_registry.ts";
 import { ZarfError } from "./errors.ts";
 import { pushImages } from "./registry_push.ts";
 import { newState, type ZarfState } from "./state.ts";
@@ -161,31 +161,3 @@ Deno.test("an address that means a node port leads to its Service", () =>
   }));
 
 /** Zarf's own (src/internal/dns/dns_test.go), and more. */
-const HOSTS: [host: string, is: boolean][] = [
-  ["localhost", true],
-  ["localhost:5000", true],
-  ["127.0.0.1:5000", true],
-  ["127.9.9.9", true],
-  ["10.1.2.3:5000", true],
-  ["172.15.0.1", false],
-  ["172.16.0.1", true],
-  ["172.31.255.1:80", true],
-  ["172.32.0.1", false],
-  ["192.168.1.1", true],
-  ["192.169.1.1", false],
-  ["8.8.8.8:5000", false],
-  ["[::1]:5000", true],
-  ["[fd12:3456::1]:5000", true],
-  ["[2001:db8::1]:5000", false],
-  ["registry.local:5000", true],
-  ["registry.localhost", true],
-  ["registry.example.com", false],
-  ["notlocal", false],
-  ["127.0.0.1.example.com", false],
-  ["10.example.com", false],
-];
-Deno.test("only what is local or private may speak plain HTTP", async (t) => {
-  for (const [host, is] of HOSTS) {
-    await t.step(host, () => assert.equal(isLocalOrPrivate(host), is));
-  }
-});

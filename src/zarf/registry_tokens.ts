@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { machineCertificates } from "../std/mod.ts";
+import { isLocalOrPrivate } from "./local_or_private.ts";
 
 /** How long a token may take to come, in milliseconds. */
 const TIMEOUT = 30_000;
@@ -38,6 +39,10 @@ export async function fetchToken(
   const url = URL.parse(realm ?? "");
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new Error("the registry does not say where tokens are");
+  }
+  // The password goes there, which the registry itself has got by TLS.
+  if (url.protocol === "http:" && !isLocalOrPrivate(url.host)) {
+    throw new Error(`the registry has tokens at ${url.host} by plain HTTP, which is not private`);
   }
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
