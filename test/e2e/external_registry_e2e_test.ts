@@ -3,10 +3,10 @@ import { KubeClient, type KubeObject } from "../../src/kube/mod.ts";
 import { loadState } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { eventually, TestAgent } from "./support/agent.ts";
-import { imagesPackage } from "./support/named_images.ts";
+import { podPackage } from "./support/named_images.ts";
 import { SiteRegistryNode } from "./support/site_registry_node.ts";
 import { helloArchive, shopPackage } from "./support/shop_package.ts";
-import { said } from "./support/workloads.ts";
+import { type Pod, said } from "./support/workloads.ts";
 import { ZarfClient } from "./support/zarf_client.ts";
 import { podBefore, zarfInitPackage } from "./support/zarf_init_package.ts";
 
@@ -21,14 +21,6 @@ interface Scene {
   readonly kube: KubeClient;
   readonly registry: SiteRegistryNode;
   readonly directory: string;
-}
-
-interface Pod extends KubeObject {
-  spec: {
-    containers: { image: string }[];
-    imagePullSecrets?: { name: string }[];
-  };
-  status: { phase: string };
 }
 
 Deno.test({
@@ -126,18 +118,7 @@ const made = new Map<string, string>();
 async function packageOf({ directory }: Scene, name: string): Promise<string> {
   const before = made.get(name);
   if (before !== undefined) return before;
-  const { file } = await imagesPackage(
-    `${directory}/${name}`,
-    name,
-    { tagged: [`quay.io/site/${name}:1`], byDigest: [] },
-    (all) =>
-      JSON.stringify({
-        apiVersion: "v1",
-        kind: "Pod",
-        metadata: { name },
-        spec: { containers: all.map(({ reference }) => ({ name, image: reference })) },
-      }),
-  );
+  const { file } = await podPackage(`${directory}/${name}`, name);
   made.set(name, file);
   return file;
 }

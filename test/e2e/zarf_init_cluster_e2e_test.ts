@@ -4,9 +4,9 @@ import { digestOf } from "../../src/std/mod.ts";
 import { loadState } from "../../src/zarf/mod.ts";
 import { Cluster, obstacle } from "../cluster/mod.ts";
 import { eventually, TestAgent } from "./support/agent.ts";
-import { imagesPackage } from "./support/named_images.ts";
+import { podPackage } from "./support/named_images.ts";
 import { helloArchive, SHOP_COMPONENTS, shopPackage } from "./support/shop_package.ts";
-import { said } from "./support/workloads.ts";
+import { type Pod, said } from "./support/workloads.ts";
 import { ZarfClient } from "./support/zarf_client.ts";
 import { zarfInit, zarfInitPackage } from "./support/zarf_init_package.ts";
 
@@ -23,14 +23,6 @@ interface Scene {
   readonly directory: string;
   /** Of the example's image. */
   readonly archive: string;
-}
-
-interface Pod extends KubeObject {
-  spec: {
-    containers: { image: string }[];
-    imagePullSecrets?: { name: string }[];
-  };
-  status: { phase: string };
 }
 
 Deno.test({
@@ -147,19 +139,7 @@ async function upgraded(scene: Scene): Promise<void> {
 /** Drops a package with an image that nobody has seen, and waits until it runs. */
 async function pushed(scene: Scene, name: string): Promise<void> {
   const { client, directory } = scene;
-  const names = { tagged: [`quay.io/site/${name}:1`], byDigest: [] };
-  const { file, images } = await imagesPackage(
-    `${directory}/${name}-made`,
-    name,
-    names,
-    (all) =>
-      JSON.stringify({
-        apiVersion: "v1",
-        kind: "Pod",
-        metadata: { name },
-        spec: { containers: all.map(({ reference }) => ({ name, image: reference })) },
-      }),
-  );
+  const { file, images } = await podPackage(`${directory}/${name}-made`, name);
   await dropped(scene, file);
   const [pod] = await podsOf(scene, name);
   assert.equal(pod?.status.phase, "Running");

@@ -79,3 +79,20 @@ export async function imagesPackage(
   const flags = ["--skip-sbom", "--architecture=amd64"];
   return { file: await zarfCreate(source, `${directory}/out`, flags), images };
 }
+
+/**
+ * Makes a package with one pod in the namespace `name`, of an image that nobody has seen:
+ * `quay.io/site/NAME:1`.
+ *
+ * @param directory as for {@linkcode imagesPackage}.
+ */
+export function podPackage(directory: string, name: string): Promise<ImagesPackage> {
+  const names = { tagged: [`quay.io/site/${name}:1`], byDigest: [] };
+  return imagesPackage(directory, name, names, (images) =>
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name },
+      spec: { containers: images.map(({ reference }) => ({ name, image: reference })) },
+    }));
+}

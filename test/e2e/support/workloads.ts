@@ -12,7 +12,11 @@ export const REWRITTEN = transformImage("127.0.0.1:31999", IMAGE);
 
 /** A pod as these tests read it. */
 export interface Pod extends KubeObject {
-  spec: { nodeName?: string; containers: { name: string; image: string }[] };
+  spec: {
+    nodeName?: string;
+    containers: { name: string; image: string }[];
+    imagePullSecrets?: { name: string }[];
+  };
   status: { phase?: string };
 }
 
