@@ -4,7 +4,7 @@ import {
   askRegistry,
   REGISTRY_PORT,
   REGISTRY_SERVICE,
-  type RegistryService,
+  type RegistryAddress,
   registryServiceAt,
   siteAccessOf,
   ZARF_NAMESPACE,
@@ -44,13 +44,6 @@ export async function registryUrl(kube: KubeClient): Promise<string | undefined>
   const ip = service?.spec?.clusterIP;
   if (ip === undefined || ip === "" || ip === "None") return undefined;
   return `http://${ip.includes(":") ? `[${ip}]` : ip}:${REGISTRY_PORT}`;
-}
-
-/** Where the registry is reached from any node. */
-export interface RegistryAddress {
-  readonly url: string;
-  /** Absent where it is none of this cluster. */
-  readonly service?: RegistryService;
 }
 
 /**

@@ -30,10 +30,10 @@ import { type PackageImage, splitPart, type ZarfPackage } from "../package/mod.t
 import { gitRepositoryName, parseImageReference, RefError, zarfTag } from "../refs/mod.ts";
 import { type Digest, digestHex, exec } from "../std/mod.ts";
 import {
-  type ExternalRegistry,
   externalRegistry,
   isInternalRegistry,
   loadState,
+  type RegistryAddress,
   ZarfError,
   type ZarfState,
 } from "../zarf/mod.ts";
@@ -227,7 +227,7 @@ async function clusterOf(
 async function registryOf(
   kube: KubeClient,
   state: ZarfState,
-): Promise<ExternalRegistry | undefined> {
+): Promise<RegistryAddress | undefined> {
   if (isInternalRegistry(state)) return await registryAddress(kube, state);
   try {
     return await externalRegistry(kube, state);

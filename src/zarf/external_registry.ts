@@ -2,21 +2,18 @@ import type { KubeClient } from "../kube/mod.ts";
 import { ZarfError } from "./errors.ts";
 import { RegistryClient } from "./registry_client.ts";
 import { isLocalOrPrivate } from "./local_or_private.ts";
-import { nodePortOf, type RegistryService, registryServiceOf } from "./registry_service.ts";
+import {
+  nodePortOf,
+  type RegistryAddress,
+  type RegistryService,
+  registryServiceOf,
+} from "./registry_service.ts";
 import { serviceAt } from "./git_server.ts";
 import { serviceUrl } from "./service_url.ts";
 import type { ZarfState } from "./state.ts";
 
 /** How long the registry may take over its first answer, in milliseconds. */
 const PROBE_TIMEOUT = 10_000;
-
-/** Somebody else's registry, as a node reaches it. */
-export interface ExternalRegistry {
-  /** `https://registry.example.com/team`: images lie below its path. */
-  readonly url: string;
-  /** The Service that its address means, if it is one. */
-  readonly service?: RegistryService;
-}
 
 /**
  * Finds the registry that a state names and nobody has put into this cluster for Zarf, and signs in as
@@ -30,7 +27,7 @@ export async function externalRegistry(
   kube: KubeClient,
   state: ZarfState,
   signal?: AbortSignal,
-): Promise<ExternalRegistry> {
+): Promise<RegistryAddress> {
   const { address } = state.registryInfo;
   const [, named = "", path = ""] = /^(?:https?:\/\/)?([^/]+)(\/.*?)?\/*$/.exec(address) ?? [];
   const service = await serviceOf(kube, state);

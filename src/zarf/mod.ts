@@ -19,7 +19,7 @@ export {
   OWN_GIT_ADDRESS,
   serviceAt,
 } from "./git_server.ts";
-export { type ExternalRegistry, externalRegistry } from "./external_registry.ts";
+export { externalRegistry } from "./external_registry.ts";
 export { ensureInitRecord } from "./init_record.ts";
 export { Gitea, type GiteaOptions } from "./gitea.ts";
 export {
@@ -61,6 +61,7 @@ export {
 export { askRegistry, type RegistryQuestion } from "./registry_question.ts";
 export {
   nodePortOf,
+  type RegistryAddress,
   type RegistryService,
   registryServiceAt,
   registryServiceOf,

@@ -14,6 +14,13 @@ export interface RegistryService {
   readonly clusterAddress: string;
 }
 
+/** Where a registry is reached from any node, with what is below its path: `https://host/team`. */
+export interface RegistryAddress {
+  readonly url: string;
+  /** The Service that it is behind; absent where it is none of this cluster. */
+  readonly service?: RegistryService;
+}
+
 const ServiceSchema = v.object({
   metadata: v.object({ name: v.string(), namespace: v.string() }),
   spec: v.object({
