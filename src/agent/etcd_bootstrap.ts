@@ -266,15 +266,18 @@ export class EtcdBootstrap implements WordSource {
     return "seldom";
   }
 
-  /** Says what keeps the cluster from being made, to whoever waits for it, too. */
+  /** Says what keeps the cluster from being made. */
   #wait(ok: boolean, text: string): void {
-    this.#say(ok, text);
-    this.#options.onWait?.(text);
+    this.#say(ok, text, text);
   }
 
-  /** Says it on the status page, and in the log when it is news. Nothing is waited for any more. */
-  #say(ok: boolean, text: string): void {
-    this.#options.onWait?.(undefined);
+  /**
+   * Says it on the status page, and in the log when it is news.
+   *
+   * @param awaited what keeps the cluster from being made, for whoever waits for it.
+   */
+  #say(ok: boolean, text: string, awaited?: string): void {
+    this.#options.onWait?.(awaited);
     this.#options.part.set(ok, text);
     if (text === this.#said) return;
     this.#said = text;
