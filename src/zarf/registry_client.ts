@@ -89,16 +89,17 @@ export class RegistryClient {
    */
   async send(options: RegistryRequest): Promise<RegistryAnswer> {
     const scopes = scopesOf(options.path);
-    const answer = await this.#exchange(options, this.#tokens.get(scopes.join(" ")));
+    const purpose = scopes.join(" ");
+    const answer = await this.#exchange(options, this.#tokens.get(purpose));
     const challenge = answer.headers["www-authenticate"];
     if (answer.status !== 401 || !wantsToken(challenge)) return answer;
     const { method, body, signal } = options;
+    let token: string;
     try {
-      const token = await fetchToken({
+      token = await fetchToken({
         ...{ authorization: this.#authorization, challenge, scopes },
         ...(signal === undefined ? {} : { signal }),
       });
-      this.#tokens.set(scopes.join(" "), token);
     } catch (error) {
       signal?.throwIfAborted();
       throw this.#unavailable(
@@ -106,9 +107,8 @@ export class RegistryClient {
         error,
       );
     }
-    if (body === undefined) {
-      return await this.#exchange(options, this.#tokens.get(scopes.join(" ")));
-    }
+    this.#tokens.set(purpose, token);
+    if (body === undefined) return await this.#exchange(options, token);
     // Its stream is at its end; whoever tries again has another one.
     throw this.#unavailable(`the token for the registry at ${this.#base.host} was too old`);
   }
